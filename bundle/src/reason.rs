@@ -67,7 +67,7 @@ reasons! {
         12 BlockNumber "block_number" "block numbers repeat, or the payload block is not number 1";
         13 PayloadMissing "payload_missing" "there is no payload block";
         14 PayloadDuplicate "payload_duplicate" "there is more than one payload block";
-        15 PayloadNotLast "payload_not_last" "a BPv7 block follows the payload block";
+        15 PayloadNotLast "payload_not_last" "a block of version 7 follows the payload block";
         16 TrailingOctets "trailing_octets" "octets follow the end of the bundle";
         17 BlockMalformed "block_malformed" "the data of a known block is not in that block's format";
         18 BlockDuplicate "block_duplicate" "a block that may occur once occurs twice";
@@ -101,6 +101,7 @@ reasons! {
         73 Store "store" "the next contact is in the future";
         74 LocalDelivery "local_delivery" "the bundle is addressed to this node";
         75 NoRoute "no_route" "no entry says where the bundle goes or what its receiver speaks";
+        76 Framing "framing" "the bundle's outer array is in a form that the program does not parse";
     }
 }
 
@@ -114,7 +115,10 @@ impl Reason {
     /// The reason with this code.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.code() == code)
     }
 }
 

@@ -1,2 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Scenarios that run the whole system, and the demo
+//! Scenarios that run the whole system, and the demo.
+//!
+//! [`traffic`] reads real bundles from captures and gives each side of a link its own addresses;
+//! [`verdict`] says what has to come out of a translating switch for what goes in, by
+//! `bundle::translate` alone; [`process`] and [`link`] run the programs and carry their frames.
+//!
+//! # Guarantees
+//!
+//! * Expected frames are built with the reference translator and with the checksums of crate
+//!   `etherparse`: nothing that is compared comes from the switch or the generated program.
+//! * A scenario ends the processes that it has started, and no others.
+
+pub mod frame;
+pub mod link;
+pub mod process;
+pub mod show;
+pub mod traffic;
+pub mod verdict;

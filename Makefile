@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Every command that a person types. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+OUT ?= out
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## All programs, optimised, into target/release
+	$(CARGO) build --release --workspace --locked
+
+.PHONY: demo
+demo: build ## The main job, end to end: real traffic through a generated program, compared with the reference
+	target/release/sddtn-demo --out $(OUT)/demo
+
+.PHONY: setup
+setup: ## What the tests need besides Rust and a C compiler (Debian packages, PyPI)
+	testbed/setup.sh
+
+.PHONY: test
+test: setup ## All tests
+	$(CARGO) test --workspace --locked --no-fail-fast
+	$(MAKE) demo
+
+.PHONY: check
+check: ## Format, lints, docs, licences: before every push
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	shellcheck testbed/*.sh .ci/run
+	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
+
+.PHONY: conformance
+conformance: build ## The generated programs against p4c and BMv2, where they are on the PATH
+	target/release/sddtn-conformance --out $(OUT)/conformance
+
+.PHONY: clean
+clean: ## What was built and written
+	$(CARGO) clean
+	rm -rf $(OUT)

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Vectors, real captures and properties of both codecs and of the translator.
+
+mod captures;
+mod pcap;
+mod properties;
+mod refusals;
+mod rules;
+mod support;
+mod vectors;

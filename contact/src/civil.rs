@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Dates of the Gregorian calendar and seconds since 1970, in both directions.
+
+use crate::model::UtcTime;
+
+/// A date and a time of day in UTC.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Civil {
+    pub(crate) year: u64,
+    pub(crate) month: u64,
+    pub(crate) day: u64,
+    pub(crate) hour: u64,
+    pub(crate) minute: u64,
+    pub(crate) second: u64,
+}
+
+const DAY_SECONDS: u64 = 86_400;
+/// The days of 400 years, after which the calendar repeats.
+const ERA_DAYS: u64 = 146_097;
+/// The days from 1600-03-01, the start of an era, to 1970-01-01.
+const EPOCH_DAY: u64 = 135_080;
+const EPOCH_ERA_YEAR: u64 = 1600;
+/// The year of the last date that this module writes or reads.
+pub(crate) const LAST_YEAR: u64 = 9999;
+const FIRST_YEAR: u64 = 1970;
+
+impl Civil {
+    /// The time of this date, or `None` if there is no such date between 1970 and 9999.
+    ///
+    /// A leap second is no time that can be told apart, so second 60 is refused.
+    pub(crate) fn time(self) -> Option<UtcTime> {
+        let Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = self;
+        let date = (FIRST_YEAR..=LAST_YEAR).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_of_month(year, month)).contains(&day);
+        if !date || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        // Years begin in March here, so that the day that is sometimes missing is the last one.
+        let month_from_march = (month + 9) % 12;
+        let years = year - EPOCH_ERA_YEAR - u64::from(month < 3);
+        let leap_days = years / 4 - years / 100 + years / 400;
+        let days = years * 365 + leap_days + first_day_of_month(month_from_march) + day - 1;
+        let of_day = (hour * 60 + minute) * 60 + second;
+        Some(UtcTime((days - EPOCH_DAY) * DAY_SECONDS + of_day))
+    }
+
+    /// The date of this time, or `None` after the year 9999.
+    pub(crate) fn of(UtcTime(seconds): UtcTime) -> Option<Self> {
+        let days = seconds / DAY_SECONDS + EPOCH_DAY;
+        let (era, of_era) = (days / ERA_DAYS, days % ERA_DAYS);
+        // Every 4 years but the 100th has a day more; the last day of an era is the 400th's.
+        let leap_days = of_era / 1460 - of_era / 36_524 + of_era / 146_096;
+        let years = (of_era - leap_days) / 365;
+        let of_year = of_era - (years * 365 + years / 4 - years / 100);
+        let month_from_march = (5 * of_year + 2) / 153;
+        let month = (month_from_march + 2) % 12 + 1;
+        let year = EPOCH_ERA_YEAR + era * 400 + years + u64::from(month < 3);
+        let of_day = seconds % DAY_SECONDS;
+        (year <= LAST_YEAR).then_some(Self {
+            year,
+            month,
+            day: of_year - first_day_of_month(month_from_march) + 1,
+            hour: of_day / 3600,
+            minute: of_day / 60 % 60,
+            second: of_day % 60,
+        })
+    }
+}
+
+/// The days before a month in a year that begins in March: five months have 153 days.
+const fn first_day_of_month(month_from_march: u64) -> u64 {
+    (153 * month_from_march + 2) / 5
+}
+
+const fn days_of_month(year: u64, month: u64) -> u64 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Civil, DAY_SECONDS, days_of_month};
+    use crate::model::UtcTime;
+
+    fn midnight(year: u64, month: u64, day: u64) -> Civil {
+        Civil {
+            year,
+            month,
+            day,
+            hour: 0,
+            minute: 0,
+            second: 0,
+        }
+    }
+
+    /// Counts days one by one, and compares both directions with the count.
+    #[test]
+    fn every_day_until_9999() {
+        let mut seconds = 0;
+        for year in 1970..=9999 {
+            for month in 1..=12 {
+                for day in 1..=days_of_month(year, month) {
+                    let date = midnight(year, month, day);
+                    assert_eq!(date.time(), Some(UtcTime(seconds)));
+                    assert_eq!(Civil::of(UtcTime(seconds)), Some(date));
+                    seconds += DAY_SECONDS;
+                }
+            }
+        }
+        assert_eq!(Civil::of(UtcTime(seconds)), None);
+        assert_eq!(Civil::of(UtcTime(u64::MAX)), None);
+    }
+
+    #[test]
+    fn known_times() {
+        // 2^31 - 1, the last second of 32-bit clocks, and a leap day.
+        let last = Civil {
+            hour: 3,
+            minute: 14,
+            second: 7,
+            ..midnight(2038, 1, 19)
+        };
+        assert_eq!(last.time(), Some(UtcTime(2_147_483_647)));
+        assert_eq!(midnight(2000, 2, 29).time(), Some(UtcTime(951_782_400)));
+    }
+
+    #[test]
+    fn dates_that_do_not_exist() {
+        let good = midnight(2023, 2, 28);
+        let bad = [
+            Civil { year: 1969, ..good },
+            Civil {
+                year: 10_000,
+                ..good
+            },
+            Civil { month: 0, ..good },
+            Civil { month: 13, ..good },
+            Civil { day: 0, ..good },
+            Civil { day: 29, ..good },
+            Civil { hour: 24, ..good },
+            Civil { minute: 60, ..good },
+            Civil { second: 60, ..good },
+            midnight(2100, 2, 29),
+        ];
+        for date in bad {
+            assert_eq!(date.time(), None, "{date:?}");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The configuration file.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+    path::PathBuf,
+};
+
+use p4rt::{Target, target::Support};
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The switches, `[[switch]]`.
+    #[serde(rename = "switch")]
+    pub switches: Vec<Switch>,
+    /// The receivers of bundles, `[[peer]]`.
+    #[serde(rename = "peer", default)]
+    pub peers: Vec<Peer>,
+    /// The digests to subscribe to, `[[digest]]`. Without any: all that the program has.
+    #[serde(rename = "digest", default)]
+    pub digests: Vec<Digest>,
+}
+
+/// A switch and the program that it runs. Paths are relative to the configuration file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    /// Name in logs and in other parts of the file.
+    pub name: String,
+    /// `host:port` of its P4Runtime server.
+    pub address: String,
+    /// Number of the device behind the address.
+    pub device_id: u64,
+    /// Larger wins against other controllers of the same switch.
+    pub election_id: u64,
+    /// The kind of server; default `sddtn`.
+    #[serde(default)]
+    pub target: Target,
+    /// The P4Info of the program, in text format.
+    pub p4info: PathBuf,
+    /// What the switch loads: P4 source for `sddtn`, JSON for `bmv2`.
+    pub device_config: PathBuf,
+    /// Entries files. A later file wins over an earlier one.
+    #[serde(default)]
+    pub entries: Vec<PathBuf>,
+    /// Ports that hosts are on.
+    #[serde(default)]
+    pub ports: Vec<u32>,
+    /// Multicast group that floods to all `ports`; without it nothing is flooded or learned.
+    pub flood_group: Option<u16>,
+    /// Most MAC addresses that are kept; default 512. The oldest makes room for a new one.
+    #[serde(default = "default_max_macs")]
+    pub max_macs: usize,
+}
+
+/// A receiver of bundles.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Its addresses, as `address/length`.
+    pub network: Network,
+    /// The version of the Bundle Protocol that it understands, 6 or 7.
+    pub speaks: u8,
+    /// What else the program wants to know about it: parameters of its action by name.
+    #[serde(default)]
+    pub options: BTreeMap<String, OptionValue>,
+    /// Names of the switches that know it; default all.
+    #[serde(default)]
+    pub switches: Vec<String>,
+}
+
+/// The value of an option.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// Yes or no, for parameters of one bit.
+    Bool(bool),
+    /// A number.
+    Number(u64),
+    /// A value in any of the forms of [`p4rt::value::parse`].
+    Text(String),
+}
+
+/// A digest to subscribe to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digest {
+    /// Its name in the program.
+    pub name: String,
+    /// Longest time that a sample waits for its list; default 10 ms.
+    #[serde(default = "default_max_timeout_ms")]
+    pub max_timeout_ms: u32,
+    /// Samples in a list; default 1, so that none waits.
+    #[serde(default = "default_max_list_size")]
+    pub max_list_size: u32,
+    /// How long equal samples are suppressed without an acknowledgement; default 0, never.
+    #[serde(default)]
+    pub ack_timeout_ms: u32,
+}
+
+/// An IPv4 network.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(try_from = "String")]
+pub struct Network {
+    /// The first address.
+    pub address: Ipv4Addr,
+    /// Length of the prefix in bits.
+    pub prefix_len: u8,
+}
+
+/// A text that is not a network.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is not an IPv4 network of the form address/length without host bits")]
+pub struct NetworkError(String);
+
+/// Something in the configuration that cannot work.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misconfiguration {
+    /// There is nothing to control.
+    #[error("no [[switch]] is configured")]
+    NoSwitch,
+    /// Two switches have one name.
+    #[error("two switches are called {0:?}")]
+    SameName(String),
+    /// Two sections describe one device.
+    #[error("switches {0:?} and {1:?} are the same device")]
+    SameDevice(String, String),
+    /// Election id 0 never wins.
+    #[error("switch {0:?}: election_id must be above 0")]
+    ElectionId(String),
+    /// The server has no device 0.
+    #[error("switch {0:?}: device_id must be above 0 for this target")]
+    DeviceId(String),
+    /// A port is listed twice.
+    #[error("switch {name:?}: port {port} is listed twice")]
+    SamePort {
+        /// Name of the switch.
+        name: String,
+        /// The port.
+        port: u32,
+    },
+    /// The server cannot copy packets to this port.
+    #[error("switch {name:?}: the target cannot flood to port {port}, the least is {least}")]
+    FloodPort {
+        /// Name of the switch.
+        name: String,
+        /// The port.
+        port: u32,
+        /// Smallest port that works.
+        least: u32,
+    },
+    /// Flooding to no port, or to a group that is reserved.
+    #[error("switch {0:?}: flood_group must be above 0 and needs ports")]
+    FloodGroup(String),
+    /// A version without a translator.
+    #[error("peer {network}: speaks must be 6 or 7, found {found}")]
+    Speaks {
+        /// The peer.
+        network: Network,
+        /// What was written.
+        found: u8,
+    },
+    /// A network is described twice for one switch.
+    #[error("peer {network} is configured twice for switch {switch:?}")]
+    SamePeer {
+        /// The peer.
+        network: Network,
+        /// Name of the switch.
+        switch: String,
+    },
+    /// A peer names a switch that does not exist.
+    #[error("peer {network} names switch {switch:?}, which is not configured")]
+    NoSuchSwitch {
+        /// The peer.
+        network: Network,
+        /// The name.
+        switch: String,
+    },
+    /// A digest is listed twice.
+    #[error("digest {0:?} is configured twice")]
+    SameDigest(String),
+}
+
+impl Config {
+    /// Reads the TOML text.
+    ///
+    /// # Errors
+    /// Says line and column of the first fault.
+    pub fn parse(text: &str) -> Result<Self, Box<toml::de::Error>> {
+        toml::from_str(text).map_err(Box::new)
+    }
+
+    /// Finds what cannot work, without looking at any other file.
+    #[must_use]
+    pub fn misconfigurations(&self) -> Vec<Misconfiguration> {
+        let mut found = Vec::new();
+        if self.switches.is_empty() {
+            found.push(Misconfiguration::NoSwitch);
+        }
+        let mut names = BTreeSet::new();
+        let mut devices = BTreeMap::new();
+        for switch in &self.switches {
+            if !names.insert(switch.name.as_str()) {
+                found.push(Misconfiguration::SameName(switch.name.clone()));
+            }
+            let device = (switch.address.as_str(), switch.device_id);
+            if let Some(other) = devices.insert(device, &switch.name) {
+                let (other, name) = (other.clone(), switch.name.clone());
+                found.push(Misconfiguration::SameDevice(other, name));
+            }
+            switch.check(&mut found);
+        }
+        self.check_peers(&names, &mut found);
+        let mut digests = BTreeSet::new();
+        let again = self
+            .digests
+            .iter()
+            .filter(|digest| !digests.insert(digest.name.as_str()));
+        found.extend(again.map(|digest| Misconfiguration::SameDigest(digest.name.clone())));
+        found
+    }
+
+    /// The peers that a switch knows.
+    pub fn peers_of<'a>(&'a self, switch: &'a str) -> impl Iterator<Item = &'a Peer> {
+        self.peers
+            .iter()
+            .filter(move |peer| peer.is_known_to(switch))
+    }
+
+    fn check_peers(&self, names: &BTreeSet<&str>, found: &mut Vec<Misconfiguration>) {
+        let mut seen = BTreeSet::new();
+        for peer in &self.peers {
+            let network = peer.network;
+            if !matches!(peer.speaks, 6 | 7) {
+                found.push(Misconfiguration::Speaks {
+                    network,
+                    found: peer.speaks,
+                });
+            }
+            for switch in peer
+                .switches
+                .iter()
+                .filter(|name| !names.contains(name.as_str()))
+            {
+                found.push(Misconfiguration::NoSuchSwitch {
+                    network,
+                    switch: switch.clone(),
+                });
+            }
+            for switch in names.iter().filter(|name| peer.is_known_to(name)) {
+                if !seen.insert((*switch, network)) {
+                    let switch = (*switch).to_owned();
+                    found.push(Misconfiguration::SamePeer { network, switch });
+                }
+            }
+        }
+    }
+}
+
+impl Switch {
+    fn check(&self, found: &mut Vec<Misconfiguration>) {
+        let name = || self.name.clone();
+        let quirks = self.target.quirks();
+        if self.election_id == 0 {
+            found.push(Misconfiguration::ElectionId(name()));
+        }
+        if self.device_id == 0 && quirks.device_zero == Support::Missing {
+            found.push(Misconfiguration::DeviceId(name()));
+        }
+        let mut ports = BTreeSet::new();
+        for port in &self.ports {
+            if !ports.insert(*port) {
+                found.push(Misconfiguration::SamePort {
+                    name: name(),
+                    port: *port,
+                });
+            }
+            let least = quirks.least_replica_port;
+            if self.flood_group.is_some() && *port < least {
+                found.push(Misconfiguration::FloodPort {
+                    name: name(),
+                    port: *port,
+                    least,
+                });
+            }
+        }
+        if self
+            .flood_group
+            .is_some_and(|group| group == 0 || self.ports.is_empty())
+        {
+            found.push(Misconfiguration::FloodGroup(name()));
+        }
+    }
+}
+
+impl Peer {
+    fn is_known_to(&self, switch: &str) -> bool {
+        self.switches.is_empty() || self.switches.iter().any(|name| name == switch)
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = NetworkError;
+
+    fn try_from(text: String) -> Result<Self, NetworkError> {
+        let read = || {
+            let (address, length) = text.split_once('/').unwrap_or((&text, "32"));
+            let address: Ipv4Addr = address.parse().ok()?;
+            let prefix_len: u8 = length.parse().ok().filter(|length| *length <= 32)?;
+            let hosts = u32::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+            (address.to_bits() & hosts == 0).then_some(Self {
+                address,
+                prefix_len,
+            })
+        };
+        read().ok_or_else(|| NetworkError(text.clone()))
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}
+
+impl fmt::Display for OptionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{}", u8::from(*value)),
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Text(value) => f.write_str(value),
+        }
+    }
+}
+
+fn default_max_macs() -> usize {
+    512
+}
+
+fn default_max_timeout_ms() -> u32 {
+    10
+}
+
+fn default_max_list_size() -> u32 {
+    1
+}

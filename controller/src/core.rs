@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The control of one switch, without a switch: events in, commands out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use p4rt::{
+    Bits,
+    client::{DigestIn, PipelineChange},
+    p4info::{Field, Index},
+    status::UpdateFailure,
+    value,
+};
+
+use crate::{
+    desired::{Change, ChangeKind, Item, ItemKey, SwitchState, difference},
+    intent::{self, DigestKind, Intent, Origin},
+    macs::{Mac, MacTable, Port, Sighting},
+};
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The session may write.
+    Primary,
+    /// Another controller may.
+    Backup,
+    /// There is no session.
+    Lost {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The switch runs the program.
+    PipelineReady(PipelineChange),
+    /// Everything was read.
+    Read(Reading),
+    /// A group of changes was written, apart from these failures.
+    Written(Vec<UpdateFailure>),
+    /// A call gave no result.
+    CallFailed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The switch sent a digest list.
+    Digest(DigestIn),
+    /// The pause is over.
+    PauseOver,
+}
+
+/// What a switch holds, as it was read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// What could be named.
+    pub state: SwitchState,
+    /// What could not, for people.
+    pub unreadable: Vec<String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Make the switch run the program; answer with [`Event::PipelineReady`].
+    EnsurePipeline,
+    /// Read everything; answer with [`Event::Read`].
+    Read,
+    /// Write these changes in one go; answer with [`Event::Written`].
+    Write(Vec<Change>),
+    /// Send [`Event::PauseOver`] after this time, unless the session is lost before.
+    Pause(Duration),
+    /// Acknowledge the list.
+    Acknowledge(DigestIn),
+    /// Keep this sample.
+    Record(Sample),
+    /// Tell people.
+    Report(Report),
+}
+
+/// A sample of a digest, ready to be written down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Name of the digest.
+    pub digest: String,
+    /// Its members in order, with their widths in bits.
+    pub members: Vec<(String, u32, Bits, String)>,
+}
+
+/// News for people; each is told once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// The session may write.
+    Primary,
+    /// Another controller may write; this one waits.
+    Backup,
+    /// There is no session.
+    Lost {
+        /// Why.
+        reason: String,
+    },
+    /// The switch holds what it should. Told once for each session.
+    Programmed(Programmed),
+    /// The switch does not hold what it should, and further writing does not help for now.
+    Incomplete {
+        /// Items that differ.
+        differences: Vec<String>,
+    },
+    /// An update failed.
+    UpdateFailed {
+        /// What was to be done.
+        change: String,
+        /// What asked for it.
+        origin: Option<Origin>,
+        /// What the switch said.
+        failure: UpdateFailure,
+    },
+    /// A call gave no result.
+    CallFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The switch holds something that the program has no names for.
+    Unreadable(String),
+    /// A sample is not of the type of its digest. Only the first is told, all are counted.
+    BadSample(String),
+    /// An address is new, or behind another port.
+    Learned {
+        /// The address.
+        mac: Mac,
+        /// The port.
+        port: Port,
+        /// What became of the table.
+        sighting: Sighting,
+    },
+}
+
+/// How a switch came to hold what it should.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Programmed {
+    /// What became of the program.
+    pub pipeline: PipelineChange,
+    /// Items that the switch holds.
+    pub items: usize,
+    /// Items that were missing.
+    pub inserted: usize,
+    /// Items that were different.
+    pub modified: usize,
+    /// Items that were too many.
+    pub deleted: usize,
+    /// Addresses that the switch knew already.
+    pub adopted: usize,
+}
+
+/// What passed so far.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    /// Digest lists.
+    pub lists: u64,
+    /// Samples of bundles.
+    pub bundles: u64,
+    /// Samples of learning that named an interface behind a known port.
+    pub sightings: u64,
+    /// Sightings that changed the table of addresses.
+    pub learned: u64,
+    /// Samples without a meaning.
+    pub ignored: u64,
+}
+
+/// The control of one switch.
+#[derive(Debug)]
+pub struct Core {
+    index: Arc<Index>,
+    intent: Intent,
+    ports: BTreeSet<Port>,
+    macs: MacTable,
+    actual: SwitchState,
+    tried: BTreeSet<ItemKey>,
+    blocked: BTreeSet<ItemKey>,
+    bad_sample_told: bool,
+    phase: Phase,
+    tally: Option<Programmed>,
+    told: Told,
+    counters: Counters,
+}
+
+/// What the core waits for. At most one call is under way.
+#[derive(Clone, Debug)]
+enum Phase {
+    /// A session.
+    Offline,
+    /// The program.
+    Pipeline,
+    /// The state, after so many rounds of writing.
+    Reading { rounds: u32 },
+    /// The outcome of the first group; the others follow.
+    Writing {
+        groups: Vec<Vec<Change>>,
+        then: Then,
+    },
+    /// Something new.
+    Steady,
+    /// The end of a pause after a failed call.
+    Paused,
+}
+
+/// What follows a series of writes.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    /// Read everything, to be sure.
+    Verify { rounds: u32 },
+    /// Nothing, if all went well.
+    Rest,
+}
+
+/// The last news of the session, so that none is told twice.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Told {
+    Nothing,
+    Primary,
+    Backup,
+    Lost(String),
+}
+
+/// Writing twice covers what changed during the first reading. What is still different then does
+/// not yield to writing.
+const ROUNDS: u32 = 2;
+
+/// Pause before a switch that failed or differs is looked at again.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Differences that a report lists; the rest is counted.
+const MAX_LISTED: usize = 20;
+
+impl Core {
+    /// Starts without a session. Learned ports must be among `ports`, or are taken as they come if
+    /// there are none.
+    #[must_use]
+    pub fn new(index: Arc<Index>, intent: Intent, ports: &[u32], max_macs: usize) -> Self {
+        Self {
+            index,
+            intent,
+            ports: ports.iter().map(|port| Port(*port)).collect(),
+            macs: MacTable::new(max_macs),
+            actual: SwitchState::default(),
+            tried: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            bad_sample_told: false,
+            phase: Phase::Offline,
+            tally: None,
+            told: Told::Nothing,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What passed so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What the switch should hold now.
+    #[must_use]
+    pub fn wanted(&self) -> SwitchState {
+        let mut wanted = self.intent.state.clone();
+        for entry in intent::learned_entries(&self.macs, &self.index) {
+            wanted.put_if_absent(Item::Entry(entry));
+        }
+        wanted
+    }
+
+    /// What asked for an item.
+    #[must_use]
+    pub fn origin(&self, key: &ItemKey) -> Option<Origin> {
+        let learned = || {
+            let entries = intent::learned_entries(&self.macs, &self.index);
+            let mut keys = entries.into_iter().map(|entry| ItemKey::Entry(entry.key));
+            keys.any(|learned| learned == *key)
+                .then_some(Origin::Learned)
+        };
+        self.intent.origins.get(key).cloned().or_else(learned)
+    }
+
+    /// Takes an event. An answer to a call that is no longer waited for has no effect.
+    pub fn handle(&mut self, event: Event) -> Vec<Command> {
+        match (event, std::mem::replace(&mut self.phase, Phase::Offline)) {
+            (Event::Primary, _) => self.primary(),
+            (Event::Backup, _) => self.tell(Told::Backup, Report::Backup),
+            (Event::Lost { reason }, _) => {
+                self.tell(Told::Lost(reason.clone()), Report::Lost { reason })
+            }
+            (Event::PipelineReady(pipeline), Phase::Pipeline) => {
+                self.tally = Some(Programmed::new(pipeline));
+                self.blocked.clear();
+                self.read(0)
+            }
+            (Event::Read(reading), Phase::Reading { rounds }) => self.compare(reading, rounds),
+            (Event::Written(failures), Phase::Writing { groups, then }) => {
+                self.written(groups, then, failures)
+            }
+            (
+                Event::CallFailed { reason },
+                Phase::Pipeline | Phase::Reading { .. } | Phase::Writing { .. },
+            ) => {
+                self.phase = Phase::Paused;
+                vec![
+                    Command::Report(Report::CallFailed { reason }),
+                    Command::Pause(PAUSE),
+                ]
+            }
+            (Event::PauseOver, Phase::Paused) => {
+                self.phase = Phase::Pipeline;
+                vec![Command::EnsurePipeline]
+            }
+            (Event::PauseOver, Phase::Steady) => {
+                self.blocked.clear();
+                self.read(0)
+            }
+            (Event::Digest(digest), phase) => {
+                self.phase = phase;
+                self.digest(digest)
+            }
+            (_, phase) => {
+                self.phase = phase;
+                Vec::new()
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Vec<Command> {
+        let mut commands = self.tell(Told::Primary, Report::Primary);
+        self.phase = Phase::Pipeline;
+        commands.push(Command::EnsurePipeline);
+        commands
+    }
+
+    fn tell(&mut self, news: Told, report: Report) -> Vec<Command> {
+        if self.told == news {
+            return Vec::new();
+        }
+        self.told = news;
+        vec![Command::Report(report)]
+    }
+
+    fn read(&mut self, rounds: u32) -> Vec<Command> {
+        if rounds == 0 {
+            self.tried.clear();
+        }
+        self.phase = Phase::Reading { rounds };
+        vec![Command::Read]
+    }
+
+    /// Compares what was read with what is wanted, and writes the difference or rests.
+    fn compare(&mut self, reading: Reading, rounds: u32) -> Vec<Command> {
+        let unreadable = reading.unreadable.into_iter().map(Report::Unreadable);
+        let mut commands: Vec<_> = unreadable.map(Command::Report).collect();
+        self.actual = reading.state;
+        if let Some(tally) = self.tally.as_mut().filter(|_| rounds == 0) {
+            for (mac, port) in intent::adopted(&self.actual, &self.index) {
+                let here = self.ports.is_empty() || self.ports.contains(&port);
+                if here && self.macs.port_of(mac).is_none() {
+                    self.macs.see(mac, port);
+                    tally.adopted += 1;
+                }
+            }
+        }
+        let groups = difference(&self.wanted(), &self.actual, &self.index, &self.blocked);
+        // What was learned while the switch was read deserves its own attempt.
+        let new = |change: &Change| !self.tried.contains(&change.item.key());
+        if groups.is_empty() {
+            commands.extend(self.rest());
+        } else if rounds < ROUNDS || groups.iter().flatten().any(new) {
+            commands.extend(self.write(groups, Then::Verify { rounds: rounds + 1 }));
+        } else {
+            commands.extend(self.give_up(&groups));
+        }
+        commands
+    }
+
+    fn write(&mut self, groups: Vec<Vec<Change>>, then: Then) -> Vec<Command> {
+        self.tried
+            .extend(groups.iter().flatten().map(|change| change.item.key()));
+        let first = groups.first().cloned().unwrap_or_default();
+        self.phase = Phase::Writing { groups, then };
+        vec![Command::Write(first)]
+    }
+
+    fn written(
+        &mut self,
+        mut groups: Vec<Vec<Change>>,
+        then: Then,
+        failures: Vec<UpdateFailure>,
+    ) -> Vec<Command> {
+        let done = groups.remove(0);
+        let failed: BTreeMap<usize, UpdateFailure> = failures
+            .into_iter()
+            .map(|failure| (failure.index, failure))
+            .collect();
+        let mut commands = Vec::new();
+        for (place, change) in done.iter().enumerate() {
+            if let Some(failure) = failed.get(&place) {
+                let key = change.item.key();
+                commands.push(Command::Report(Report::UpdateFailed {
+                    change: format!("{} {key}", change.kind),
+                    origin: self.origin(&key),
+                    failure: failure.clone(),
+                }));
+            } else {
+                self.actual.apply(change);
+                self.count(change.kind);
+            }
+        }
+        commands.extend(match then {
+            _ if !groups.is_empty() => self.write(groups, then),
+            Then::Verify { rounds } => self.read(rounds),
+            // What was thought to be there is not; look again.
+            Then::Rest if !failed.is_empty() => self.read(0),
+            Then::Rest => self.settle(),
+        });
+        commands
+    }
+
+    fn count(&mut self, kind: ChangeKind) {
+        let Some(tally) = &mut self.tally else { return };
+        match kind {
+            ChangeKind::Insert => tally.inserted += 1,
+            ChangeKind::Modify => tally.modified += 1,
+            ChangeKind::Delete => tally.deleted += 1,
+        }
+    }
+
+    /// Rests with a switch that holds what it should, apart from what is blocked.
+    fn rest(&mut self) -> Vec<Command> {
+        self.phase = Phase::Steady;
+        if !self.blocked.is_empty() {
+            return vec![Command::Pause(PAUSE)];
+        }
+        let items = self.actual.len();
+        let news = self
+            .tally
+            .take()
+            .map(|tally| Report::Programmed(Programmed { items, ..tally }));
+        news.map(Command::Report).into_iter().collect()
+    }
+
+    /// Sets aside what does not yield to writing, so that it does not stop the rest.
+    fn give_up(&mut self, groups: &[Vec<Change>]) -> Vec<Command> {
+        let left: Vec<_> = groups.iter().flatten().collect();
+        let listed = left.iter().take(MAX_LISTED);
+        let mut differences: Vec<_> = listed
+            .map(|change| format!("{} {}", change.kind, change.item.key()))
+            .collect();
+        if left.len() > MAX_LISTED {
+            differences.push(format!("and {} more", left.len() - MAX_LISTED));
+        }
+        self.blocked
+            .extend(left.iter().map(|change| change.item.key()));
+        self.phase = Phase::Steady;
+        vec![
+            Command::Report(Report::Incomplete { differences }),
+            Command::Pause(PAUSE),
+        ]
+    }
+
+    /// Writes what was learned since the last write, if anything.
+    fn settle(&mut self) -> Vec<Command> {
+        self.phase = Phase::Steady;
+        let groups = difference(&self.wanted(), &self.actual, &self.index, &self.blocked);
+        if groups.is_empty() {
+            Vec::new()
+        } else {
+            self.write(groups, Then::Rest)
+        }
+    }
+
+    fn digest(&mut self, digest: DigestIn) -> Vec<Command> {
+        self.counters.lists += 1;
+        let mut commands = Vec::new();
+        let known_macs = self.counters.learned;
+        let index = Arc::clone(&self.index);
+        match index.digest_by_id(digest.list.digest_id) {
+            None => self.counters.ignored += 1,
+            Some(known) => {
+                for data in &digest.list.data {
+                    match known.sample(data) {
+                        Ok(sample) => commands.extend(self.sample(&known.name, &sample)),
+                        Err(error) => {
+                            self.counters.ignored += 1;
+                            if !std::mem::replace(&mut self.bad_sample_told, true) {
+                                let report = Report::BadSample(error.to_string());
+                                commands.push(Command::Report(report));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        // First the entries, then the acknowledgement: the switch reports the address again if the
+        // entries do not arrive.
+        if matches!(self.phase, Phase::Steady) && self.counters.learned > known_macs {
+            commands.extend(self.settle());
+        }
+        commands.push(Command::Acknowledge(digest));
+        commands
+    }
+
+    fn sample(&mut self, name: &str, sample: &[(&Field, Bits)]) -> Option<Command> {
+        match intent::digest_kind(name) {
+            DigestKind::Learn => {
+                let sighting = intent::sighting(sample);
+                let here =
+                    |(_, port): &(Mac, Port)| self.ports.is_empty() || self.ports.contains(port);
+                let Some((mac, port)) = sighting.filter(here) else {
+                    self.counters.ignored += 1;
+                    return None;
+                };
+                self.counters.sightings += 1;
+                let sighting = self.macs.see(mac, port);
+                let news = sighting != Sighting::Known;
+                self.counters.learned += u64::from(news);
+                news.then_some(Command::Report(Report::Learned {
+                    mac,
+                    port,
+                    sighting,
+                }))
+            }
+            DigestKind::BundleReport => {
+                self.counters.bundles += 1;
+                let member = |(field, bits): &(&Field, Bits)| {
+                    let shown = value::print(bits, field.format);
+                    (field.name.clone(), field.width_bits, bits.clone(), shown)
+                };
+                let members = sample.iter().map(member).collect();
+                Some(Command::Record(Sample {
+                    digest: name.to_owned(),
+                    members,
+                }))
+            }
+            DigestKind::Unknown => {
+                self.counters.ignored += 1;
+                None
+            }
+        }
+    }
+}
+
+impl Programmed {
+    fn new(pipeline: PipelineChange) -> Self {
+        Self {
+            pipeline,
+            items: 0,
+            inserted: 0,
+            modified: 0,
+            deleted: 0,
+            adopted: 0,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line tool: what a switch holds, by name.
+//!
+//! It reads over P4Runtime without a session, so it disturbs no controller.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use p4rt::{
+    Target,
+    client::{CallError, Client, ConnectError, ConnectOptions},
+    p4info::{Index, IndexError},
+    proto::p4::{config::v1::P4Info, v1::get_forwarding_pipeline_config_request::ResponseType},
+    text::TextError,
+};
+
+mod counters;
+mod digests;
+mod groups;
+mod pipeline;
+mod report;
+mod tables;
+
+pub use report::Format;
+
+/// Show what a switch holds.
+#[derive(Debug, Parser)]
+#[command(name = "sddtnctl", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Address of the switch, as host:port.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9559",
+        global = true
+    )]
+    switch: String,
+    /// Number of the device behind the address.
+    #[arg(long, value_name = "N", default_value_t = 1, global = true)]
+    device_id: u64,
+    /// P4Info of its program in text format; asked from the switch if absent.
+    #[arg(long, value_name = "FILE", global = true)]
+    p4info: Option<PathBuf>,
+    /// Kind of server.
+    #[arg(long, value_enum, default_value_t = ServerKind::Sddtn, global = true)]
+    target: ServerKind,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the entries of all tables, or of one.
+    Tables(tables::Args),
+    /// Show the counters that have counted.
+    Counters(counters::Args),
+    /// Show the digests and their subscriptions.
+    Digests,
+    /// Show which program the switch runs.
+    Pipeline,
+    /// Show multicast groups and clone sessions.
+    Groups,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ServerKind {
+    Bmv2,
+    Sddtn,
+    TofinoPi,
+    Stratum,
+}
+
+/// Why nothing is shown.
+#[derive(Debug, thiserror::Error)]
+pub enum CtlError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The switch did not answer as hoped.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The P4Info file cannot be read.
+    #[error("cannot read {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The P4Info file is not of its form.
+    #[error("{} is not a P4Info", .path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: TextError,
+    },
+    /// The P4Info contradicts itself.
+    #[error("the P4Info cannot be used")]
+    Index(#[from] IndexError),
+    /// The switch has no program to take names from.
+    #[error("the switch runs no program; start a controller, or give --p4info")]
+    NoProgram,
+    /// A name that the program does not have.
+    #[error("the program has no {kind} {name:?}")]
+    NoSuch {
+        /// Kind of the object.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+}
+
+impl CtlError {
+    /// The status of the process: 1 the input is at fault, 3 files or network are.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Connect(ConnectError::Unreachable { .. }) | Self::Call(_) | Self::File { .. } => {
+                3
+            }
+            _ => 1,
+        }
+    }
+}
+
+impl Cli {
+    /// Carries out the command, and returns what to print.
+    ///
+    /// # Errors
+    /// See [`CtlError`].
+    pub async fn run(self) -> Result<String, CtlError> {
+        let mut options = ConnectOptions::new(self.switch, self.device_id);
+        options.connect_timeout = CONNECT_TIMEOUT;
+        options.target = match self.target {
+            ServerKind::Bmv2 => Target::Bmv2,
+            ServerKind::Sddtn => Target::Sddtn,
+            ServerKind::TofinoPi => Target::TofinoPi,
+            ServerKind::Stratum => Target::Stratum,
+        };
+        let client = Client::connect(&options).await?;
+        if let Command::Pipeline = self.command {
+            return pipeline::run(&client, self.format).await;
+        }
+        let p4info = match self.p4info {
+            Some(path) => read_p4info(path)?,
+            None => fetch_p4info(&client).await?,
+        };
+        let index = Index::new(&p4info)?;
+        match self.command {
+            Command::Tables(args) => args.run(&client, &index, self.format).await,
+            Command::Counters(args) => args.run(&client, &index, self.format).await,
+            Command::Digests => digests::run(&client, &index, self.format).await,
+            Command::Groups => groups::run(&client, &index, self.format).await,
+            Command::Pipeline => pipeline::run(&client, self.format).await,
+        }
+    }
+}
+
+fn read_p4info(path: PathBuf) -> Result<P4Info, CtlError> {
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(CtlError::File { path, source }),
+    };
+    p4rt::text::parse(&text).map_err(|source| CtlError::Text { path, source })
+}
+
+async fn fetch_p4info(client: &Client) -> Result<P4Info, CtlError> {
+    let config = client.pipeline(ResponseType::P4infoAndCookie).await?;
+    config
+        .and_then(|config| config.p4info)
+        .ok_or(CtlError::NoProgram)
+}
+
+/// A person is waiting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The daemon: one supervisor for each switch, and the files that tell others how they are doing.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use p4rt::session::Backoff;
+use serde_json::json;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, error, info, info_span, warn};
+
+use crate::{
+    outlets::{EventLog, write_whole},
+    plan::{self, PlanError, SwitchPlan},
+    supervise::{News, Status, Supervisor, usual_backoff},
+};
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Where samples of bundles are appended.
+    pub events: Option<PathBuf>,
+    /// Written when all switches are programmed.
+    pub ready_file: Option<PathBuf>,
+    /// How long the program runs.
+    pub run: Run,
+    /// How long to wait for the first session with every switch; `None` waits for ever.
+    pub connect_timeout: Option<Duration>,
+    /// Waits between attempts; `None` is the usual ones.
+    pub backoff: Option<Backoff>,
+}
+
+/// How long the program runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Run {
+    /// Until all switches are programmed.
+    Once,
+    /// Until a signal.
+    Forever,
+}
+
+/// Why the program ended, for those who map it to a status.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Files or configuration are at fault.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A switch could not be reached in time.
+    #[error(
+        "cannot reach switch {name:?} at {address} within {} s ({reason}); \
+         start the switch, or correct its address in the configuration",
+        .waited.as_secs_f32()
+    )]
+    Unreachable {
+        /// Name of the switch.
+        name: String,
+        /// Its address.
+        address: String,
+        /// What the last attempt said.
+        reason: String,
+        /// How long it was tried.
+        waited: Duration,
+    },
+    /// A switch does not take what it should.
+    #[error("switch {name:?} differs in {differences} places from what it should hold")]
+    Incomplete {
+        /// Name of the switch.
+        name: String,
+        /// How many.
+        differences: usize,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// The status of the process: 1 the input is at fault, 3 files or network are.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Plan(PlanError::File { .. }) | Self::Unreachable { .. } => 3,
+            Self::Plan(_) | Self::Incomplete { .. } | Self::Other(_) => 1,
+        }
+    }
+}
+
+/// Runs until a signal, or until the work of [`Run::Once`] is done.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(options: &Options) -> Result<(), Failure> {
+    let plans = plan::load(&options.config)?;
+    let signalled = stop_signal().context("cannot listen for signals")?;
+    if let Some(path) = &options.ready_file {
+        remove_stale(path)?;
+    }
+    let (events, writer) = open_events(options.events.as_deref())?;
+    let stop = CancellationToken::new();
+    let (sender, news) = mpsc::channel(NEWS_QUEUE);
+    let mut tasks = JoinSet::new();
+    for (place, plan) in plans.iter().enumerate() {
+        let switch = &plan.switch;
+        let span = info_span!("switch", name = %switch.name, address = %switch.address);
+        let supervisor = Supervisor::new(place, plan.clone(), events.clone(), sender.clone());
+        let backoff = options.backoff.unwrap_or_else(usual_backoff);
+        tasks.spawn(supervisor.run(backoff, stop.clone()).instrument(span));
+    }
+    drop((sender, events));
+    info!(switches = tasks.len(), "started");
+
+    let outcome = tokio::select! {
+        name = signalled => { info!(signal = name, "stopping"); Ok(()) }
+        outcome = watch(&plans, news, options) => outcome,
+        Some(ended) = tasks.join_next() => {
+            Err(anyhow::anyhow!("a task ended unasked: {ended:?}").into())
+        }
+    };
+    stop.cancel();
+    let drained = timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        warn!(left = tasks.len(), grace = ?GRACE, "tasks did not stop in time");
+        tasks.shutdown().await;
+    }
+    // The last log is gone with the tasks, so the thread writes what it has and ends.
+    if writer.is_some_and(|writer| writer.join().is_err()) {
+        error!("the thread of the event file failed");
+    }
+    outcome
+}
+
+/// Follows the switches until there is a reason to end.
+async fn watch(
+    plans: &[SwitchPlan],
+    mut news: mpsc::Receiver<News>,
+    options: &Options,
+) -> Result<(), Failure> {
+    let unknown = || Status::Unreachable {
+        reason: "no answer yet".to_owned(),
+    };
+    let mut statuses: Vec<Status> = plans.iter().map(|_| unknown()).collect();
+    let started = Instant::now();
+    let mut deadline = options.connect_timeout.map(|time| started + time);
+    loop {
+        tokio::select! {
+            Some(News { place, status }) = news.recv() => {
+                if let Some(known) = statuses.get_mut(place) {
+                    *known = status;
+                }
+            }
+            () = sleep_until(deadline.unwrap_or(started)), if deadline.is_some() => {
+                return Err(unreachable(plans, &statuses, started.elapsed()));
+            }
+            else => return Ok(()),
+        }
+        if statuses
+            .iter()
+            .all(|status| !matches!(status, Status::Unreachable { .. }))
+        {
+            deadline = None;
+        }
+        if statuses
+            .iter()
+            .all(|status| matches!(status, Status::Programmed { .. }))
+        {
+            announce(plans, &statuses, options.ready_file.as_deref())?;
+            if options.run == Run::Once {
+                return Ok(());
+            }
+        }
+        if options.run == Run::Once {
+            incomplete(plans, &statuses)?;
+        }
+    }
+}
+
+fn unreachable(plans: &[SwitchPlan], statuses: &[Status], waited: Duration) -> Failure {
+    let missing = plans
+        .iter()
+        .zip(statuses)
+        .find_map(|(plan, status)| match status {
+            Status::Unreachable { reason } => Some((&plan.switch, reason.clone())),
+            _ => None,
+        });
+    match missing {
+        Some((switch, reason)) => Failure::Unreachable {
+            name: switch.name.clone(),
+            address: switch.address.clone(),
+            reason,
+            waited,
+        },
+        None => anyhow::anyhow!("the time to connect is over").into(),
+    }
+}
+
+fn incomplete(plans: &[SwitchPlan], statuses: &[Status]) -> Result<(), Failure> {
+    for (plan, status) in plans.iter().zip(statuses) {
+        if let Status::Incomplete { differences } = status {
+            let name = plan.switch.name.clone();
+            return Err(Failure::Incomplete {
+                name,
+                differences: *differences,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn announce(plans: &[SwitchPlan], statuses: &[Status], path: Option<&Path>) -> Result<(), Failure> {
+    info!(switches = plans.len(), "ready");
+    let Some(path) = path else { return Ok(()) };
+    let switch = |(plan, status): (&SwitchPlan, &Status)| {
+        let items = if let Status::Programmed { items } = status {
+            *items
+        } else {
+            0
+        };
+        let cookie = format!("{:#018x}", plan.pipeline.cookie().0);
+        json!({"name": plan.switch.name, "device_id": plan.switch.device_id,
+               "cookie": cookie, "items": items})
+    };
+    let switches: Vec<_> = plans.iter().zip(statuses).map(switch).collect();
+    let text = format!("{}\n", json!({ "switches": switches }));
+    Ok(write_whole(path, &text).with_context(|| format!("cannot write {}", path.display()))?)
+}
+
+fn remove_stale(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let context = format!("cannot remove {}", path.display());
+            Err(anyhow::Error::new(error).context(context).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+type Events = (EventLog, Option<thread::JoinHandle<()>>);
+
+fn open_events(path: Option<&Path>) -> Result<Events, Failure> {
+    let Some(path) = path else {
+        return Ok((EventLog::disabled(), None));
+    };
+    let opened = EventLog::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    Ok((opened.0, Some(opened.1)))
+}
+
+/// Installs the handlers at once, and returns a future that names the signal.
+fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+/// Status changes that wait to be looked at. A supervisor that is ahead waits.
+const NEWS_QUEUE: usize = 64;
+
+/// Closing a session takes a round trip; more than this means that the network is gone.
+const GRACE: Duration = Duration::from_secs(5);

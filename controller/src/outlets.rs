@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Files that the controller writes.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use p4rt::value::{Format, print};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tracing::error;
+
+use crate::core::Sample;
+
+/// Where samples go: one JSON object a line. A full queue drops samples and counts them.
+#[derive(Clone, Debug)]
+pub(crate) struct EventLog {
+    lines: Option<mpsc::Sender<String>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Lines that wait for the disk.
+const QUEUE: usize = 4096;
+
+impl EventLog {
+    /// A log that keeps nothing.
+    pub(crate) fn disabled() -> Self {
+        Self {
+            lines: None,
+            dropped: Arc::default(),
+        }
+    }
+
+    /// Opens the file to append to it. Returns the log and the thread that writes; the thread ends
+    /// when the last clone of the log is gone.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, thread::JoinHandle<()>)> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer = thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(move || {
+                if let Err(error) = write_lines(file, receiver) {
+                    error!(reason = %error, "the event file cannot be written any more");
+                }
+            })?;
+        Ok((
+            Self {
+                lines: Some(sender),
+                dropped: Arc::default(),
+            },
+            writer,
+        ))
+    }
+
+    /// Keeps a sample, stamped with the time of its arrival: switches have clocks of their own.
+    pub(crate) fn record(&self, switch: &str, sample: &Sample) {
+        let Some(lines) = &self.lines else { return };
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let time_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let line = event_line(time_ms, switch, sample);
+        if lines.try_send(line).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Samples that were not kept.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn write_lines(mut file: File, mut lines: mpsc::Receiver<String>) -> io::Result<()> {
+    while let Some(line) = lines.blocking_recv() {
+        // Whole lines in one call each, so that readers never see half of one.
+        file.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn event_line(time_ms: u64, switch: &str, sample: &Sample) -> String {
+    let mut fields = Map::new();
+    for (name, width_bits, bits, shown) in &sample.members {
+        // Addresses stay texts, and so do numbers that JSON readers would round.
+        let decimal = print(bits, Format::Decimal) == *shown && *width_bits <= 64;
+        let number = bits.to_uint().and_then(|number| u64::try_from(number).ok());
+        let value = number.filter(|number| decimal && *number < MAX_EXACT);
+        fields.insert(
+            name.clone(),
+            value.map_or_else(|| shown.clone().into(), Value::from),
+        );
+    }
+    let line = json!({
+        "time_ms": time_ms,
+        "switch": switch,
+        "digest": sample.digest,
+        "fields": fields,
+    });
+    format!("{line}\n")
+}
+
+/// Numbers below this survive readers that keep all numbers as floating point.
+const MAX_EXACT: u64 = 1 << 53;
+
+/// Replaces a file in one step, so that whoever waits for it finds it complete.
+pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use p4rt::Bits;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_exact_and_addresses_texts() {
+        let member = |name: &str, width_bits, number: u128, format| {
+            let bits = Bits::from(number);
+            let shown = print(&bits, format);
+            (name.to_owned(), width_bits, bits, shown)
+        };
+        let sample = Sample {
+            digest: "bundle_report_t".to_owned(),
+            members: vec![
+                member("version", 8, 7, Format::Decimal),
+                member("large", 64, u128::from(u64::MAX), Format::Decimal),
+                member("ipv4_src", 32, 0x0a00_0001, Format::Ipv4),
+            ],
+        };
+        assert_eq!(
+            event_line(1, "s1", &sample),
+            "{\"digest\":\"bundle_report_t\",\"fields\":{\"ipv4_src\":\"10.0.0.1\",\
+             \"large\":\"18446744073709551615\",\"version\":7},\"switch\":\"s1\",\"time_ms\":1}\n"
+        );
+    }
+}

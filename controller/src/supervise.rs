@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One switch: the session, the calls and the pauses around a [`Core`].
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use p4rt::{
+    client::{CallError, Client, ConnectOptions, Connection, Pipeline, Session, SessionOptions},
+    p4info::Index,
+    session::{Backoff, State},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    core::{Command, Core, Event, Programmed, Reading, Report},
+    desired::Change,
+    macs::{Port, Sighting},
+    outlets::EventLog,
+    plan::SwitchPlan,
+    wire::{self, Absence},
+};
+
+/// How a switch is doing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// No session yet.
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
+    /// A session that may not write yet, or a switch that is being programmed.
+    Connected,
+    /// It holds what it should.
+    Programmed {
+        /// Items that it holds.
+        items: usize,
+    },
+    /// It holds something else, and writing does not help.
+    Incomplete {
+        /// How many items differ.
+        differences: usize,
+    },
+}
+
+/// What a supervised switch tells the daemon.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    /// Place of the switch in the configuration.
+    pub(crate) place: usize,
+    /// How it is doing now.
+    pub(crate) status: Status,
+}
+
+/// Keeps a switch programmed until it is told to stop.
+pub(crate) struct Supervisor {
+    place: usize,
+    plan: SwitchPlan,
+    core: Core,
+    client: Option<Client>,
+    call: Option<Call>,
+    pause: Option<Instant>,
+    generation: u64,
+    events: EventLog,
+    news: mpsc::Sender<News>,
+}
+
+/// A call under way. At most one is, and it dies with its connection.
+type Call = Pin<Box<dyn Future<Output = Event> + Send>>;
+
+impl Supervisor {
+    pub(crate) fn new(
+        place: usize,
+        plan: SwitchPlan,
+        events: EventLog,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        let switch = &plan.switch;
+        let (index, intent) = (plan.index.clone(), plan.intent.clone());
+        let core = Core::new(index, intent, &switch.ports, switch.max_macs);
+        let (client, call, pause) = (None, None, None);
+        Self {
+            place,
+            plan,
+            core,
+            client,
+            call,
+            pause,
+            generation: 0,
+            events,
+            news,
+        }
+    }
+
+    pub(crate) async fn run(mut self, backoff: Backoff, stop: CancellationToken) {
+        let switch = &self.plan.switch;
+        let connect = ConnectOptions {
+            target: switch.target,
+            ..ConnectOptions::new(&switch.address, switch.device_id)
+        };
+        let options = SessionOptions {
+            backoff,
+            ..SessionOptions::new(connect, u128::from(switch.election_id))
+        };
+        let mut session = Session::start(options);
+        loop {
+            let pause = self.pause.unwrap_or_else(Instant::now);
+            let event = tokio::select! {
+                () = stop.cancelled() => break,
+                changed = session.connection.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    let connection = session.connection.borrow_and_update().clone();
+                    self.connection(connection).await;
+                    continue;
+                }
+                event = answer(&mut self.call) => {
+                    self.call = None;
+                    event
+                }
+                Some(digest) = session.digests.recv() => Event::Digest(digest),
+                () = sleep_until(pause), if self.pause.is_some() => {
+                    self.pause = None;
+                    Event::PauseOver
+                }
+            };
+            self.handle(event).await;
+        }
+        let (counters, drops) = (self.core.counters(), session.drops());
+        info!(
+            ?counters,
+            ?drops,
+            events_dropped = self.events.dropped(),
+            "leaving the switch"
+        );
+        session.stop().await;
+    }
+
+    /// Follows the session. A connection that was replaced between two looks was lost, too.
+    async fn connection(&mut self, connection: Connection) {
+        if connection.generation != self.generation && self.client.is_some() {
+            let reason = "the connection was replaced".to_owned();
+            self.leave(Event::Lost { reason }).await;
+        }
+        match connection.state {
+            State::Connecting | State::Bidding => {}
+            State::Primary => {
+                self.generation = connection.generation;
+                self.client = connection.client;
+                self.handle(Event::Primary).await;
+            }
+            State::Backup { highest, other } => {
+                debug!(?highest, ?other, "another controller is ahead");
+                self.leave(Event::Backup).await;
+            }
+            State::Lost { reason, .. } => self.leave(Event::Lost { reason }).await,
+        }
+    }
+
+    /// Drops what belongs to a session that may no longer write.
+    async fn leave(&mut self, event: Event) {
+        self.client = None;
+        self.call = None;
+        self.pause = None;
+        self.handle(event).await;
+    }
+
+    async fn handle(&mut self, event: Event) {
+        for command in self.core.handle(event) {
+            match command {
+                Command::EnsurePipeline => {
+                    let pipeline = self.plan.pipeline.clone();
+                    self.begin(|client, _| Box::pin(ensure_pipeline(client, pipeline)));
+                }
+                Command::Read => {
+                    self.begin(|client, index| Box::pin(read(client, index)));
+                }
+                Command::Write(changes) => {
+                    self.begin(|client, index| Box::pin(write(client, index, changes)));
+                }
+                Command::Pause(time) => self.pause = Some(Instant::now() + time),
+                Command::Acknowledge(digest) => {
+                    if let Some(client) = &self.client {
+                        client.acknowledge(&digest).await;
+                    }
+                }
+                Command::Record(sample) => self.events.record(&self.plan.switch.name, &sample),
+                Command::Report(report) => self.report(report).await,
+            }
+        }
+    }
+
+    fn begin(&mut self, call: impl FnOnce(Client, Arc<Index>) -> Call) {
+        let reason = "the session is gone".to_owned();
+        self.call = Some(match &self.client {
+            Some(client) => call(client.clone(), self.plan.index.clone()),
+            None => Box::pin(std::future::ready(Event::CallFailed { reason })),
+        });
+    }
+
+    async fn report(&mut self, report: Report) {
+        let status = match &report {
+            Report::Lost { reason } => Some(Status::Unreachable {
+                reason: reason.clone(),
+            }),
+            Report::Primary | Report::Backup => Some(Status::Connected),
+            Report::Programmed(Programmed { items, .. }) => {
+                Some(Status::Programmed { items: *items })
+            }
+            Report::Incomplete { differences } => Some(Status::Incomplete {
+                differences: differences.len(),
+            }),
+            _ => None,
+        };
+        log(report);
+        if let Some(status) = status {
+            // Without a daemon that listens nobody wants to know.
+            let _ = self
+                .news
+                .send(News {
+                    place: self.place,
+                    status,
+                })
+                .await;
+        }
+    }
+}
+
+async fn answer(call: &mut Option<Call>) -> Event {
+    match call {
+        Some(call) => call.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ensure_pipeline(client: Client, pipeline: Pipeline) -> Event {
+    match client.ensure_pipeline(&pipeline).await {
+        Ok(change) => Event::PipelineReady(change),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn read(client: Client, index: Arc<Index>) -> Event {
+    let mut reading = Reading::default();
+    for step in wire::read_steps(&index, client.target()) {
+        let entities = match client.read(step.entities).await {
+            Ok(entities) => entities,
+            Err(error) if step.absence == Absence::Empty && means_none(&error) => continue,
+            Err(error) => return failed(&error),
+        };
+        for entity in entities {
+            match wire::to_item(entity, &index) {
+                Some(Ok(item)) => {
+                    reading.state.put(item);
+                }
+                Some(Err(error)) => reading.unreadable.push(error.to_string()),
+                None => {}
+            }
+        }
+    }
+    Event::Read(reading)
+}
+
+async fn write(client: Client, index: Arc<Index>, changes: Vec<Change>) -> Event {
+    let updates = changes.iter().map(|change| wire::to_update(change, &index));
+    let updates: Vec<_> = match updates.collect::<Result<_, _>>() {
+        Ok(updates) => updates,
+        Err(error) => {
+            return Event::CallFailed {
+                reason: error.to_string(),
+            };
+        }
+    };
+    match client.write(&updates).await {
+        Ok(failures) => Event::Written(failures),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &CallError) -> Event {
+    Event::CallFailed {
+        reason: error.to_string(),
+    }
+}
+
+fn means_none(error: &CallError) -> bool {
+    use p4rt::Code;
+    matches!(error.code(), Code::Unimplemented | Code::NotFound)
+}
+
+fn log(report: Report) {
+    match report {
+        Report::Primary => info!("the session is primary"),
+        Report::Backup => warn!("another controller is primary; waiting until it leaves"),
+        Report::Lost { reason } => {
+            warn!(
+                reason,
+                "no session with the switch; check that it runs and listens there"
+            );
+        }
+        Report::Programmed(Programmed {
+            pipeline,
+            items,
+            inserted,
+            modified,
+            deleted,
+            adopted,
+        }) => {
+            info!(
+                ?pipeline,
+                items, inserted, modified, deleted, adopted, "the switch is programmed"
+            );
+        }
+        Report::Incomplete { differences } => {
+            error!(
+                ?differences,
+                "the switch does not hold what it should; trying again later"
+            );
+        }
+        Report::UpdateFailed {
+            change,
+            origin,
+            failure,
+        } => {
+            let origin = origin.map(|origin| origin.to_string());
+            let (code, message) = (failure.code, failure.message);
+            warn!(change, origin, ?code, message, "update failed");
+        }
+        Report::CallFailed { reason } => warn!(reason, "call failed; trying again later"),
+        Report::Unreadable(reason) => warn!(reason, "the switch holds something unknown"),
+        Report::BadSample(reason) => warn!(reason, "digest sample ignored, and all others like it"),
+        Report::Learned {
+            mac,
+            port: Port(port),
+            sighting,
+        } => match sighting {
+            Sighting::Moved { from: Port(from) } => info!(%mac, port, from, "address moved"),
+            Sighting::New {
+                evicted: Some(evicted),
+            } => {
+                info!(%mac, port, %evicted, "address learned, the oldest forgotten");
+            }
+            Sighting::New { evicted: None } | Sighting::Known => {
+                info!(%mac, port, "address learned");
+            }
+        },
+    }
+}
+
+/// Waits between attempts to reach a switch.
+pub(crate) fn usual_backoff() -> Backoff {
+    Backoff {
+        first: Duration::from_secs(2),
+        longest: Duration::from_secs(10),
+    }
+}

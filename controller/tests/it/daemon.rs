@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The programs themselves, with a served switch that keeps entries and forwards nothing.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use p4rt::{Code, fake::FakeSwitch};
+use tempfile::TempDir;
+
+use crate::demo::{
+    ENTRIES, L2_FORWARD, P4INFO, PEERS, REFUSAL, bundle_list, config_text, learn_list,
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A folder with a configuration and the files that it names.
+struct Site {
+    folder: TempDir,
+}
+
+/// A running daemon. It is killed if the test fails before it is stopped.
+struct Daemon {
+    child: Child,
+}
+
+impl Site {
+    fn new(address: &str, rest: &str) -> Self {
+        let site = Self {
+            folder: TempDir::new().expect("a temporary folder"),
+        };
+        for (name, text) in [
+            ("demo.p4info.txtpb", P4INFO),
+            ("demo.p4", "// the program\n"),
+            ("demo.entries.json", ENTRIES),
+            ("controller.toml", &config_text(address, rest)),
+        ] {
+            fs::write(site.path(name), text).expect("the folder is writable");
+        }
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sddtn-controller"));
+        command
+            .arg("--config")
+            .arg(self.path("controller.toml"))
+            .args(args);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("the program starts")
+    }
+
+    fn start(&self) -> Daemon {
+        let mut command = self.command(&[]);
+        command.arg("--events").arg(self.path("events.jsonl"));
+        command.arg("--ready-file").arg(self.path("ready"));
+        let log = fs::File::create(self.path("log")).expect("the folder is writable");
+        Daemon {
+            child: command.stderr(log).spawn().expect("the program starts"),
+        }
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    fn wait(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !condition() {
+            assert!(
+                Instant::now() < deadline,
+                "no {what}; log:\n{}",
+                self.text("log")
+            );
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Daemon {
+    /// Asks the daemon to end, and returns whether it did so with success.
+    fn stop(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
+        assert!(asked.success());
+        self.child.wait().expect("the daemon ends").success()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn address(switch: &FakeSwitch) -> String {
+    switch.address().to_string()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn once_programs_the_switch_and_ends() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), PEERS);
+    let output = site.run(&["--once"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!((switch.entries().len(), switch.defaults().len()), (4, 2));
+    assert_eq!(
+        (switch.multicast_groups(), switch.digests().len()),
+        (vec![1], 2)
+    );
+    let writes = switch.writes();
+    let again = site.run(&["--once"]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(
+        (switch.pushes(), switch.writes()),
+        (1, writes),
+        "the second run changes nothing"
+    );
+}
+
+#[test]
+fn a_changed_program_replaces_the_old_one() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    assert!(site.run(&["--once"]).status.success());
+    fs::write(site.path("demo.p4"), "// another program\n").expect("the folder is writable");
+    assert!(site.run(&["--once"]).status.success());
+    assert_eq!((switch.pushes(), switch.entries().len()), (2, 2));
+}
+
+#[test]
+fn a_missing_switch_ends_with_status_3_and_advice() {
+    let site = Site::new("127.0.0.1:1", "");
+    let output = site.run(&["--once", "--connect-timeout", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    let message = stderr(&output);
+    assert!(
+        message.contains("cannot reach switch \"s1\" at 127.0.0.1:1"),
+        "{message}"
+    );
+    assert!(message.contains("correct its address"), "{message}");
+}
+
+#[test]
+fn faulty_files_end_with_a_place() {
+    let site = Site::new("127.0.0.1:1", PEERS);
+    fs::write(
+        site.path("demo.entries.json"),
+        r#"{"tables": [{"table": "no", "action": "pass"}]}"#,
+    )
+    .expect("the folder is writable");
+    let output = site.run(&["--check-config"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(
+        message.contains("demo.entries.json: tables[0].table: no table is called"),
+        "{message}"
+    );
+
+    fs::remove_file(site.path("demo.p4")).expect("the file is there");
+    let output = site.run(&["--check-config"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("demo.p4"));
+}
+
+#[test]
+fn a_good_configuration_is_checked_without_a_switch() {
+    let output = Site::new("127.0.0.1:1", PEERS).run(&["--check-config"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.starts_with("s1: 9 items, cookie 0x"), "{shown}");
+}
+
+#[test]
+fn a_refused_entry_is_named_and_ends_once_with_status_1() {
+    let switch = FakeSwitch::start().expect("a free port");
+    switch.refuse_inserts(REFUSAL, Code::ResourceExhausted, "the table is full");
+    let site = Site::new(&address(&switch), "");
+    let output = site.run(&["--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(
+        message.contains("insert entry of ingress.refusal [meta.reason=0x3]"),
+        "{message}"
+    );
+    assert!(message.contains("the table is full") && message.contains("demo.entries.json"));
+    assert!(message.contains("differs in 2 places"), "{message}");
+}
+
+#[test]
+fn the_daemon_learns_records_and_survives_a_restart() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let socket = switch.address();
+    let site = Site::new(&address(&switch), PEERS);
+    let daemon = site.start();
+    site.wait("ready file", || site.text("ready").contains("\"items\":9"));
+
+    assert!(switch.send_digest(learn_list(1, &[(0x0200_0000_000a, 2)])));
+    site.wait("learned entry", || {
+        switch.entries().iter().any(|e| e.table_id == L2_FORWARD)
+    });
+    assert!(switch.send_digest(bundle_list(2)));
+    site.wait("event", || site.text("events.jsonl").ends_with('\n'));
+    let event = site.text("events.jsonl");
+    assert!(event.contains("\"digest\":\"bundle_report_t\""), "{event}");
+    assert!(
+        event.contains("\"destination_node\":2") && event.contains("\"version\":7"),
+        "{event}"
+    );
+    site.wait("acknowledgements", || switch.acks().len() == 2);
+
+    let held = switch.entries();
+    drop(switch);
+    site.wait("loss in the log", || {
+        site.text("log").contains("no session with the switch")
+    });
+    let switch = FakeSwitch::start_at(socket).expect("the same port");
+    site.wait("entries after the restart", || switch.entries() == held);
+    assert_eq!(switch.pushes(), 1);
+    site.wait("ready again", || {
+        site.text("ready").contains("\"items\":11")
+    });
+    assert!(daemon.stop(), "{}", site.text("log"));
+    site.wait("end of the session", || switch.streams() == 0);
+}
+
+#[test]
+fn a_daemon_starts_before_its_switch() {
+    let socket = FakeSwitch::start().expect("a free port").address();
+    let site = Site::new(&socket.to_string(), "");
+    let daemon = site.start();
+    site.wait("failed attempt", || {
+        site.text("log").contains("no session with the switch")
+    });
+    assert!(!site.path("ready").exists());
+    let switch = FakeSwitch::start_at(socket).expect("the same port");
+    site.wait("ready file", || site.path("ready").exists());
+    assert_eq!(switch.entries().len(), 2);
+    assert!(daemon.stop());
+}
+
+fn ctl(switch: &FakeSwitch, args: &[&str]) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sddtnctl"))
+        .args(["--switch", &address(switch)])
+        .args(args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut shown = String::new();
+    let mut output = child.stdout.take().expect("the output is piped");
+    output
+        .read_to_string(&mut shown)
+        .expect("the output is text");
+    (child.wait().expect("the program ends").code(), shown)
+}
+
+#[test]
+fn the_tool_shows_names_and_not_numbers() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), PEERS);
+    assert!(site.run(&["--once"]).status.success());
+    let (status, shown) = ctl(&switch, &["tables", "peer"]);
+    assert_eq!(status, Some(0));
+    let lines: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], ["ingress.peer", "2", "of", "1024"]);
+    assert_eq!(lines[1], ["hdr.ipv4.dst", "action", "packets", "bytes"]);
+    assert_eq!(
+        lines[2],
+        ["10.99.12.2/32", "ingress.speaks_v6(sequence32=1)"]
+    );
+    assert_eq!(lines[3], ["10.99.13.0/24", "ingress.speaks_v7()"]);
+
+    let (_, shown) = ctl(&switch, &["tables", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&shown).expect("one document");
+    let flood = &json["ingress.l2_forward"][0];
+    assert_eq!(flood["hdr.ethernet.dst"], "(default)");
+    assert_eq!(flood["action"], "ingress.flood(group=1)");
+
+    switch.count(0x1200_0001, 3, 12, 3400);
+    let (_, shown) = ctl(&switch, &["counters"]);
+    assert!(
+        shown.contains("ingress.reasons\n") && shown.contains("12       3400"),
+        "{shown}"
+    );
+    let (_, shown) = ctl(&switch, &["groups"]);
+    assert!(shown.contains("1:1 2:1 3:1"), "{shown}");
+    let (_, shown) = ctl(&switch, &["digests"]);
+    assert!(shown.contains("source:48 port:9"), "{shown}");
+    let (_, shown) = ctl(&switch, &["pipeline"]);
+    assert!(shown.contains("v1model") && shown.contains("0x"), "{shown}");
+}
+
+#[test]
+fn the_tool_says_what_is_missing() {
+    let switch = FakeSwitch::start().expect("a free port");
+    assert_eq!(ctl(&switch, &["tables"]).0, Some(1), "no program");
+    let site = Site::new(&address(&switch), "");
+    assert!(site.run(&["--once"]).status.success());
+    assert_eq!(
+        ctl(&switch, &["tables", "nothing"]).0,
+        Some(1),
+        "no such table"
+    );
+    let missing = site.path("missing");
+    let missing = missing.to_str().expect("a path in UTF-8");
+    assert_eq!(
+        ctl(&switch, &["tables", "--p4info", missing]).0,
+        Some(3),
+        "no such file"
+    );
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Tests of the controller: its logic against a simulated switch, its programs against a served one.
+
+mod config;
+mod core;
+mod daemon;
+mod demo;
+mod desired;

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Finding and replacing the bundle of a frame, on hand-made frames.
+
+use node::datagram::{Datagram, DatagramError, DatagramFault, TooLong};
+
+use crate::frames::{fix_ip_checksum, frame, frame_with_options, payload_of_correct};
+
+/// Puts a bundle in the place of the one of a frame, and checks the result from the outside.
+fn replaced(frame: &[u8], bundle: &[u8]) -> Vec<u8> {
+    let datagram = Datagram::decode(frame).expect("the frame has a datagram");
+    let result = datagram.with_bundle(bundle).expect("the bundle fits");
+    assert_eq!(payload_of_correct(&result), bundle);
+    result
+}
+
+/// Changes a good frame, and checks why it is refused. Header checksums are made to fit.
+fn check_error(change: impl FnOnce(&mut Vec<u8>), offset: usize, fault: DatagramFault) {
+    let mut octets = frame(b"bundle");
+    change(&mut octets);
+    if octets.len() >= 34 {
+        fix_ip_checksum(&mut octets);
+    }
+    let error = Datagram::decode(&octets).expect_err("the frame has a fault");
+    assert_eq!(error, DatagramError { offset, fault });
+}
+
+#[test]
+fn the_same_bundle_gives_the_same_frame() {
+    for octets in [frame(b"bundle"), frame(b""), frame_with_options(b"odd")] {
+        let datagram = Datagram::decode(&octets).expect("the frame has a datagram");
+        assert_eq!(datagram.with_bundle(datagram.bundle()), Ok(octets));
+    }
+}
+
+#[test]
+fn another_bundle_gives_a_correct_frame() {
+    let result = replaced(&frame(b"bundle"), b"a longer bundle");
+    assert_eq!(result, frame(b"a longer bundle"));
+    assert_eq!(replaced(&frame(b"bundle"), b""), frame(b""));
+}
+
+#[test]
+fn options_and_reserved_bits_stay() {
+    let mut octets = frame_with_options(b"bundle");
+    octets[20] |= 0x80;
+    fix_ip_checksum(&mut octets);
+    let result = replaced(&octets, b"another");
+    assert_eq!(result[14], 0x47);
+    assert_eq!(result[20..24], octets[20..24]);
+    assert_eq!(result[26..42], octets[26..42]);
+}
+
+#[test]
+fn padding_of_the_link_is_dropped() {
+    let mut octets = frame(b"b");
+    let without = octets.clone();
+    octets.resize(60, 0xee);
+    let datagram = Datagram::decode(&octets).expect("padding is no fault");
+    assert_eq!(datagram.bundle(), b"b");
+    assert_eq!(datagram.with_bundle(b"b"), Ok(without));
+}
+
+#[test]
+fn zero_checksum_stays_zero() {
+    let mut octets = frame(b"bundle");
+    octets[40..42].fill(0);
+    let result = replaced(&octets, b"another bundle");
+    assert_eq!(result[40..42], [0, 0]);
+}
+
+/// A checksum that comes out as zero is sent as all ones, because zero means that there is none.
+#[test]
+fn computed_zero_is_sent_as_ones() {
+    // Without the two octets the sum is `c`, and so the two octets that add up to zero are `c`.
+    let without = replaced(&frame(b"x"), &[0, 0]);
+    let result = replaced(&frame(b"x"), &without[40..42]);
+    assert_eq!(result[40..42], [0xff, 0xff]);
+    // Such a frame is accepted as well.
+    assert_eq!(replaced(&result, &without[40..42]), result);
+}
+
+#[test]
+fn the_largest_datagram_fits() {
+    let octets = frame(b"");
+    let datagram = Datagram::decode(&octets).expect("the frame has a datagram");
+    let largest = vec![7; 65535 - 28];
+    assert_eq!(
+        payload_of_correct(&datagram.with_bundle(&largest).expect("it fits")),
+        largest
+    );
+    let larger = vec![7; 65535 - 27];
+    assert_eq!(
+        datagram.with_bundle(&larger),
+        Err(TooLong { len_bytes: 65536 })
+    );
+}
+
+#[test]
+fn fragments_are_refused() {
+    check_error(|octets| octets[20] = 0x20, 20, DatagramFault::Fragment);
+    check_error(|octets| octets[21] = 1, 20, DatagramFault::Fragment);
+}
+
+#[test]
+fn other_protocols_are_refused() {
+    check_error(
+        |octets| octets[12] = 0x86,
+        12,
+        DatagramFault::EtherType(0x8600),
+    );
+    check_error(|octets| octets[14] = 0x65, 14, DatagramFault::IpVersion(6));
+    check_error(
+        |octets| octets[14] = 0x44,
+        14,
+        DatagramFault::IpHeaderLength(4),
+    );
+    check_error(|octets| octets[23] = 6, 23, DatagramFault::Protocol(6));
+}
+
+#[test]
+fn lengths_that_disagree_are_refused() {
+    let udp = |stated, actual| DatagramFault::UdpLength { stated, actual };
+    check_error(
+        |octets| octets[17] = 19,
+        16,
+        DatagramFault::IpTotalLength(19),
+    );
+    check_error(|octets| octets[17] = 27, 41, DatagramFault::Truncated);
+    check_error(|octets| octets[17] = 33, 38, udp(14, 13));
+    check_error(|octets| octets[17] = 35, 48, DatagramFault::Truncated);
+    check_error(|octets| octets[39] = 13, 38, udp(13, 14));
+    check_error(|octets| octets[39] = 0, 38, udp(0, 14));
+}
+
+#[test]
+fn short_frames_are_refused() {
+    for len in 0..48 {
+        let octets = &frame(b"bundle")[..len];
+        let error = Datagram::decode(octets).expect_err("the frame is cut off");
+        assert_eq!(
+            error,
+            DatagramError {
+                offset: len,
+                fault: DatagramFault::Truncated
+            }
+        );
+    }
+}
+
+#[test]
+fn damage_is_not_covered_by_a_new_checksum() {
+    for (place, offset, fault) in [
+        (22, 24, DatagramFault::IpChecksum),
+        (36, 40, DatagramFault::UdpChecksum),
+        (47, 40, DatagramFault::UdpChecksum),
+    ] {
+        let mut octets = frame(b"bundle");
+        octets[place] ^= 0x10;
+        let error = Datagram::decode(&octets).expect_err("a checksum does not match");
+        assert_eq!(error, DatagramError { offset, fault });
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The slow path from the outside: hand-made frames, real captures, arbitrary octets.
+
+mod captures;
+mod datagram;
+mod frames;
+mod properties;
+mod punt;
+mod slow_path;

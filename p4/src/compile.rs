@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The stages, one after the other.
+
+use crate::{diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser, preprocess};
+
+/// Stack of the thread that compiles. Expressions, statements and calls nest up to fixed limits, and
+/// the greatest depth of recursion that they allow needs more than a default stack.
+const STACK_BYTES: usize = 512 << 20;
+
+/// What to compile.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Name of the main file, for messages.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// Macros that are defined from the start: name and value.
+    pub defines: &'a [(String, String)],
+    /// Finds an included file: gets the path as it is written and the name of the including file, gives
+    /// name and text. What it does not find is looked for among `core.p4` and `v1model.p4`.
+    pub include: &'a (dyn Fn(&str, &str) -> Option<(String, String)> + Sync),
+}
+
+impl Default for Source<'_> {
+    fn default() -> Self {
+        Self { name: "input.p4", text: "", defines: &[], include: &|_, _| None }
+    }
+}
+
+/// Compiles a program.
+///
+/// # Errors
+///
+/// Everything that is wrong with the program, up to a limit.
+pub fn compile(source: &Source<'_>) -> Result<Program, Diagnostics> {
+    compile_with_warnings(source).map(|(program, _)| program)
+}
+
+/// Compiles a program, and gives warnings, too.
+///
+/// # Errors
+///
+/// Everything that is wrong with the program, up to a limit.
+pub fn compile_with_warnings(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        match thread.spawn_scoped(scope, || stages(source)) {
+            Ok(handle) => handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => stages(source),
+        }
+    })
+}
+
+fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
+    let mut diagnostics = Diagnostics::default();
+    let tokens =
+        preprocess::run(source.name, source.text, source.defines, source.include, &mut diagnostics);
+    let ast = parser::parse(tokens, &mut diagnostics);
+    if diagnostics.has_errors() {
+        diagnostics.sort();
+        return Err(diagnostics);
+    }
+    let program = Elaborator::new(&mut diagnostics).program(&ast);
+    diagnostics.sort();
+    match program {
+        Some(program) => Ok((program, diagnostics)),
+        None => Err(diagnostics),
+    }
+}

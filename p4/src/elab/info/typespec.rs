@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Types as the control plane sees them.
+
+use crate::{
+    ast::Aggregate,
+    ir::Const,
+    p4info::{Bitstring, NewType, TypeInfo, TypeSpec},
+};
+
+use super::{super::types::Type, canonical};
+
+/// The form of a type in P4Info; types with a name are added to `types`.
+pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
+    Some(match ty {
+        Type::Bool => TypeSpec::Bool,
+        Type::Bits { width, signed: false } => TypeSpec::Bitstring(Bitstring::Bit(*width)),
+        Type::Bits { width, signed: true } => TypeSpec::Bitstring(Bitstring::Int(*width)),
+        Type::Varbit(width) => TypeSpec::Bitstring(Bitstring::Varbit(*width)),
+        Type::Error => TypeSpec::Error,
+        Type::Tuple(members) | Type::List(members) => {
+            TypeSpec::Tuple(members.iter().map(|ty| convert(ty, types)).collect::<Option<_>>()?)
+        }
+        Type::Stack(element, size) => match convert(element, types)? {
+            TypeSpec::Header(name) => TypeSpec::HeaderStack(name, *size),
+            _ => return None,
+        },
+        Type::Struct(of) if of.kind == Aggregate::Struct => {
+            let mut members = Vec::new();
+            for field in &of.fields {
+                members.push((field.name.to_string(), convert(&field.ty, types)?));
+            }
+            types.structs.insert(of.name.to_string(), members);
+            TypeSpec::Struct(of.name.to_string())
+        }
+        Type::Struct(of) if of.kind == Aggregate::Header => {
+            let mut members = Vec::new();
+            for field in &of.fields {
+                if let TypeSpec::Bitstring(bits) = convert(field.ty.base(), types)? {
+                    members.push((field.name.to_string(), bits));
+                }
+            }
+            types.headers.insert(of.name.to_string(), members);
+            TypeSpec::Header(of.name.to_string())
+        }
+        Type::Enum(of) => match &of.underlying {
+            None => {
+                let members = of.members.iter().map(|(name, _)| name.to_string()).collect();
+                types.enums.insert(of.name.to_string(), members);
+                TypeSpec::Enum(of.name.to_string())
+            }
+            Some(underlying) => {
+                let width = underlying.scalar_width()?;
+                let member = |(name, value): &(std::rc::Rc<str>, num_bigint::BigInt)| {
+                    (name.to_string(), canonical(&Const::from_int(width, value)))
+                };
+                let members = of.members.iter().map(member).collect();
+                types.serializable_enums.insert(of.name.to_string(), (width, members));
+                TypeSpec::SerializableEnum(of.name.to_string())
+            }
+        },
+        Type::New(of) => {
+            let form = match translation(of) {
+                Some(form) => form,
+                None => NewType::Original(convert(&of.ty, types)?),
+            };
+            types.new_types.insert(of.name.to_string(), form);
+            TypeSpec::NewType(of.name.to_string())
+        }
+        _ => return None,
+    })
+}
+
+/// `@p4runtime_translation(uri, type)`
+fn translation(of: &super::super::types::NewType) -> Option<NewType> {
+    let one = of.annotations.iter().find(|one| &*one.name.text == "p4runtime_translation")?;
+    let uri = one.body.first()?.text.to_string();
+    let rest: String = one.body.iter().skip(2).map(|token| &*token.text).collect();
+    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+    let width = if rest == "string" { None } else { Some(digits.parse().ok()?) };
+    Some(NewType::Translated(uri, width))
+}
+
+/// Name of a user-defined type, and its width for the control plane.
+pub(super) fn name_and_width(ty: &Type, types: &mut TypeInfo) -> (Option<String>, u32) {
+    convert(ty, types);
+    let width = ty.scalar_width().unwrap_or(0);
+    match ty {
+        Type::New(of) => {
+            let width = match translation(of) {
+                Some(NewType::Translated(_, Some(width))) => width,
+                Some(NewType::Translated(_, None)) => 0,
+                _ => width,
+            };
+            (Some(of.name.to_string()), width)
+        }
+        Type::Enum(of) => (Some(of.name.to_string()), if of.underlying.is_some() { width } else { 0 }),
+        _ => (None, width),
+    }
+}

@@ -1,0 +1,1164 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The flat, monomorphic form of a checked v1model program: what an engine runs.
+//!
+//! Everything that exists while a packet is processed is a numbered [`Slot`] of a fixed width.
+//! Structs, parameters, sub-parsers, sub-controls, functions and generics are gone; what is left are
+//! assignments between slots, parser states, tables, and calls of v1model externs.
+//! Start at [`Program`].
+//!
+//! # Values
+//!
+//! A value is a string of `width` bits. `bool` is 1 bit wide (1 is true), an `error` and an enum
+//! without an underlying type are [`ENUM_WIDTH`] bits wide and count from 0 in order of declaration,
+//! a serializable enum is as wide as its underlying type. Signedness is not part of a value: it is
+//! part of the operators ([`BinaryOp`], [`ExprKind::SignExtend`]).
+//!
+//! # Life of a packet
+//!
+//! Before a packet enters the parser, every slot is zero (so every header is invalid), and then the
+//! engine sets the `standard_metadata` slots that it knows ([`Program::standard`]). The blocks run in the order
+//! parser, verify checksum, ingress, egress, compute checksum, deparser, on the same slots.
+//! [`SlotKind`] tells what to keep and what to reset when a packet is cloned, resubmitted or recirculated.
+//!
+//! # Invariants
+//!
+//! [`Program::validate`](crate::ir::Program::validate) checks them; `compile` returns only programs that hold them:
+//!
+//! * Every index ([`SlotId`], [`HeaderId`], [`TableId`], ...) is valid in its list.
+//! * Expression widths agree: the operands of an arithmetic, bitwise or comparing operator are equally wide
+//!   (not those of a shift), a comparison and a logical operator give 1 bit, a slice lies inside its operand,
+//!   an assigned value is as wide as its slot or slice.
+//! * A [`Const`] has the limbs its width needs, and no bit above its width.
+//! * Expressions have no side effects and do not fail. What may fail in a parser (a short packet, a stack
+//!   out of bounds) is a statement of its own before the expression.
+//! * [`StmtKind::Leave`] names a label of a [`StmtKind::Scope`] or [`StmtKind::Loop`] that encloses it in
+//!   the same body. Labels are unique in a program.
+//! * [`StmtKind::Extract`], [`StmtKind::ExtractNext`], [`StmtKind::Lookahead`], [`StmtKind::Advance`] and [`StmtKind::Verify`] are only in
+//!   parser states, [`StmtKind::Emit`] only in the deparser, [`StmtKind::Apply`] only in the bodies of controls.
+//! * A table's actions are distinct, its default action is one of them, and its arguments and entries have the
+//!   widths of its keys and parameters.
+
+use crate::{
+    p4info::P4Info,
+    source::{SourceMap, Span},
+};
+
+mod validate;
+
+pub use self::validate::Violation;
+
+/// Width in bits of an `error` and of an enum without an underlying type.
+pub const ENUM_WIDTH: u32 = 32;
+
+/// Port number that `mark_to_drop` puts into `egress_spec`.
+pub const DROP_PORT: u64 = 511;
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The position in its list.
+            #[must_use]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+index! {
+    /// Index into [`Program::slots`].
+    SlotId
+}
+index! {
+    /// Index into [`Program::headers`].
+    HeaderId
+}
+index! {
+    /// Index into [`Program::stacks`].
+    StackId
+}
+index! {
+    /// Index into [`Parser::states`].
+    StateId
+}
+index! {
+    /// Index into [`Program::tables`]. Not the id of P4Runtime, which is [`Table::p4info_id`].
+    TableId
+}
+index! {
+    /// Index into [`Program::actions`]. Not the id of P4Runtime, which is [`Action::p4info_id`].
+    ActionId
+}
+index! {
+    /// Index into [`Program::counters`].
+    CounterId
+}
+index! {
+    /// Index into [`Program::meters`].
+    MeterId
+}
+index! {
+    /// Index into [`Program::registers`].
+    RegisterId
+}
+index! {
+    /// Index into [`Program::action_profiles`].
+    ActionProfileId
+}
+index! {
+    /// Index into [`Program::digests`].
+    DigestId
+}
+index! {
+    /// Index into [`Program::value_sets`].
+    ValueSetId
+}
+index! {
+    /// Name of a scope that a `Leave` ends.
+    Label
+}
+
+/// A whole v1model program, ready to run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Program {
+    /// All storage.
+    pub slots: Vec<Slot>,
+    /// Header instances: those of the headers struct, and local ones.
+    pub headers: Vec<Header>,
+    /// Header stacks.
+    pub stacks: Vec<Stack>,
+    /// Names of the `error` values; the position is the value, `NoError` is 0.
+    pub errors: Vec<String>,
+    /// Slot of each `standard_metadata` field, in the order of [`StandardField`].
+    pub standard: Vec<SlotId>,
+    /// The parser.
+    pub parser: Parser,
+    /// Control that verifies checksums.
+    pub verify_checksum: Control,
+    /// Ingress control.
+    pub ingress: Control,
+    /// Egress control.
+    pub egress: Control,
+    /// Control that computes checksums.
+    pub compute_checksum: Control,
+    /// Deparser.
+    pub deparser: Control,
+    /// Tables of all controls.
+    pub tables: Vec<Table>,
+    /// Actions that tables can run. Directly called actions are inlined and not listed unless a table runs them, too.
+    pub actions: Vec<Action>,
+    /// Indirect and direct counters.
+    pub counters: Vec<Counter>,
+    /// Indirect and direct meters.
+    pub meters: Vec<Meter>,
+    /// Registers.
+    pub registers: Vec<Register>,
+    /// Action profiles and selectors.
+    pub action_profiles: Vec<ActionProfile>,
+    /// Digest message types.
+    pub digests: Vec<Digest>,
+    /// Parser value sets.
+    pub value_sets: Vec<ValueSet>,
+    /// `@field_list` lists of user metadata, ordered by number.
+    pub field_lists: Vec<FieldList>,
+    /// What a controller gets to know.
+    pub p4info: P4Info,
+    /// The text that the spans point into.
+    pub sources: SourceMap,
+}
+
+impl Program {
+    /// Slot of a `standard_metadata` field.
+    #[must_use]
+    pub fn standard(&self, field: StandardField) -> SlotId {
+        self.standard[field as usize]
+    }
+
+    /// Field list of that number.
+    #[must_use]
+    pub fn field_list(&self, number: u8) -> Option<&FieldList> {
+        self.field_lists.iter().find(|list| list.number == number)
+    }
+}
+
+/// A piece of storage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Slot {
+    /// Name for traces: `hdr.ipv4.ttl`, `meta.next_hop`, `MyIngress.tmp`.
+    pub name: String,
+    /// Width in bits, at least 1 and at most 2048.
+    pub width: u32,
+    /// Whether the source type is `int<W>`; for display only.
+    pub signed: bool,
+    /// What it is for.
+    pub kind: SlotKind,
+}
+
+/// What a slot is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SlotKind {
+    /// A field of a header instance.
+    Field(HeaderId),
+    /// Validity of a header instance, 1 bit.
+    Validity(HeaderId),
+    /// Index of the element that `next` denotes in a stack, 32 bits. The parser counts it up.
+    NextIndex(StackId),
+    /// A field of `standard_metadata`.
+    Standard(StandardField),
+    /// A field of the user metadata struct.
+    Metadata,
+    /// Control-plane parameter of an action; the engine writes it from the table entry before the body runs.
+    ActionParam,
+    /// A variable of a parser, control, action or function, or a temporary. Lives in one block only.
+    Local,
+}
+
+/// Fields of v1model's `standard_metadata_t`, in order of declaration.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum StandardField {
+    /// `bit<9>`, port the packet came in on.
+    IngressPort,
+    /// `bit<9>`, port the ingress chooses; 511 drops.
+    EgressSpec,
+    /// `bit<9>`, port the packet goes out on; read only in egress.
+    EgressPort,
+    /// `bit<32>`, normal, clone, recirculated, replicated or resubmitted.
+    InstanceType,
+    /// `bit<32>`, length in octets.
+    PacketLength,
+    /// `bit<32>`, microseconds when the packet was queued.
+    EnqTimestamp,
+    /// `bit<19>`, queue depth then.
+    EnqQdepth,
+    /// `bit<32>`, microseconds spent in the queue.
+    DeqTimedelta,
+    /// `bit<19>`, queue depth when it left.
+    DeqQdepth,
+    /// `bit<48>`, microseconds when the packet entered ingress.
+    IngressGlobalTimestamp,
+    /// `bit<48>`, microseconds when the packet entered egress.
+    EgressGlobalTimestamp,
+    /// `bit<16>`, multicast group; 0 is none.
+    McastGrp,
+    /// `bit<16>`, replication id of a copy.
+    EgressRid,
+    /// `bit<1>`, set when `verify_checksum` fails.
+    ChecksumError,
+    /// `error` of the parser, [`ENUM_WIDTH`] bits.
+    ParserError,
+    /// `bit<3>`, queue.
+    Priority,
+}
+
+impl StandardField {
+    /// All fields in order of declaration.
+    pub const ALL: [Self; 16] = [
+        Self::IngressPort,
+        Self::EgressSpec,
+        Self::EgressPort,
+        Self::InstanceType,
+        Self::PacketLength,
+        Self::EnqTimestamp,
+        Self::EnqQdepth,
+        Self::DeqTimedelta,
+        Self::DeqQdepth,
+        Self::IngressGlobalTimestamp,
+        Self::EgressGlobalTimestamp,
+        Self::McastGrp,
+        Self::EgressRid,
+        Self::ChecksumError,
+        Self::ParserError,
+        Self::Priority,
+    ];
+}
+
+/// A header instance.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Header {
+    /// Name for traces: `hdr.ipv4`, `hdr.vlan[1]`.
+    pub name: String,
+    /// Name of the header type.
+    pub type_name: String,
+    /// Slot of the validity bit.
+    pub valid: SlotId,
+    /// Slots of the fields, in the order of the wire.
+    pub fields: Vec<SlotId>,
+    /// Sum of the widths of the fields.
+    pub width: u32,
+}
+
+/// A header stack. Its operations are lowered to header copies, except extraction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stack {
+    /// Name for traces: `hdr.vlan`.
+    pub name: String,
+    /// The elements, at least one.
+    pub elements: Vec<HeaderId>,
+    /// Slot that holds the index of the next element, see [`SlotKind::NextIndex`].
+    pub next_index: SlotId,
+}
+
+/// A list of metadata fields that survive a clone, a resubmission or a recirculation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FieldList {
+    /// Number in `@field_list`.
+    pub number: u8,
+    /// The fields: user or standard metadata.
+    pub slots: Vec<SlotId>,
+}
+
+/// The parser as a graph of states, sub-parsers inlined.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Parser {
+    /// Name of the parser.
+    pub name: String,
+    /// Statements that run once, before the first state (initial values of parser locals).
+    pub prelude: Vec<Stmt>,
+    /// First state.
+    pub start: StateId,
+    /// All states. The graph may have cycles: an engine bounds the number of steps or ends on a short packet.
+    pub states: Vec<State>,
+}
+
+/// A parser state.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct State {
+    /// Name for traces: `MyParser.parse_ipv4`, `MyParser.sdnv.start` for a sub-parser's.
+    pub name: String,
+    /// The second part of a state that a sub-parser call has split.
+    pub continuation: bool,
+    /// What it does. A `Verify`, `Extract`, ... that fails sets the parser error and rejects at once.
+    pub body: Vec<Stmt>,
+    /// Where it goes.
+    pub next: Transition,
+    /// Its declaration.
+    pub span: Span,
+}
+
+/// Where a state goes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Transition {
+    /// Always there.
+    Goto(Target),
+    /// To the target of the first case whose patterns all match; without one, `error.NoMatch` and reject.
+    Select {
+        /// The keys.
+        keys: Vec<Expr>,
+        /// The cases, in order.
+        cases: Vec<SelectCase>,
+    },
+}
+
+/// End of a transition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// Another state, or the same.
+    State(StateId),
+    /// Parsing ends well.
+    Accept,
+    /// Parsing fails. The packet still goes to ingress, as v1model does.
+    Reject,
+}
+
+/// A case of a select.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SelectCase {
+    /// One pattern for each key.
+    pub patterns: Vec<Pattern>,
+    /// Where it goes.
+    pub target: Target,
+    /// Its text.
+    pub span: Span,
+}
+
+/// What a key is compared with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Pattern {
+    /// `default` and `_`.
+    Any,
+    /// Equality.
+    Value(Const),
+    /// `key & mask == value & mask`; `value` has no bit outside `mask`.
+    Mask {
+        /// Value of the bits that count.
+        value: Const,
+        /// The bits that count.
+        mask: Const,
+    },
+    /// `low <= key <= high`.
+    Range {
+        /// Least value.
+        low: Const,
+        /// Greatest value.
+        high: Const,
+        /// Whether to compare as two's complement numbers.
+        signed: bool,
+    },
+    /// Membership of a set that the control plane fills. Consumes as many keys as the set has fields:
+    /// it stands at the first of them, and the rest of its keys have [`Pattern::Any`].
+    ValueSet(ValueSetId),
+}
+
+/// A control with everything inlined.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Control {
+    /// Name of the control.
+    pub name: String,
+    /// What it does.
+    pub body: Vec<Stmt>,
+}
+
+/// A statement and its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stmt {
+    /// What it does.
+    pub kind: StmtKind,
+    /// The source statement it comes from.
+    pub span: Span,
+}
+
+/// Statements.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StmtKind {
+    /// Writes a whole slot.
+    Assign {
+        /// Destination.
+        dst: SlotId,
+        /// Value, as wide as the slot.
+        value: Expr,
+    },
+    /// Writes the bits `high..=low` of a slot and keeps the others.
+    AssignSlice {
+        /// Destination.
+        dst: SlotId,
+        /// Most significant bit.
+        high: u32,
+        /// Least significant bit.
+        low: u32,
+        /// Value, `high - low + 1` bits wide.
+        value: Expr,
+    },
+    /// Copies validity and all fields between two instances of one type.
+    CopyHeader {
+        /// Destination.
+        dst: HeaderId,
+        /// Source.
+        src: HeaderId,
+    },
+    /// Runs one of two branches.
+    If {
+        /// 1 bit.
+        condition: Expr,
+        /// Runs if the condition is 1.
+        then: Vec<Stmt>,
+        /// Runs if the condition is 0.
+        otherwise: Vec<Stmt>,
+    },
+    /// Runs the body of the case that has the value; values are distinct.
+    Switch {
+        /// The value.
+        key: Expr,
+        /// The cases.
+        cases: Vec<SwitchCase>,
+        /// Runs if no case has the value.
+        default: Vec<Stmt>,
+    },
+    /// Runs the body once. `Leave` of the label ends it early.
+    Scope {
+        /// Name.
+        label: Label,
+        /// What it does.
+        body: Vec<Stmt>,
+    },
+    /// Runs the body again and again until a `Leave` of the label (or of an outer one).
+    Loop {
+        /// Name.
+        label: Label,
+        /// What it does.
+        body: Vec<Stmt>,
+    },
+    /// Ends the scope or loop of that label.
+    Leave(Label),
+    /// Ends the whole block (ingress, egress, ...), also from inside a table's action.
+    Exit,
+    /// Looks the keys up and runs the action that is found, or the default action.
+    Apply {
+        /// The table.
+        table: TableId,
+        /// Gets 1 for a hit and 0 for a miss, after the action has run.
+        hit: Option<SlotId>,
+        /// Gets the position of the action that ran in [`Table::actions`]; [`ENUM_WIDTH`] bits.
+        action_run: Option<SlotId>,
+    },
+    /// Reads the next header from the packet and makes it valid. `PacketTooShort` if it is not all there;
+    /// then nothing is consumed.
+    Extract(HeaderId),
+    /// Extracts the element at the next index, and counts the index up.
+    /// `StackOutOfBounds` if the stack is full.
+    ExtractNext(StackId),
+    /// Reads the next bits of the packet into slots, first slot first, and consumes nothing.
+    /// `PacketTooShort` if they are not all there.
+    Lookahead(Vec<SlotId>),
+    /// Skips bits. `PacketTooShort` if they are not all there.
+    Advance(Expr),
+    /// Rejects with an error if the condition is 0.
+    Verify {
+        /// 1 bit.
+        condition: Expr,
+        /// Value of the error, [`ENUM_WIDTH`] bits.
+        error: Expr,
+    },
+    /// Writes the header to the packet if it is valid.
+    Emit(HeaderId),
+    /// Calls an extern.
+    Extern(Extern),
+}
+
+/// A case of a [`StmtKind::Switch`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SwitchCase {
+    /// Values, as wide as the key.
+    pub values: Vec<Const>,
+    /// What it does.
+    pub body: Vec<Stmt>,
+}
+
+/// An expression and the width of its value in bits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Expr {
+    /// What it computes.
+    pub kind: ExprKind,
+    /// Width of the value, at least 1.
+    pub width: u32,
+}
+
+/// Expressions. All are pure and total.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ExprKind {
+    /// A constant.
+    Const(Const),
+    /// The value of a slot.
+    Slot(SlotId),
+    /// The bits `high..=low` of a value.
+    Slice {
+        /// Operand.
+        value: Box<Expr>,
+        /// Most significant bit.
+        high: u32,
+        /// Least significant bit.
+        low: u32,
+    },
+    /// First operand in the more significant bits.
+    Concat(Box<Expr>, Box<Expr>),
+    /// Widened with zeros.
+    ZeroExtend(Box<Expr>),
+    /// Widened with the sign bit.
+    SignExtend(Box<Expr>),
+    /// One operand.
+    Unary(UnaryOp, Box<Expr>),
+    /// Two operands.
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// Second operand if the first (1 bit) is 1, else the third.
+    Mux(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// Length of the packet in octets, 32 bits; `packet_in.length()`.
+    PacketLength,
+}
+
+/// Operators with one operand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UnaryOp {
+    /// All bits inverted; also logical negation of 1 bit.
+    Not,
+    /// Two's complement negation.
+    Neg,
+}
+
+/// Operators with two operands. Arithmetic wraps unless the name says otherwise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BinaryOp {
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+    /// Unsigned quotient; division by zero gives 0.
+    Div,
+    /// Unsigned remainder; division by zero gives 0.
+    Mod,
+    /// Unsigned sum, at most the greatest value.
+    AddSat,
+    /// Unsigned difference, at least 0.
+    SubSat,
+    /// Signed sum, kept between the least and the greatest value.
+    AddSatSigned,
+    /// Signed difference, kept between the least and the greatest value.
+    SubSatSigned,
+    /// Bitwise and; also logical and (operands are pure, so the second may always be computed).
+    And,
+    /// Bitwise or; also logical or.
+    Or,
+    /// Bitwise exclusive or.
+    Xor,
+    /// Left shift. The right operand is unsigned and of any width; a shift by the width or more gives 0.
+    Shl,
+    /// Logical right shift. The right operand is unsigned and of any width.
+    Shr,
+    /// Arithmetic right shift. The right operand is unsigned and of any width.
+    ShrSigned,
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Unsigned less.
+    Lt,
+    /// Unsigned less or equal.
+    Le,
+    /// Signed less.
+    LtSigned,
+    /// Signed less or equal.
+    LeSigned,
+}
+
+/// A constant of a known width.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Const {
+    /// Width in bits.
+    pub width: u32,
+    /// The bits in 64-bit limbs, least significant first; as many as the width needs.
+    pub limbs: Vec<u64>,
+}
+
+impl Const {
+    /// The low `width` bits of a small number.
+    #[must_use]
+    pub fn new(width: u32, value: u64) -> Self {
+        let mut limbs = vec![0; limb_count(width)];
+        limbs[0] = value;
+        Self::from_limbs(width, limbs)
+    }
+
+    /// The low `width` bits of a number in limbs, least significant first.
+    #[must_use]
+    pub fn from_limbs(width: u32, mut limbs: Vec<u64>) -> Self {
+        limbs.resize(limb_count(width), 0);
+        let used = width % 64;
+        if used != 0
+            && let Some(last) = limbs.last_mut()
+        {
+            *last &= (1 << used) - 1;
+        }
+        Self { width, limbs }
+    }
+
+    /// All bits set.
+    #[must_use]
+    pub fn ones(width: u32) -> Self {
+        Self::from_limbs(width, vec![u64::MAX; limb_count(width)])
+    }
+
+    /// The value, if it fits.
+    #[must_use]
+    pub fn to_u64(&self) -> Option<u64> {
+        self.limbs[1..].iter().all(|&limb| limb == 0).then(|| self.limbs[0])
+    }
+
+    /// The value, if it fits.
+    #[must_use]
+    pub fn to_u128(&self) -> Option<u128> {
+        let high = self.limbs.get(1).copied().unwrap_or(0);
+        let rest = self.limbs.get(2..).unwrap_or(&[]);
+        rest.iter()
+            .all(|&limb| limb == 0)
+            .then(|| (u128::from(high) << 64) | u128::from(self.limbs[0]))
+    }
+
+    /// Whether all bits are zero.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.limbs.iter().all(|&limb| limb == 0)
+    }
+
+    /// Big-endian octets, `width` rounded up to whole octets.
+    #[must_use]
+    pub fn to_be_bytes(&self) -> Vec<u8> {
+        let len = self.width.div_ceil(8) as usize;
+        let mut bytes: Vec<u8> = self.limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+        bytes.truncate(len);
+        bytes.reverse();
+        bytes
+    }
+}
+
+/// Limbs that a value of that width needs; at least one.
+#[must_use]
+pub fn limb_count(width: u32) -> usize {
+    (width.div_ceil(64) as usize).max(1)
+}
+
+/// Calls of v1model's extern functions and methods.
+///
+/// A list of expressions as data is hashed or summed as their bits in order, first expression first,
+/// with no padding between them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Extern {
+    /// Sets the two slots so that the packet is dropped: `egress_spec` to [`DROP_PORT`], `mcast_grp` to 0.
+    MarkToDrop {
+        /// Slot of `egress_spec`.
+        egress_spec: SlotId,
+        /// Slot of `mcast_grp`.
+        mcast_grp: SlotId,
+    },
+    /// `counter.count`; out of range does nothing.
+    Count {
+        /// Which; indirect.
+        counter: CounterId,
+        /// Which cell.
+        index: Expr,
+    },
+    /// `direct_counter.count`: counts the entry that the enclosing action belongs to.
+    CountDirect(CounterId),
+    /// `meter.execute_meter`.
+    ExecuteMeter {
+        /// Which; indirect.
+        meter: MeterId,
+        /// Which cell.
+        index: Expr,
+        /// Gets 0 green, 1 yellow, 2 red.
+        dst: SlotId,
+    },
+    /// `direct_meter.read`: colour of the packet for the entry that the enclosing action belongs to.
+    ReadMeter {
+        /// Which; direct.
+        meter: MeterId,
+        /// Gets 0 green, 1 yellow, 2 red.
+        dst: SlotId,
+    },
+    /// `register.read`; out of range reads 0.
+    ReadRegister {
+        /// Which.
+        register: RegisterId,
+        /// Which cell.
+        index: Expr,
+        /// Gets the value.
+        dst: SlotId,
+    },
+    /// `register.write`; out of range does nothing.
+    WriteRegister {
+        /// Which.
+        register: RegisterId,
+        /// Which cell.
+        index: Expr,
+        /// The value.
+        value: Expr,
+    },
+    /// `random`: a number between both, inclusive.
+    Random {
+        /// Gets it.
+        dst: SlotId,
+        /// Least.
+        low: Expr,
+        /// Greatest.
+        high: Expr,
+    },
+    /// `hash`: `base + hash(data) % max`, or `base` if `max` is 0... all cut to the width of `dst`.
+    Hash {
+        /// Gets it.
+        dst: SlotId,
+        /// How.
+        algorithm: HashAlgorithm,
+        /// Added to the remainder.
+        base: Expr,
+        /// What.
+        data: Vec<Expr>,
+        /// Divisor.
+        max: Expr,
+    },
+    /// `digest`: a message for the controller.
+    Digest {
+        /// Which kind.
+        digest: DigestId,
+        /// v1model's receiver number.
+        receiver: Expr,
+        /// One value for each of [`Digest::fields`].
+        values: Vec<Expr>,
+    },
+    /// `verify_checksum`: sets `checksum_error` if the condition holds and the sums differ.
+    VerifyChecksum {
+        /// 1 bit.
+        condition: Expr,
+        /// What is summed.
+        data: Vec<Expr>,
+        /// What it should be.
+        checksum: Expr,
+        /// How.
+        algorithm: HashAlgorithm,
+        /// Whether the rest of the packet that was not parsed is summed, too.
+        with_payload: bool,
+    },
+    /// `update_checksum`: writes the sum if the condition holds.
+    UpdateChecksum {
+        /// 1 bit.
+        condition: Expr,
+        /// What is summed.
+        data: Vec<Expr>,
+        /// Gets the sum.
+        dst: SlotId,
+        /// How.
+        algorithm: HashAlgorithm,
+        /// Whether the rest of the packet that was not parsed is summed, too.
+        with_payload: bool,
+    },
+    /// `clone` and its variants: at the end of the control, a copy goes to the session's ports.
+    Clone {
+        /// From where to where.
+        kind: CloneKind,
+        /// Which session.
+        session: Expr,
+        /// Number of the field list that survives; none resets all user metadata.
+        field_list: Option<Expr>,
+    },
+    /// `resubmit_preserving_field_list`: at the end of ingress, the packet is parsed again.
+    Resubmit {
+        /// Number of the field list.
+        field_list: Expr,
+    },
+    /// `recirculate_preserving_field_list`: at the end of egress, the packet comes in again.
+    Recirculate {
+        /// Number of the field list.
+        field_list: Expr,
+    },
+    /// `truncate`: the packet that leaves has at most so many octets.
+    Truncate(Expr),
+    /// `assert`: the condition (1 bit) holds.
+    Assert(Expr),
+    /// `assume`: the condition (1 bit) holds.
+    Assume(Expr),
+    /// `log_msg`: a line for the log; each `{}` in the format is the next value.
+    LogMsg {
+        /// The text.
+        format: String,
+        /// The values.
+        values: Vec<Expr>,
+    },
+}
+
+/// v1model's `HashAlgorithm`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HashAlgorithm {
+    /// CRC-32 of Ethernet.
+    Crc32,
+    /// CRC-32 whose polynomial is configurable.
+    Crc32Custom,
+    /// CRC-16/ARC.
+    Crc16,
+    /// CRC-16 whose polynomial is configurable.
+    Crc16Custom,
+    /// A pseudo-random number.
+    Random,
+    /// The low bits of the data.
+    Identity,
+    /// Ones' complement sum of 16-bit words, complemented.
+    Csum16,
+    /// Exclusive or of 16-bit words.
+    Xor16,
+}
+
+/// v1model's `CloneType`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CloneKind {
+    /// Ingress to egress: a copy of the packet as it came in.
+    IngressToEgress,
+    /// Egress to egress: a copy of the packet as it would leave.
+    EgressToEgress,
+}
+
+/// A match-action table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Table {
+    /// Fully qualified name: `MyIngress.ipv4_lpm`.
+    pub name: String,
+    /// Id in P4Info; 0 when the table is hidden from the control plane.
+    pub p4info_id: u32,
+    /// Keys in order.
+    pub keys: Vec<Key>,
+    /// Actions an entry can have, in order of declaration.
+    pub actions: Vec<TableAction>,
+    /// Default action as the program sets it; `NoAction` if it does not.
+    pub default_action: ActionCall,
+    /// Whether the control plane may not change the default action.
+    pub const_default_action: bool,
+    /// Entries of the program, first one first.
+    pub entries: Vec<Entry>,
+    /// Whether the control plane may not change the entries.
+    pub const_entries: bool,
+    /// Guaranteed number of entries.
+    pub size: u64,
+    /// Counter of each entry.
+    pub direct_counter: Option<CounterId>,
+    /// Meter of each entry.
+    pub direct_meter: Option<MeterId>,
+    /// Where the actions are kept, if not in the entries.
+    pub action_profile: Option<ActionProfileId>,
+    /// Whether entries can have idle time-outs.
+    pub idle_timeout: bool,
+    /// Its declaration.
+    pub span: Span,
+}
+
+/// A key of a table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Key {
+    /// Name for the control plane: `hdr.ipv4.dst`.
+    pub name: String,
+    /// What is looked up.
+    pub value: Expr,
+    /// How.
+    pub match_kind: MatchKind,
+}
+
+/// How a key is compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MatchKind {
+    /// Equality.
+    Exact,
+    /// Longest prefix.
+    Lpm,
+    /// Value and mask.
+    Ternary,
+    /// Least and greatest value.
+    Range,
+    /// Equality, or anything.
+    Optional,
+    /// Not matched: input of an action selector.
+    Selector,
+}
+
+/// An action in the list of a table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TableAction {
+    /// The action.
+    pub action: ActionId,
+    /// Where it may be used.
+    pub scope: ActionScope,
+}
+
+/// Where an action of a table may be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ActionScope {
+    /// In entries, and as the default.
+    TableAndDefault,
+    /// `@tableonly`.
+    TableOnly,
+    /// `@defaultonly`.
+    DefaultOnly,
+}
+
+/// An action with its arguments.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ActionCall {
+    /// The action.
+    pub action: ActionId,
+    /// One value for each of [`Action::params`].
+    pub args: Vec<Const>,
+}
+
+/// An entry that the program gives.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// One match for each key.
+    pub matches: Vec<Match>,
+    /// The greater wins, as in P4Runtime. 0 in a table that has no ternary, range or optional key.
+    pub priority: u32,
+    /// Whether the control plane may not change this entry.
+    pub is_const: bool,
+    /// What it does.
+    pub action: ActionCall,
+    /// Its text.
+    pub span: Span,
+}
+
+/// What a key of an entry matches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Match {
+    /// Anything (`_` or `default`).
+    Any,
+    /// Equality.
+    Exact(Const),
+    /// The first `prefix_len` bits; the others are 0 in `value`.
+    Lpm {
+        /// Value of the prefix.
+        value: Const,
+        /// Bits that count.
+        prefix_len: u32,
+    },
+    /// `key & mask == value`.
+    Ternary {
+        /// Value of the bits that count; 0 elsewhere.
+        value: Const,
+        /// Bits that count.
+        mask: Const,
+    },
+    /// `low <= key <= high`, unsigned.
+    Range {
+        /// Least value.
+        low: Const,
+        /// Greatest value.
+        high: Const,
+    },
+}
+
+/// An action that tables can run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Action {
+    /// Fully qualified name: `MyIngress.forward`. Actions with equal names and ids differ in
+    /// the arguments that their tables bind.
+    pub name: String,
+    /// Id in P4Info; 0 when hidden.
+    pub p4info_id: u32,
+    /// Parameters that an entry gives.
+    pub params: Vec<ActionParam>,
+    /// What it does.
+    pub body: Vec<Stmt>,
+    /// Its declaration.
+    pub span: Span,
+}
+
+/// A control-plane parameter of an action.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ActionParam {
+    /// Name.
+    pub name: String,
+    /// Where the body reads it.
+    pub slot: SlotId,
+}
+
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CounterUnit {
+    /// Packets.
+    Packets,
+    /// Octets.
+    Bytes,
+    /// Both.
+    Both,
+}
+
+/// A counter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Counter {
+    /// Fully qualified name.
+    pub name: String,
+    /// Id in P4Info.
+    pub p4info_id: u32,
+    /// What it counts.
+    pub unit: CounterUnit,
+    /// Indirect with so many cells, or one cell for each entry of a table.
+    pub cells: Cells,
+}
+
+/// Cells of a counter or a meter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cells {
+    /// Numbered cells.
+    Indirect(u64),
+    /// One cell for each entry of that table.
+    Direct(TableId),
+    /// Declared as direct, but no table uses it.
+    Unused,
+}
+
+/// What a meter measures.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MeterUnit {
+    /// Packets.
+    Packets,
+    /// Octets.
+    Bytes,
+}
+
+/// A meter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Meter {
+    /// Fully qualified name.
+    pub name: String,
+    /// Id in P4Info.
+    pub p4info_id: u32,
+    /// What it measures.
+    pub unit: MeterUnit,
+    /// Indirect with so many cells, or one cell for each entry of a table.
+    pub cells: Cells,
+}
+
+/// A register.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Register {
+    /// Fully qualified name.
+    pub name: String,
+    /// Id in P4Info.
+    pub p4info_id: u32,
+    /// Width of a cell in bits.
+    pub width: u32,
+    /// Number of cells.
+    pub size: u64,
+}
+
+/// An action profile or action selector.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ActionProfile {
+    /// Fully qualified name.
+    pub name: String,
+    /// Id in P4Info.
+    pub p4info_id: u32,
+    /// Number of members.
+    pub size: u64,
+    /// How a selector chooses a member of a group; none for a profile.
+    pub selector: Option<Selector>,
+}
+
+/// How an action selector chooses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Selector {
+    /// Hash over the selector keys.
+    pub algorithm: HashAlgorithm,
+    /// Bits of the hash that are used.
+    pub output_width: u32,
+}
+
+/// A kind of digest message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Digest {
+    /// Name of the message: that of its type.
+    pub name: String,
+    /// Id in P4Info.
+    pub p4info_id: u32,
+    /// Fields in order.
+    pub fields: Vec<DigestField>,
+}
+
+/// A field of a digest.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DigestField {
+    /// Name; fields of nested structs have dots.
+    pub name: String,
+    /// Width in bits.
+    pub width: u32,
+}
+
+/// A set of values that the control plane fills, for `select`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ValueSet {
+    /// Fully qualified name.
+    pub name: String,
+    /// Id in P4Info.
+    pub p4info_id: u32,
+    /// Capacity.
+    pub size: u64,
+    /// Widths and match kinds of its fields.
+    pub fields: Vec<(u32, MatchKind)>,
+}

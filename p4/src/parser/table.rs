@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Tables.
+
+use crate::{
+    ast::{
+        ActionRef, Annotations, Decl, DeclKind, Entries, Entry, Key, Property, Table,
+    },
+    source::Span,
+};
+
+use super::{Parsed, Parser};
+
+impl Parser<'_> {
+    /// `table name { properties }`
+    pub(super) fn table_decl(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
+        self.bump();
+        let name = self.name()?;
+        self.expect("{")?;
+        let mut table = Table {
+            keys: Vec::new(),
+            actions: Vec::new(),
+            entries: None,
+            default_action: None,
+            properties: Vec::new(),
+        };
+        while !self.eat("}") {
+            self.property(&mut table)?;
+        }
+        self.declare(&name, false);
+        let id = self.new_decl();
+        Ok(Decl { id, annotations, name, span: self.since(start), kind: DeclKind::Table(table) })
+    }
+
+    fn property(&mut self, table: &mut Table) -> Parsed<()> {
+        self.annotations()?;
+        let is_const = self.eat("const");
+        let name = self.name()?;
+        self.expect("=")?;
+        match &*name.text {
+            "key" => {
+                self.expect("{")?;
+                while !self.eat("}") {
+                    let value = self.expr()?;
+                    self.expect(":")?;
+                    let match_kind = self.name()?;
+                    let annotations = self.annotations()?;
+                    self.expect(";")?;
+                    table.keys.push(Key { annotations, value, match_kind });
+                }
+                self.eat(";");
+            }
+            "actions" => {
+                self.expect("{")?;
+                while !self.eat("}") {
+                    let annotations = self.annotations()?;
+                    let value = self.primary()?;
+                    self.expect(";")?;
+                    table.actions.push(ActionRef { annotations, value });
+                }
+                self.eat(";");
+            }
+            "entries" => {
+                self.expect("{")?;
+                let mut list = Vec::new();
+                while !self.eat("}") {
+                    list.push(self.entry()?);
+                }
+                self.eat(";");
+                table.entries = Some(Entries { is_const, list });
+            }
+            "default_action" => {
+                let value = self.primary()?;
+                self.expect(";")?;
+                table.default_action = Some((is_const, value));
+            }
+            _ => {
+                let value = self.expr()?;
+                self.expect(";")?;
+                table.properties.push(Property { name, value });
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self) -> Parsed<Entry> {
+        let start = self.span();
+        let is_const = self.eat("const");
+        let mut priority = None;
+        if self.is("priority") && self.ahead(1).is("=") {
+            self.bump();
+            self.bump();
+            priority = Some(self.primary()?);
+            self.expect(":")?;
+        }
+        let keys = self.tuple_keyset()?;
+        self.expect(":")?;
+        let action = self.primary()?;
+        self.annotations()?;
+        self.expect(";")?;
+        Ok(Entry { is_const, priority, keys, action, span: self.since(start) })
+    }
+}

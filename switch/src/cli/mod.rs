@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line.
+
+mod check;
+mod run;
+mod trace;
+
+use std::{fs, io::Read as _, path::Path, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Software switch for P4 programs, with a P4Runtime server.
+#[derive(Debug, Parser)]
+#[command(name = "p4switch", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  p4switch run router.p4 -i 1@veth1 -i 2@veth2
+      Run a program on two interfaces; controllers connect to 127.0.0.1:9559.
+  p4switch run --grpc-addr 127.0.0.1:0 --grpc-addr-file addr -i 1@udp:127.0.0.1:5001=127.0.0.1:6001
+      Wait for a controller to push a program; needs no privileges.
+  p4switch check router.p4 --p4info-out router.p4info.txtpb
+      Check a program, and write what a controller needs to know about it.
+  p4switch trace router.p4 --entries router.entries.json --pcap in.pcap
+      Show what happens to each packet of a capture.
+
+Exit status: 0 done, 1 the program or the entries have errors, 2 the command line has, 3 a file or the
+network cannot be used.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a switch until SIGTERM or SIGINT.
+    Run(run::Run),
+    /// Check a program, and print what is wrong with it.
+    Check(check::Check),
+    /// Show what happens to the packets of a capture.
+    Trace(trace::Trace),
+}
+
+/// Whose fault it is that a command fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The program or the entries.
+    Input(anyhow::Error),
+    /// Files or the network.
+    System(anyhow::Error),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> ExitCode {
+        let outcome = match self.command {
+            Command::Run(run) => run.run(),
+            Command::Check(check) => check.run(),
+            Command::Trace(trace) => trace.run(),
+        };
+        let (status, error) = match outcome {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(Failure::Input(error)) => (1, error),
+            Err(Failure::System(error)) => (3, error),
+        };
+        eprintln!("p4switch: {error:#}");
+        ExitCode::from(status)
+    }
+}
+
+/// Reads a file; `-` is standard input.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let done = if path == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        fs::read(path).map(|read| bytes = read)
+    };
+    done.map_err(|error| system(error, &format!("cannot read {}", path.display())))?;
+    Ok(bytes)
+}
+
+fn system(error: impl Into<anyhow::Error>, context: &str) -> Failure {
+    Failure::System(error.into().context(context.to_owned()))
+}
+
+fn input(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::Input(error.into())
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `p4switch run`.
+
+use std::{fs, future::Future, io, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use switch::{
+    ports::PortSpec,
+    run::{Config, StartError, Switch},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::{Failure, read, system};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Program to start with; without one, the switch waits for a controller to push it.
+    program: Option<PathBuf>,
+    /// Device id in P4Runtime.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    device_id: u64,
+    /// Address of the P4Runtime server; port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9559")]
+    grpc_addr: SocketAddr,
+    /// Where to write the address that the server listens on.
+    #[arg(long, value_name = "FILE")]
+    grpc_addr_file: Option<PathBuf>,
+    /// Port, as `NUMBER@INTERFACE`, `NUMBER@udp:LOCAL=PEER` or `NUMBER@pcap:IN,OUT`.
+    #[arg(short = 'i', long = "port", value_name = "PORT")]
+    ports: Vec<PortSpec>,
+    /// Port whose packets go to and come from controllers.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=510))]
+    cpu_port: Option<u32>,
+    /// Write what happens to each packet to standard error.
+    #[arg(long)]
+    trace: bool,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| system(error, "cannot start the runtime"))?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<(), Failure> {
+        let program = match &self.program {
+            Some(path) => Some((path.display().to_string(), read(path)?)),
+            None => None,
+        };
+        // The handlers are there before the switch is, so that no signal is lost.
+        let signalled = stop_signal()
+            .context("cannot listen for signals")
+            .map_err(Failure::System)?;
+        let switch = Switch::start(Config {
+            device_id: self.device_id,
+            grpc_address: self.grpc_addr,
+            ports: self.ports,
+            links: Vec::new(),
+            cpu_port: self.cpu_port,
+            trace: self.trace,
+            program,
+        })
+        .await
+        .map_err(|error| match error {
+            StartError::Program(error) => Failure::Input(error.into()),
+            other => Failure::System(other.into()),
+        })?;
+        let address = switch.grpc_address();
+        if let Some(path) = &self.grpc_addr_file {
+            // The file appears with its whole text, for scripts that wait for it.
+            let partial = path.with_extension("partial");
+            fs::write(&partial, format!("{address}\n"))
+                .and_then(|()| fs::rename(&partial, path))
+                .map_err(|error| system(error, &format!("cannot write {}", path.display())))?;
+        }
+        println!("{address}");
+        info!(%address, device_id = self.device_id, "ready");
+        info!(signal = signalled.await, "stopping");
+        for (name, count) in switch.stop().await {
+            eprintln!("{name}: {count}");
+        }
+        Ok(())
+    }
+}
+
+/// Installs the handlers, and returns what waits for a signal.
+fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One switch: the pipeline in force, its ports, its clock and its counters.
+//!
+//! The device is what ports and the P4Runtime server share. Ports hand it packets; it runs them
+//! through the pipeline, sends what comes out, and queues what concerns a controller.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    engine::event::{DropReason, Recorder, Silent},
+    ports::Transmitter,
+    server::Active,
+    trace,
+    traffic::{Sink, Worker},
+};
+
+/// Digests and packets that may wait for the task that serves controllers.
+const CONTROL_QUEUE: usize = 4096;
+
+/// Something that a packet leads to and that a controller may want to know.
+#[derive(Debug)]
+pub(crate) enum Notification {
+    /// A digest of the pipeline with that serial number.
+    Digest { serial: u64, digest: usize, values: Vec<u64> },
+    /// A packet that left on the CPU port.
+    PacketIn(Vec<u8>),
+}
+
+/// Counters of a switch, for the summary and for tests.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    received: AtomicU64,
+    sent: AtomicU64,
+    to_controller: AtomicU64,
+    no_port: AtomicU64,
+    port_busy: AtomicU64,
+    queue_full: AtomicU64,
+    no_pipeline: AtomicU64,
+    dropped: Mutex<BTreeMap<DropReason, u64>>,
+}
+
+impl Statistics {
+    /// Names and values, in a fixed order.
+    #[must_use]
+    pub fn list(&self) -> Vec<(String, u64)> {
+        let mut list: Vec<(String, u64)> = [
+            ("received", &self.received),
+            ("sent", &self.sent),
+            ("sent to the controller", &self.to_controller),
+            ("not sent: no such port", &self.no_port),
+            ("not sent: port is busy", &self.port_busy),
+            ("not reported: queue to the controller is full", &self.queue_full),
+            ("not processed: no pipeline", &self.no_pipeline),
+        ]
+        .map(|(name, count)| (name.to_owned(), count.load(Relaxed)))
+        .into();
+        let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        list.extend(dropped.iter().map(|(reason, count)| (reason.to_string(), *count)));
+        list
+    }
+}
+
+/// A switch in operation.
+#[derive(Debug)]
+pub struct Device {
+    pub(crate) id: u64,
+    cpu_port: Option<u32>,
+    trace: bool,
+    started: Instant,
+    ports: BTreeMap<u32, Transmitter>,
+    active: RwLock<Option<Arc<Active>>>,
+    /// Tells the ports that a pipeline is in force.
+    running: watch::Sender<bool>,
+    notifications: mpsc::Sender<Notification>,
+    /// Buffers for packets that controllers send.
+    injector: Mutex<Worker>,
+    statistics: Statistics,
+}
+
+impl Device {
+    pub(crate) fn new(
+        id: u64,
+        cpu_port: Option<u32>,
+        trace: bool,
+        ports: BTreeMap<u32, Transmitter>,
+    ) -> (Arc<Self>, mpsc::Receiver<Notification>) {
+        let (notifications, receiver) = mpsc::channel(CONTROL_QUEUE);
+        let device = Self {
+            id,
+            cpu_port,
+            trace,
+            started: Instant::now(),
+            ports,
+            active: RwLock::default(),
+            running: watch::Sender::new(false),
+            notifications,
+            injector: Mutex::new(Worker::new(id)),
+            statistics: Statistics::default(),
+        };
+        (Arc::new(device), receiver)
+    }
+
+    /// Time since the switch started.
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Counters of the switch.
+    #[must_use]
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    pub(crate) fn cpu_port(&self) -> Option<u32> {
+        self.cpu_port
+    }
+
+    /// The pipeline in force.
+    pub(crate) fn active(&self) -> Option<Arc<Active>> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a pipeline into force, with the state that it has.
+    pub(crate) fn activate(&self, active: Arc<Active>) {
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(active);
+        self.running.send_replace(true);
+    }
+
+    /// Waits until there is a pipeline.
+    pub(crate) async fn wait_running(&self) {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        _ = self.running.subscribe().wait_for(|running| *running).await;
+    }
+
+    /// Runs packets of one port, under one lock of the state.
+    pub(crate) fn receive<'p>(
+        &self,
+        worker: &mut Worker,
+        port: u32,
+        packets: impl IntoIterator<Item = &'p [u8]>,
+    ) {
+        let Some(active) = self.active() else {
+            let count = packets.into_iter().count() as u64;
+            self.statistics.received.fetch_add(count, Relaxed);
+            self.statistics.no_pipeline.fetch_add(count, Relaxed);
+            return;
+        };
+        let state = active.pipeline.state();
+        let now_ns = self.now_ns();
+        let mut output = Output { device: self, serial: active.pipeline.serial };
+        for packet in packets {
+            self.statistics.received.fetch_add(1, Relaxed);
+            if self.trace {
+                let mut recorder = Recorder::default();
+                active.pipeline.process_with(
+                    &state,
+                    worker,
+                    (port, packet),
+                    now_ns,
+                    &mut output,
+                    &mut recorder,
+                );
+                eprint!("{}", trace::render(active.pipeline.program(), &recorder));
+            } else {
+                let silent = &mut Silent;
+                active.pipeline.process_with(
+                    &state,
+                    worker,
+                    (port, packet),
+                    now_ns,
+                    &mut output,
+                    silent,
+                );
+            }
+        }
+    }
+
+    /// A controller sends a packet.
+    pub(crate) fn inject(&self, port: u32, packet: &[u8]) {
+        let mut worker = self.injector.lock().unwrap_or_else(PoisonError::into_inner);
+        self.receive(&mut worker, port, [packet]);
+    }
+
+    /// Writes what ports have buffered.
+    pub(crate) fn flush(&self) {
+        for (port, transmitter) in &self.ports {
+            if let Err(error) = transmitter.flush() {
+                tracing::error!(port, reason = %error, "cannot write the capture");
+            }
+        }
+    }
+
+    fn notify(&self, notification: Notification) {
+        if self.notifications.try_send(notification).is_err() {
+            self.statistics.queue_full.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// Sends what comes out of the pipeline.
+struct Output<'a> {
+    device: &'a Device,
+    serial: u64,
+}
+
+impl Sink for Output<'_> {
+    fn transmit(&mut self, port: u32, packet: &[u8]) {
+        let statistics = &self.device.statistics;
+        if self.device.cpu_port == Some(port) {
+            statistics.to_controller.fetch_add(1, Relaxed);
+            return self.device.notify(Notification::PacketIn(packet.to_vec()));
+        }
+        let Some(transmitter) = self.device.ports.get(&port) else {
+            statistics.no_port.fetch_add(1, Relaxed);
+            return;
+        };
+        if transmitter.send(packet) {
+            statistics.sent.fetch_add(1, Relaxed);
+        } else {
+            statistics.port_busy.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn digest(&mut self, digest: usize, values: &[u64]) {
+        let (serial, values) = (self.serial, values.to_vec());
+        self.device.notify(Notification::Digest { serial, digest, values });
+    }
+
+    fn drop(&mut self, reason: DropReason) {
+        let mut dropped =
+            self.device.statistics.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        *dropped.entry(reason).or_default() += 1;
+    }
+}
+

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A program without a switch: checked, filled with entries, and run on single packets.
+
+use p4rt::{
+    entries::{EntriesFile, ParseError, Replica},
+    entry::EntryError,
+    p4info::{Index, IndexError},
+    proto::p4::{
+        config::v1::P4Info,
+        v1::{
+            self as proto, Update, entity::Entity as Kind,
+            packet_replication_engine_entry as replication, replica, update::Type,
+        },
+    },
+};
+
+use crate::{
+    Recorder,
+    pipeline::Pipeline,
+    server::{Active, Digests, ProgramError, Writer, load, p4info_text},
+    traffic::{Sink, Worker},
+};
+
+/// A checked program.
+#[derive(Debug)]
+pub struct Offline {
+    active: Active,
+    digests: Digests,
+    worker: Worker,
+}
+
+/// Why entries cannot be installed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntriesError {
+    /// The file is not an entries file.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The P4Info of the program contradicts itself.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// Something in the file does not fit the program.
+    #[error("{place}: {fault}")]
+    Misfit {
+        /// Where in the file.
+        place: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// An entry cannot be written in the protocol.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The switch refuses an entry.
+    #[error("entry {number} is refused: {reason}")]
+    Refused {
+        /// Its place among all entries, from 1.
+        number: usize,
+        /// What the switch says.
+        reason: String,
+    },
+}
+
+impl Offline {
+    /// Checks and compiles a program.
+    ///
+    /// # Errors
+    ///
+    /// If the program has errors, or the engine cannot run it.
+    pub fn load(name: &str, text: &[u8]) -> Result<Self, ProgramError> {
+        let active = load(name, text, None)?;
+        Ok(Self { active, digests: Digests::default(), worker: Worker::new(1) })
+    }
+
+    /// The interface of the program, as protobuf message.
+    #[must_use]
+    pub fn p4info(&self) -> &P4Info {
+        &self.active.p4info
+    }
+
+    /// The interface of the program, in protobuf's text format.
+    #[must_use]
+    pub fn p4info_text(&self) -> String {
+        p4info_text(self.pipeline().program())
+    }
+
+    /// The program in operation.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.active.pipeline
+    }
+
+    /// Installs the entries of a file, in the JSON form of [`p4rt::entries`].
+    ///
+    /// # Errors
+    ///
+    /// At the first entry that cannot be installed; those before it stay.
+    pub fn install(&mut self, json: &str) -> Result<(), EntriesError> {
+        let index = Index::new(&self.active.p4info)?;
+        let resolved = EntriesFile::parse(json)?.resolve(&index).map_err(|misfits| {
+            let first = misfits.first();
+            EntriesError::Misfit {
+                place: first.map_or(String::new(), |misfit| misfit.place.clone()),
+                fault: first.map_or(String::new(), |misfit| misfit.fault.to_string()),
+            }
+        })?;
+        let mut updates = Vec::new();
+        for entry in &resolved.entries {
+            let entry = entry.to_proto(&index)?;
+            let kind = if entry.is_default_action { Type::Modify } else { Type::Insert };
+            updates.push((kind, Kind::TableEntry(entry)));
+        }
+        for group in &resolved.multicast_groups {
+            let group = proto::MulticastGroupEntry {
+                multicast_group_id: group.id,
+                replicas: group.replicas.iter().map(to_proto).collect(),
+                metadata: Vec::new(),
+            };
+            updates.push((Type::Insert, engine(replication::Type::MulticastGroupEntry(group))));
+        }
+        for session in &resolved.clone_sessions {
+            let len = session.packet_length_bytes.unwrap_or(0);
+            let session = proto::CloneSessionEntry {
+                session_id: session.id,
+                replicas: session.replicas.iter().map(to_proto).collect(),
+                class_of_service: 0,
+                packet_length_bytes: i32::try_from(len).unwrap_or(i32::MAX),
+            };
+            updates.push((Type::Insert, engine(replication::Type::CloneSessionEntry(session))));
+        }
+        let mut writer =
+            Writer { active: &self.active, digests: &mut self.digests, now_ns: 0 };
+        for (position, (kind, entity)) in updates.into_iter().enumerate() {
+            let entity = Some(proto::Entity { entity: Some(entity) });
+            let refused = writer.apply(&Update { r#type: kind as i32, entity });
+            refused.map_err(|status| EntriesError::Refused {
+                number: position + 1,
+                reason: status.message().to_owned(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs one packet, and keeps what happens to it.
+    pub fn run(&mut self, port: u32, packet: &[u8], now_ns: u64, sink: &mut impl Sink) -> Recorder {
+        let mut recorder = Recorder::default();
+        let pipeline = &self.active.pipeline;
+        pipeline.process(&mut self.worker, (port, packet), now_ns, sink, &mut recorder);
+        recorder
+    }
+}
+
+fn engine(kind: replication::Type) -> Kind {
+    let entry = proto::PacketReplicationEngineEntry { r#type: Some(kind) };
+    Kind::PacketReplicationEngineEntry(entry)
+}
+
+fn to_proto(replica: &Replica) -> proto::Replica {
+    proto::Replica {
+        instance: replica.instance,
+        port_kind: Some(replica::PortKind::Port(replica.port.to_be_bytes().to_vec())),
+        ..proto::Replica::default()
+    }
+}

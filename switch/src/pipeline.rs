@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A program in operation: compiled code, forwarding state, and what the control plane does to it.
+//!
+//! Packets take the state for reading, the control plane for writing, so that several cores
+//! forward at once and a packet sees each change either wholly or not at all. Counters, meters,
+//! registers and hit times change under the reading lock, by atomics or locks of their own.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use p4::ir::{CounterId, MeterId, Program, RegisterId, StandardField, TableId, limb_count};
+
+use crate::engine::{
+    CompileError,
+    code::{Code, Place},
+    compile,
+    exec::ValueSetMember,
+    externs::{Externs, MeterCell, shown},
+    tables::{ControlError, Count, NewEntry, Table},
+};
+
+/// A copy that the replication engine makes.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Replica {
+    /// Port it leaves on.
+    pub port: u32,
+    /// Its `egress_rid`.
+    pub instance: u16,
+}
+
+/// A clone session.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CloneSession {
+    /// The copies.
+    pub replicas: Vec<Replica>,
+    /// Class of service, which this switch only stores: it has one queue for each port.
+    pub class_of_service: u32,
+    /// Length to which copies are cut; `None` leaves them whole.
+    pub max_len_bytes: Option<u32>,
+}
+
+/// A multicast group.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct MulticastGroup {
+    /// The copies.
+    pub replicas: Vec<Replica>,
+    /// Opaque to the switch.
+    pub metadata: Vec<u8>,
+}
+
+/// Everything that the control plane writes, apart from counters, meters and registers.
+#[derive(Debug)]
+pub struct State {
+    pub(crate) tables: Vec<Table>,
+    /// Multicast groups by number.
+    pub groups: BTreeMap<u32, MulticastGroup>,
+    /// Clone sessions by number.
+    pub sessions: BTreeMap<u32, CloneSession>,
+    pub(crate) value_sets: Vec<Vec<ValueSetMember>>,
+}
+
+impl State {
+    /// A table.
+    #[must_use]
+    pub fn table(&self, id: TableId) -> &Table {
+        &self.tables[id.index()]
+    }
+
+    /// A table, to change it.
+    pub fn table_mut(&mut self, id: TableId) -> &mut Table {
+        &mut self.tables[id.index()]
+    }
+}
+
+/// Numbers the pipelines of this process, which have no other identity that is never used again.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// A program in operation.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// Tells a worker whether its buffers were made for this pipeline.
+    pub(crate) serial: u64,
+    program: Program,
+    pub(crate) code: Code,
+    pub(crate) externs: Externs,
+    pub(crate) standard: [Place; StandardField::ALL.len()],
+    state: RwLock<State>,
+}
+
+impl Pipeline {
+    /// Compiles a program and gives it its initial state.
+    ///
+    /// # Errors
+    ///
+    /// If the program exceeds a limit of the engine.
+    pub fn new(program: Program) -> Result<Self, CompileError> {
+        let code = compile(&program)?;
+        let tables = (0..program.tables.len()).map(|index| {
+            Table::new(&program, TableId(u32::try_from(index).unwrap_or(u32::MAX)))
+        });
+        let state = State {
+            tables: tables.collect(),
+            groups: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            value_sets: vec![Vec::new(); program.value_sets.len()],
+        };
+        let standard = StandardField::ALL.map(|field| code.place(program.standard(field)));
+        let externs = Externs::new(&program);
+        let serial = SERIAL.fetch_add(1, Relaxed);
+        Ok(Self { serial, program, code, externs, standard, state: RwLock::new(state) })
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Number of instructions that the program was compiled to.
+    #[must_use]
+    pub fn instructions(&self) -> usize {
+        self.code.ops.len()
+    }
+
+    /// The state, for reading. Packets go on; changes wait.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for changes. Packets wait.
+    pub fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of cells of an indirect counter.
+    #[must_use]
+    pub fn counter_size(&self, id: CounterId) -> u64 {
+        self.externs.counters[id.index()].cells.len() as u64
+    }
+
+    /// Reads a cell of an indirect counter.
+    ///
+    /// # Errors
+    ///
+    /// If the index is out of range.
+    pub fn counter(&self, id: CounterId, index: u64) -> Result<Count, ControlError> {
+        let counter = &self.externs.counters[id.index()];
+        Ok(counter.shown(counter.cell(index)?.read()))
+    }
+
+    /// Sets a cell of an indirect counter.
+    ///
+    /// # Errors
+    ///
+    /// If the index is out of range.
+    pub fn set_counter(&self, id: CounterId, index: u64, to: Count) -> Result<(), ControlError> {
+        self.externs.counters[id.index()].cell(index)?.set(to);
+        Ok(())
+    }
+
+    /// What a direct counter shows of a count.
+    #[must_use]
+    pub fn direct_count(&self, id: CounterId, count: Count) -> Count {
+        shown(self.externs.counters[id.index()].unit, count)
+    }
+
+    /// Number of cells of an indirect meter.
+    #[must_use]
+    pub fn meter_size(&self, id: MeterId) -> u64 {
+        self.externs.meters[id.index()].size()
+    }
+
+    /// Works on a cell of an indirect meter.
+    ///
+    /// # Errors
+    ///
+    /// If the index is out of range.
+    pub fn with_meter<T>(
+        &self,
+        id: MeterId,
+        index: u64,
+        work: impl FnOnce(&mut MeterCell) -> T,
+    ) -> Result<T, ControlError> {
+        self.externs.meters[id.index()].with(index, work)
+    }
+
+    /// Number of cells of a register.
+    #[must_use]
+    pub fn register_size(&self, id: RegisterId) -> u64 {
+        self.externs.registers[id.index()].size()
+    }
+
+    /// Reads a cell of a register, as limbs.
+    ///
+    /// # Errors
+    ///
+    /// If the index is out of range.
+    pub fn register(&self, id: RegisterId, index: u64) -> Result<Vec<u64>, ControlError> {
+        let register = &self.externs.registers[id.index()];
+        let size = register.size();
+        if index >= size {
+            return Err(ControlError::IndexOutOfRange { index, size });
+        }
+        let mut value = vec![0; limb_count(register.width)];
+        register.read(index, &mut value);
+        Ok(value)
+    }
+
+    /// Sets a cell of a register.
+    ///
+    /// # Errors
+    ///
+    /// If the index is out of range.
+    pub fn set_register(
+        &self,
+        id: RegisterId,
+        index: u64,
+        value: &[u64],
+    ) -> Result<(), ControlError> {
+        let register = &self.externs.registers[id.index()];
+        let size = register.size();
+        if index >= size {
+            return Err(ControlError::IndexOutOfRange { index, size });
+        }
+        register.write(index, value);
+        Ok(())
+    }
+
+    /// Entries that were not hit for their time-out, each once in every period of that length.
+    #[must_use]
+    pub fn idle_entries(&self, now_ns: u64) -> Vec<(TableId, NewEntry)> {
+        let state = self.state();
+        let mut idle = Vec::new();
+        for (index, table) in state.tables.iter().enumerate() {
+            let id = TableId(u32::try_from(index).unwrap_or(u32::MAX));
+            let due = table.entries().filter(|entry| entry.is_due(now_ns));
+            idle.extend(due.map(|entry| (id, entry.new.clone())));
+        }
+        idle
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A whole switch: ports, device and server, started and stopped together.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use p4rt::proto::p4::v1::p4_runtime_server::P4RuntimeServer;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::{
+    device::Device,
+    ports::{self, Link, PortError, PortSpec, Transmitter},
+    server::{Control, ProgramError, Service, load, run_hub},
+};
+
+/// Longest message that the server reads: programs are pushed as one message.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// What the server accepts in headers: statuses of large batches travel there.
+const MAX_HEADERS: u32 = 4 << 20;
+
+/// How long calls in progress may take to end; a controller that does not go away must not keep
+/// the switch.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a switch is made of.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its device id in P4Runtime.
+    pub device_id: u64,
+    /// Address of the server; port 0 takes any free port.
+    pub grpc_address: SocketAddr,
+    /// Its ports.
+    pub ports: Vec<PortSpec>,
+    /// Numbers of ports that get a [`Link`].
+    pub links: Vec<u32>,
+    /// Port whose packets go to and come from controllers.
+    pub cpu_port: Option<u32>,
+    /// Whether to write the story of each packet to standard error.
+    pub trace: bool,
+    /// A program to start with: its name and text.
+    pub program: Option<(String, Vec<u8>)>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            device_id: 1,
+            grpc_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ports: Vec::new(),
+            links: Vec::new(),
+            cpu_port: None,
+            trace: false,
+            program: None,
+        }
+    }
+}
+
+/// Why a switch does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port is wrong.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The program is wrong.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The server's address cannot be used.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A switch in operation.
+#[derive(Debug)]
+pub struct Switch {
+    device: Arc<Device>,
+    control: Arc<Control>,
+    grpc_address: SocketAddr,
+    links: BTreeMap<u32, Link>,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Switch {
+    /// Opens the ports, loads the program and starts to serve. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If a port, the program or the address cannot be used; then nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let mut transmitters = BTreeMap::new();
+        let mut receivers = Vec::new();
+        let mut links = BTreeMap::new();
+        for spec in &config.ports {
+            let (transmitter, receiver) = ports::open(spec).await?;
+            add(&mut transmitters, spec.number, transmitter)?;
+            receivers.push((spec.number, receiver));
+        }
+        for number in config.links {
+            let (transmitter, receiver, link) = ports::link();
+            add(&mut transmitters, number, transmitter)?;
+            receivers.push((number, receiver));
+            links.insert(number, link);
+        }
+        let listen = |source| StartError::Listen { address: config.grpc_address, source };
+        let listener = TcpListener::bind(config.grpc_address).await.map_err(listen)?;
+        let grpc_address = listener.local_addr().map_err(listen)?;
+        let (device, notifications) =
+            Device::new(config.device_id, config.cpu_port, config.trace, transmitters);
+        let control = Arc::new(Control::new(Arc::clone(&device)));
+        if let Some((name, text)) = &config.program {
+            control.commit(Arc::new(load(name, text, None)?));
+        }
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for (number, receiver) in receivers {
+            tasks.spawn(ports::serve(Arc::clone(&device), number, receiver, stop.clone()));
+        }
+        tasks.spawn(run_hub(Arc::clone(&control), notifications, stop.clone()));
+        tasks.spawn(serve(Arc::clone(&control), listener, stop.clone()));
+        Ok(Self { device, control, grpc_address, links, tasks, stop })
+    }
+
+    /// Address that the server listens on.
+    #[must_use]
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc_address
+    }
+
+    /// The far end of a port that was asked for as a link. Each can be taken once.
+    pub fn take_link(&mut self, port: u32) -> Option<Link> {
+        self.links.remove(&port)
+    }
+
+    /// Counters of the switch, by name.
+    #[must_use]
+    pub fn statistics(&self) -> Vec<(String, u64)> {
+        let mut list = self.device.statistics().list();
+        list.push(("not delivered to a controller".to_owned(), self.control.lost()));
+        list
+    }
+
+    /// Stops everything and returns the last counters.
+    pub async fn stop(mut self) -> Vec<(String, u64)> {
+        self.stop.cancel();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(GRACE, drained).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), grace = ?GRACE, "tasks did not stop in time");
+        }
+        self.device.flush();
+        self.statistics()
+    }
+}
+
+fn add(
+    transmitters: &mut BTreeMap<u32, Transmitter>,
+    number: u32,
+    transmitter: Transmitter,
+) -> Result<(), PortError> {
+    match transmitters.insert(number, transmitter) {
+        None => Ok(()),
+        Some(_) => Err(PortError::Duplicate(number)),
+    }
+}
+
+async fn serve(control: Arc<Control>, listener: TcpListener, stop: CancellationToken) {
+    let service = P4RuntimeServer::new(Service::new(control, stop.clone()))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(usize::MAX);
+    let server = Server::builder()
+        .http2_max_header_list_size(MAX_HEADERS)
+        .add_service(service)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled());
+    if let Err(error) = server.await {
+        tracing::error!(reason = %error, "the P4Runtime server has ended");
+    }
+}
+

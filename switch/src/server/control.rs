@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the calls of one device share: streams, arbitration, digest queues, pipelines.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use p4rt::proto::{
+    google::rpc,
+    p4::v1::{
+        self as proto, StreamMessageResponse, set_forwarding_pipeline_config_request::Action,
+        stream_message_response::Update,
+    },
+};
+use tokio::sync::mpsc;
+use tonic::{Code, Status};
+
+use super::{
+    arbitration::{Arbitration, Notice, Standing, StreamId},
+    digest::Digests,
+    frontend::{ProgramError, check_interface, load},
+    objects::Active,
+    read::Reader,
+    write::Writer,
+};
+use crate::device::Device;
+
+/// Messages that may wait for one controller. Beyond it they are dropped and counted, because
+/// a slow controller must hold up neither packets nor other controllers.
+pub(crate) const STREAM_QUEUE: usize = 1024;
+
+type Outbox = mpsc::Sender<Result<StreamMessageResponse, Status>>;
+
+/// State behind the lock. No lock is held while a task waits.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) arbitration: Arbitration,
+    pub(crate) digests: Digests,
+    streams: BTreeMap<StreamId, Outbox>,
+    saved: Option<Arc<Active>>,
+    next_stream: StreamId,
+}
+
+/// The control side of one device.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) device: Arc<Device>,
+    shared: Mutex<Shared>,
+    /// Makes requests that change something wait for each other: a new primary is accepted only
+    /// when the writes of the old one are done.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+    lost: AtomicU64,
+}
+
+impl Control {
+    pub(crate) fn new(device: Arc<Device>) -> Self {
+        let shared = Shared {
+            arbitration: Arbitration::new(device.id),
+            digests: Digests::default(),
+            streams: BTreeMap::new(),
+            saved: None,
+            next_stream: 0,
+        };
+        Self {
+            device,
+            shared: Mutex::new(shared),
+            gate: tokio::sync::Mutex::default(),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Messages that did not reach a controller: it was too slow, there was none, or it had not
+    /// acknowledged what it got.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Relaxed) + self.shared().digests.dropped()
+    }
+
+    pub(crate) fn open_stream(&self, outbox: Outbox) -> StreamId {
+        let mut shared = self.shared();
+        shared.next_stream += 1;
+        let id = shared.next_stream;
+        shared.streams.insert(id, outbox);
+        id
+    }
+
+    pub(crate) fn close_stream(&self, id: StreamId) {
+        let mut shared = self.shared();
+        shared.streams.remove(&id);
+        let notices = shared.arbitration.leave(id);
+        self.send_notices(&shared, &notices);
+    }
+
+    /// Ends a stream with a status.
+    pub(crate) fn refuse(&self, id: StreamId, status: Status) {
+        let outbox = self.shared().streams.remove(&id);
+        if outbox.is_some_and(|outbox| outbox.try_send(Err(status)).is_err()) {
+            self.lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn send_notices(&self, shared: &Shared, notices: &[Notice]) {
+        for notice in notices {
+            let update = Update::Arbitration(arbitration_message(self.device.id, notice));
+            self.send(shared, notice.stream, update);
+        }
+    }
+
+    /// Queues a message for one stream.
+    pub(crate) fn send(&self, shared: &Shared, stream: StreamId, update: Update) {
+        let message = StreamMessageResponse { update: Some(update) };
+        let outbox = shared.streams.get(&stream);
+        if outbox.is_none_or(|outbox| outbox.try_send(Ok(message)).is_err()) {
+            self.lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Queues a message for all primaries.
+    pub(crate) fn send_to_primaries(&self, shared: &Shared, update: &Update) {
+        let primaries = shared.arbitration.primaries();
+        if primaries.is_empty() {
+            self.lost.fetch_add(1, Relaxed);
+        }
+        for stream in primaries {
+            self.send(shared, stream, update.clone());
+        }
+    }
+
+    /// Checks who asks: the device, and the primary of the role.
+    pub(crate) fn authorise(
+        &self,
+        device: u64,
+        role: &str,
+        election: Option<u128>,
+    ) -> Result<(), Status> {
+        self.check_device(device)?;
+        if !self.shared().arbitration.may_write(role, election) {
+            return Err(Status::permission_denied("only the primary may write"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_device(&self, device: u64) -> Result<(), Status> {
+        if device != self.device.id {
+            return Err(Status::not_found(format!("no device {device} here")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn active(&self) -> Result<Arc<Active>, Status> {
+        let none = || Status::failed_precondition("no forwarding pipeline is set");
+        self.device.active().ok_or_else(none)
+    }
+
+    /// Carries updates out one by one; returns the outcome of each.
+    pub(crate) fn write(&self, updates: &[proto::Update]) -> Result<Vec<proto::Error>, Status> {
+        let active = self.active()?;
+        let mut shared = self.shared();
+        let now_ns = self.device.now_ns();
+        let mut writer = Writer { active: &active, digests: &mut shared.digests, now_ns };
+        let outcome = |result: Result<(), Status>| match result {
+            Ok(()) => proto::Error::default(),
+            Err(status) => proto::Error {
+                canonical_code: status.code() as i32,
+                message: status.message().to_owned(),
+                space: "p4switch".to_owned(),
+                ..proto::Error::default()
+            },
+        };
+        Ok(updates.iter().map(|update| outcome(writer.apply(update))).collect())
+    }
+
+    /// Collects all entities that a read stands for; the first bad one ends it.
+    pub(crate) fn read(&self, entities: &[proto::Entity]) -> Result<Vec<proto::Entity>, Status> {
+        let active = self.active()?;
+        let shared = self.shared();
+        let now_ns = self.device.now_ns();
+        let reader = Reader { active: &active, digests: &shared.digests, now_ns };
+        let mut found = Vec::new();
+        for entity in entities {
+            found.extend(reader.read(entity)?);
+        }
+        Ok(found)
+    }
+
+    /// Verifies, saves or commits a pipeline.
+    pub(crate) fn set_pipeline(
+        &self,
+        action: Action,
+        config: Option<proto::ForwardingPipelineConfig>,
+    ) -> Result<(), Status> {
+        if action == Action::Commit {
+            let saved = self.shared().saved.take();
+            let none = || Status::failed_precondition("no pipeline was saved");
+            self.commit(saved.ok_or_else(none)?);
+            return Ok(());
+        }
+        let config = config.ok_or_else(|| Status::invalid_argument("config is missing"))?;
+        let active = Arc::new(verify(&config)?);
+        match action {
+            Action::Unspecified => return Err(Status::invalid_argument("action is unspecified")),
+            Action::Verify | Action::Commit => {}
+            Action::VerifyAndSave => self.shared().saved = Some(active),
+            Action::VerifyAndCommit => self.commit(active),
+            Action::ReconcileAndCommit => self.reconcile(active)?,
+        }
+        Ok(())
+    }
+
+    /// Puts a pipeline into force. All forwarding state of the old one is gone.
+    pub(crate) fn commit(&self, active: Arc<Active>) {
+        self.shared().digests = Digests::default();
+        self.device.activate(active);
+    }
+
+    /// Puts a pipeline into force with the entries of the old one, or leaves all as it is.
+    fn reconcile(&self, active: Arc<Active>) -> Result<(), Status> {
+        let Some(old) = self.device.active() else {
+            self.commit(active);
+            return Ok(());
+        };
+        let mut shared = self.shared();
+        let now_ns = self.device.now_ns();
+        let reader = Reader { active: &old, digests: &shared.digests, now_ns };
+        let updates = super::hub::snapshot(&reader)?;
+        let mut digests = Digests::default();
+        let mut writer = Writer { active: &active, digests: &mut digests, now_ns };
+        for update in &updates {
+            let mut outcome = writer.apply(update);
+            if outcome.as_ref().is_err_and(|status| status.code() == Code::AlreadyExists) {
+                // The program brings this entry along, and the controller had changed it.
+                let modify = proto::update::Type::Modify as i32;
+                outcome = writer.apply(&proto::Update { r#type: modify, ..update.clone() });
+            }
+            outcome.map_err(|status| {
+                let message = format!("state does not fit the program: {}", status.message());
+                Status::new(Code::InvalidArgument, message)
+            })?;
+        }
+        shared.digests = digests;
+        self.device.activate(active);
+        Ok(())
+    }
+}
+
+/// Compiles the program of a configuration and compares its interface with the P4Info.
+fn verify(config: &proto::ForwardingPipelineConfig) -> Result<Active, Status> {
+    let cookie = config.cookie.map(|cookie| cookie.cookie);
+    let active = load("<p4_device_config>", &config.p4_device_config, cookie)?;
+    let given = config.p4info.as_ref();
+    let given = given.ok_or_else(|| Status::invalid_argument("p4info is missing"))?;
+    check_interface(&active.p4info, given)?;
+    Ok(active)
+}
+
+impl From<ProgramError> for Status {
+    fn from(error: ProgramError) -> Self {
+        let code = match error {
+            ProgramError::P4Info(_) => Code::Internal,
+            ProgramError::Engine(_) => Code::ResourceExhausted,
+            _ => Code::InvalidArgument,
+        };
+        Status::new(code, error.to_string())
+    }
+}
+
+fn arbitration_message(device_id: u64, notice: &Notice) -> proto::MasterArbitrationUpdate {
+    let (code, message) = match notice.standing {
+        Standing::Primary => (Code::Ok, "you are the primary"),
+        Standing::Backup => (Code::AlreadyExists, "another stream is the primary"),
+        Standing::Vacant => (Code::NotFound, "there is no primary"),
+    };
+    let named = !notice.role.is_empty();
+    proto::MasterArbitrationUpdate {
+        device_id,
+        role: named.then(|| proto::Role { name: notice.role.clone(), ..proto::Role::default() }),
+        election_id: notice.highest.map(|id| proto::Uint128 {
+            high: u64::try_from(id >> 64).unwrap_or(u64::MAX),
+            low: u64::try_from(id & u128::from(u64::MAX)).unwrap_or(u64::MAX),
+        }),
+        status: Some(rpc::Status {
+            code: code as i32,
+            message: message.to_owned(),
+            details: Vec::new(),
+        }),
+    }
+}

@@ -1,0 +1,56 @@
+const bit<16> ETHERTYPE_IPV4 = 0x0800;
+const bit<16> ETHERTYPE_PUNT = {{ punt_ethertype }};
+const bit<8> PROTOCOL_UDP = 17;
+const bit<16> BUNDLE_PORT = {{ udp_port }};
+
+/// Octets of the longest payload that this program carries; a longer one takes the slow path.
+const bit<64> MAX_PAYLOAD = {{ max_payload }};
+
+/// Addresses that one bridge is expected to know; the next ones are flooded.
+const bit<32> L2_ENTRIES = 4096;
+/// Receivers and networks of receivers.
+const bit<32> PEER_ENTRIES = 1024;
+/// Every reason code is one octet.
+const bit<32> REASONS = 256;
+
+/// Why a bundle is not translated.
+{%- for reason in reasons %}
+const bit<8> REASON_{{ reason.constant }} = {{ reason.code }}; // {{ reason.text }}
+{%- endfor %}
+/// Not a reason: the receiver speaks the version of the bundle, or nothing is known about it.
+const bit<8> PASS = 255;
+
+/// What the parser finds wrong with a bundle. Each name is a reason.
+error {
+{%- for name in errors %}
+    {{ name.error }}{% if !loop.last %},{% endif %}
+{%- endfor %}
+}
+
+/// Bundle processing control flags, alike in both versions (RFC 5050 4.2, RFC 9171 4.2.3).
+const bit<64> FLAG_FRAGMENT = 0x1;
+const bit<64> FLAG_ADMIN = 0x2;
+const bit<64> FLAG_NO_FRAGMENT = 0x4;
+const bit<64> FLAGS_REPORT = 0x74000;
+const bit<64> FLAGS_COMMON = 0x74027;
+/// RFC 5050 only.
+const bit<64> FLAG6_CUSTODY = 0x8;
+const bit<64> FLAG6_SINGLETON = 0x10;
+const bit<64> FLAG6_PRIORITY = 0x180;
+/// RFC 9171 only: reports carry times, which those of RFC 5050 always do.
+const bit<64> FLAG7_STATUS_TIME = 0x40;
+
+/// Quality of service: what version 6 says with two flags together, version 7 says with one of its own.
+const bit<64> ECOS_STREAMING = 0xa;
+const bit<64> QOS_STREAMING = 0x10;
+
+/// Block processing control flags, alike in both versions (RFC 5050 4.3, RFC 9171 4.2.4).
+const bit<64> BLOCK_FLAGS_COMMON = 0x17;
+const bit<64> BLOCK_FLAG_REPORT = 0x2;
+const bit<64> BLOCK6_FLAG_LAST = 0x8;
+
+/// Extension blocks that the program translates, in the order register `meta.order`.
+const bit<4> NO_BLOCK = 0;
+{%- for block in blocks %}
+const bit<4> BLOCK_{{ block.constant }} = {{ block.code }};
+{%- endfor %}
