@@ -31,6 +31,10 @@
 //! [RFC 9758]: https://www.rfc-editor.org/rfc/rfc9758
 #![no_std]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 extern crate alloc;
 #[cfg(any(test, feature = "proptest"))]
 extern crate std;

@@ -43,11 +43,22 @@ pub enum Event {
     CallFailed {
         /// Why, for people.
         reason: String,
+        /// What may help.
+        cause: Cause,
     },
     /// The switch sent a digest list.
     Digest(DigestIn),
     /// The pause is over.
     PauseOver,
+}
+
+/// Why a call gave no result.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// The switch refused it, and will again until something is changed.
+    Refused,
+    /// The network or the switch was not up to it for the moment.
+    Transient,
 }
 
 /// What a switch holds, as it was read.
@@ -87,7 +98,7 @@ pub struct Sample {
     pub members: Vec<(String, u32, Bits, String)>,
 }
 
-/// News for people; each is told once.
+/// News for people. What stays as it is is not told again in the same session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
     /// The session may write.
@@ -119,6 +130,8 @@ pub enum Report {
     CallFailed {
         /// Why.
         reason: String,
+        /// What may help.
+        cause: Cause,
     },
     /// The switch holds something that the program has no names for.
     Unreadable(String),
@@ -181,6 +194,7 @@ pub struct Core {
     phase: Phase,
     tally: Option<Programmed>,
     told: Told,
+    told_failures: BTreeSet<String>,
     counters: Counters,
 }
 
@@ -229,6 +243,9 @@ const ROUNDS: u32 = 2;
 /// Pause before a switch that failed or differs is looked at again.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Failures that are remembered, so that none is told again and again.
+const MAX_TOLD: usize = 1024;
+
 /// Differences that a report lists; the rest is counted.
 const MAX_LISTED: usize = 20;
 
@@ -249,6 +266,7 @@ impl Core {
             phase: Phase::Offline,
             tally: None,
             told: Told::Nothing,
+            told_failures: BTreeSet::new(),
             counters: Counters::default(),
         }
     }
@@ -299,14 +317,13 @@ impl Core {
                 self.written(groups, then, failures)
             }
             (
-                Event::CallFailed { reason },
+                Event::CallFailed { reason, cause },
                 Phase::Pipeline | Phase::Reading { .. } | Phase::Writing { .. },
             ) => {
                 self.phase = Phase::Paused;
-                vec![
-                    Command::Report(Report::CallFailed { reason }),
-                    Command::Pause(PAUSE),
-                ]
+                let text = reason.clone();
+                let news = self.tell_failure(text, Report::CallFailed { reason, cause });
+                news.into_iter().chain([Command::Pause(PAUSE)]).collect()
             }
             (Event::PauseOver, Phase::Paused) => {
                 self.phase = Phase::Pipeline;
@@ -328,6 +345,7 @@ impl Core {
     }
 
     fn primary(&mut self) -> Vec<Command> {
+        self.told_failures.clear();
         let mut commands = self.tell(Told::Primary, Report::Primary);
         self.phase = Phase::Pipeline;
         commands.push(Command::EnsurePipeline);
@@ -340,6 +358,16 @@ impl Core {
         }
         self.told = news;
         vec![Command::Report(report)]
+    }
+
+    /// Tells of a failure unless it has been told since the session began.
+    fn tell_failure(&mut self, text: String, report: Report) -> Option<Command> {
+        if self.told_failures.len() >= MAX_TOLD {
+            self.told_failures.clear();
+        }
+        self.told_failures
+            .insert(text)
+            .then_some(Command::Report(report))
     }
 
     fn read(&mut self, rounds: u32) -> Vec<Command> {
@@ -400,11 +428,14 @@ impl Core {
         for (place, change) in done.iter().enumerate() {
             if let Some(failure) = failed.get(&place) {
                 let key = change.item.key();
-                commands.push(Command::Report(Report::UpdateFailed {
-                    change: format!("{} {key}", change.kind),
-                    origin: self.origin(&key),
+                let (change, origin) = (format!("{} {key}", change.kind), self.origin(&key));
+                let text = format!("{change} {:?} {}", failure.code, failure.message);
+                let report = Report::UpdateFailed {
+                    change,
+                    origin,
                     failure: failure.clone(),
-                }));
+                };
+                commands.extend(self.tell_failure(text, report));
             } else {
                 self.actual.apply(change);
                 self.count(change.kind);
@@ -456,10 +487,8 @@ impl Core {
         self.blocked
             .extend(left.iter().map(|change| change.item.key()));
         self.phase = Phase::Steady;
-        vec![
-            Command::Report(Report::Incomplete { differences }),
-            Command::Pause(PAUSE),
-        ]
+        let news = self.tell_failure(differences.join(", "), Report::Incomplete { differences });
+        news.into_iter().chain([Command::Pause(PAUSE)]).collect()
     }
 
     /// Writes what was learned since the last write, if anything.

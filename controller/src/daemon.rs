@@ -61,7 +61,8 @@ pub enum Failure {
     /// A switch could not be reached in time.
     #[error(
         "cannot reach switch {name:?} at {address} within {} s ({reason}); \
-         start the switch, or correct its address in the configuration",
+         start the switch, correct its address in the configuration, \
+         or give this controller an election id of its own",
         .waited.as_secs_f32()
     )]
     Unreachable {
@@ -73,6 +74,14 @@ pub enum Failure {
         reason: String,
         /// How long it was tried.
         waited: Duration,
+    },
+    /// A switch refuses the program or a whole call.
+    #[error("switch {name:?} cannot be programmed: {reason}")]
+    Refused {
+        /// Name of the switch.
+        name: String,
+        /// What it said.
+        reason: String,
     },
     /// A switch does not take what it should.
     #[error("switch {name:?} differs in {differences} places from what it should hold")]
@@ -93,7 +102,7 @@ impl Failure {
     pub fn status(&self) -> u8 {
         match self {
             Self::Plan(PlanError::File { .. }) | Self::Unreachable { .. } => 3,
-            Self::Plan(_) | Self::Incomplete { .. } | Self::Other(_) => 1,
+            Self::Plan(_) | Self::Refused { .. } | Self::Incomplete { .. } | Self::Other(_) => 1,
         }
     }
 }
@@ -168,7 +177,7 @@ async fn watch(
         }
         if statuses
             .iter()
-            .all(|status| !matches!(status, Status::Unreachable { .. }))
+            .all(|status| has_session(status, options.run))
         {
             deadline = None;
         }
@@ -182,7 +191,7 @@ async fn watch(
             }
         }
         if options.run == Run::Once {
-            incomplete(plans, &statuses)?;
+            hopeless(plans, &statuses)?;
         }
     }
 }
@@ -193,6 +202,7 @@ fn unreachable(plans: &[SwitchPlan], statuses: &[Status], waited: Duration) -> F
         .zip(statuses)
         .find_map(|(plan, status)| match status {
             Status::Unreachable { reason } => Some((&plan.switch, reason.clone())),
+            Status::Backup => Some((&plan.switch, "another controller is primary".to_owned())),
             _ => None,
         });
     match missing {
@@ -206,14 +216,32 @@ fn unreachable(plans: &[SwitchPlan], statuses: &[Status], waited: Duration) -> F
     }
 }
 
-fn incomplete(plans: &[SwitchPlan], statuses: &[Status]) -> Result<(), Failure> {
+/// A backup has a session, but can do nothing with it that a single run is for.
+fn has_session(status: &Status, run: Run) -> bool {
+    match status {
+        Status::Unreachable { .. } => false,
+        Status::Backup => run == Run::Forever,
+        _ => true,
+    }
+}
+
+fn hopeless(plans: &[SwitchPlan], statuses: &[Status]) -> Result<(), Failure> {
     for (plan, status) in plans.iter().zip(statuses) {
-        if let Status::Incomplete { differences } = status {
-            let name = plan.switch.name.clone();
-            return Err(Failure::Incomplete {
-                name,
-                differences: *differences,
-            });
+        let name = || plan.switch.name.clone();
+        match status {
+            Status::Incomplete { differences } => {
+                return Err(Failure::Incomplete {
+                    name: name(),
+                    differences: *differences,
+                });
+            }
+            Status::Refused { reason } => {
+                return Err(Failure::Refused {
+                    name: name(),
+                    reason: reason.clone(),
+                });
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -35,9 +35,10 @@ mod names {
     pub(super) const BUNDLE_REPORT: &str = "bundle_report_t";
 }
 
-/// Options that a peer has unless it says otherwise, for each version. ION, the usual speaker of
-/// version 6, keeps sequence numbers in 32 bits and cuts off the rest without a word.
-const DEFAULT_OPTIONS: [(u8, &str, &str); 1] = [(6, "sequence32", "1")];
+/// Options that a peer has unless it says otherwise, for each version. The usual speaker of version
+/// 6 is ION, which keeps some numbers in 32 bits and cuts off the rest without a word: a bundle
+/// that would suffer is refused or takes the slow path.
+const DEFAULT_OPTIONS: [(u8, &str, &str); 2] = [(6, "lifetime32", "1"), (6, "sequence32", "1")];
 
 /// Tells copies of flooded packets from others in the egress pipeline.
 const FLOOD_INSTANCE: u32 = 1;

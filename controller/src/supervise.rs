@@ -4,6 +4,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use p4rt::{
+    Code,
     client::{CallError, Client, ConnectOptions, Connection, Pipeline, Session, SessionOptions},
     p4info::Index,
     session::{Backoff, State},
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    core::{Command, Core, Event, Programmed, Reading, Report},
+    core::{Cause, Command, Core, Event, Programmed, Reading, Report},
     desired::Change,
     macs::{Port, Sighting},
     outlets::EventLog,
@@ -32,8 +33,15 @@ pub enum Status {
         /// Why.
         reason: String,
     },
-    /// A session that may not write yet, or a switch that is being programmed.
+    /// Another controller may write.
+    Backup,
+    /// The switch is being programmed.
     Connected,
+    /// The switch refuses the program or a whole call.
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// It holds what it should.
     Programmed {
         /// Items that it holds.
@@ -195,10 +203,10 @@ impl Supervisor {
     }
 
     fn begin(&mut self, call: impl FnOnce(Client, Arc<Index>) -> Call) {
-        let reason = "the session is gone".to_owned();
+        let (reason, cause) = ("the session is gone".to_owned(), Cause::Transient);
         self.call = Some(match &self.client {
             Some(client) => call(client.clone(), self.plan.index.clone()),
-            None => Box::pin(std::future::ready(Event::CallFailed { reason })),
+            None => Box::pin(std::future::ready(Event::CallFailed { reason, cause })),
         });
     }
 
@@ -207,7 +215,14 @@ impl Supervisor {
             Report::Lost { reason } => Some(Status::Unreachable {
                 reason: reason.clone(),
             }),
-            Report::Primary | Report::Backup => Some(Status::Connected),
+            Report::Backup => Some(Status::Backup),
+            Report::Primary => Some(Status::Connected),
+            Report::CallFailed {
+                reason,
+                cause: Cause::Refused,
+            } => Some(Status::Refused {
+                reason: reason.clone(),
+            }),
             Report::Programmed(Programmed { items, .. }) => {
                 Some(Status::Programmed { items: *items })
             }
@@ -272,6 +287,7 @@ async fn write(client: Client, index: Arc<Index>, changes: Vec<Change>) -> Event
         Err(error) => {
             return Event::CallFailed {
                 reason: error.to_string(),
+                cause: Cause::Refused,
             };
         }
     };
@@ -282,13 +298,20 @@ async fn write(client: Client, index: Arc<Index>, changes: Vec<Change>) -> Event
 }
 
 fn failed(error: &CallError) -> Event {
+    // Without an answer of the switch, the transport makes up one of these codes.
+    let cause = match error.code() {
+        Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown => {
+            Cause::Transient
+        }
+        _ => Cause::Refused,
+    };
     Event::CallFailed {
         reason: error.to_string(),
+        cause,
     }
 }
 
 fn means_none(error: &CallError) -> bool {
-    use p4rt::Code;
     matches!(error.code(), Code::Unimplemented | Code::NotFound)
 }
 
@@ -330,7 +353,21 @@ fn log(report: Report) {
             let (code, message) = (failure.code, failure.message);
             warn!(change, origin, ?code, message, "update failed");
         }
-        Report::CallFailed { reason } => warn!(reason, "call failed; trying again later"),
+        Report::CallFailed {
+            reason,
+            cause: Cause::Refused,
+        } => {
+            error!(
+                reason,
+                "the switch refuses the call; trying again every few seconds"
+            );
+        }
+        Report::CallFailed {
+            reason,
+            cause: Cause::Transient,
+        } => {
+            warn!(reason, "call failed; trying again later");
+        }
         Report::Unreadable(reason) => warn!(reason, "the switch holds something unknown"),
         Report::BadSample(reason) => warn!(reason, "digest sample ignored, and all others like it"),
         Report::Learned {

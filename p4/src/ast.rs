@@ -42,11 +42,17 @@ pub(crate) struct Expr {
 
 #[derive(Clone, Debug)]
 pub(crate) enum ExprKind {
-    Int { value: BigInt, width: Option<(u32, bool)> },
+    Int {
+        value: BigInt,
+        width: Option<(u32, bool)>,
+    },
     Bool(bool),
     Str(Rc<str>),
     /// A variable, constant, action, ...; `global` has a dot before it.
-    Name { name: Name, global: bool },
+    Name {
+        name: Name,
+        global: bool,
+    },
     /// A type used as a prefix (`Enum.member`, `Parser.apply`) or in a constructor call.
     Type(TypeExpr),
     Member(Box<Expr>, Name),
@@ -56,7 +62,11 @@ pub(crate) enum ExprKind {
     Binary(Binary, Box<Expr>, Box<Expr>),
     Cast(TypeExpr, Box<Expr>),
     Mux(Box<Expr>, Box<Expr>, Box<Expr>),
-    Call { callee: Box<Expr>, type_args: Vec<TypeExpr>, args: Vec<Arg> },
+    Call {
+        callee: Box<Expr>,
+        type_args: Vec<TypeExpr>,
+        args: Vec<Arg>,
+    },
     List(Vec<Expr>),
     Record(Vec<(Name, Expr)>),
     /// `{#}`
@@ -68,8 +78,6 @@ pub(crate) enum ExprKind {
     Mask(Box<Expr>, Box<Expr>),
     Range(Box<Expr>, Box<Expr>),
     This,
-    /// A place where parsing failed.
-    Error,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,8 +90,27 @@ pub(crate) enum Unary {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Binary {
-    Add, Sub, AddSat, SubSat, Mul, Div, Mod, Shl, Shr, BitAnd, BitOr, BitXor, Concat,
-    And, Or, Eq, Ne, Lt, Le, Gt, Ge,
+    Add,
+    Sub,
+    AddSat,
+    SubSat,
+    Mul,
+    Div,
+    Mod,
+    Shl,
+    Shr,
+    BitAnd,
+    BitOr,
+    BitXor,
+    Concat,
+    And,
+    Or,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
 }
 
 /// An argument; `value` may be [`ExprKind::Any`] for `_`.
@@ -108,9 +135,16 @@ pub(crate) enum TypeKind {
     MatchKind,
     /// `int` without width.
     Int,
-    Bits { width: Box<Expr>, signed: bool },
+    Bits {
+        width: Box<Expr>,
+        signed: bool,
+    },
     Varbit(Box<Expr>),
-    Name { name: Name, global: bool, args: Vec<TypeExpr> },
+    Name {
+        name: Name,
+        global: bool,
+        args: Vec<TypeExpr>,
+    },
     Stack(Box<TypeExpr>, Box<Expr>),
     Tuple(Vec<TypeExpr>),
     List(Box<TypeExpr>),
@@ -129,7 +163,6 @@ pub(crate) enum Direction {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Param {
-    pub(crate) id: DeclId,
     pub(crate) annotations: Annotations,
     pub(crate) direction: Direction,
     pub(crate) ty: TypeExpr,
@@ -139,7 +172,6 @@ pub(crate) struct Param {
 
 #[derive(Clone, Debug)]
 pub(crate) struct TypeParam {
-    pub(crate) id: DeclId,
     pub(crate) name: Name,
 }
 
@@ -169,33 +201,67 @@ pub(crate) struct Decl {
 
 #[derive(Clone, Debug)]
 pub(crate) enum DeclKind {
-    Const { ty: TypeExpr, value: Expr },
-    Variable { ty: TypeExpr, value: Option<Expr> },
+    Const {
+        ty: TypeExpr,
+        value: Expr,
+    },
+    Variable {
+        ty: TypeExpr,
+        value: Option<Expr>,
+    },
     /// `typedef` or `type`.
-    Typedef { ty: TypeExpr, new: bool },
-    Aggregate { kind: Aggregate, type_params: Vec<TypeParam>, fields: Vec<Field> },
-    Enum { underlying: Option<TypeExpr>, members: Vec<(Name, Option<Expr>)> },
+    Typedef {
+        ty: TypeExpr,
+        new: bool,
+    },
+    Aggregate {
+        kind: Aggregate,
+        type_params: Vec<TypeParam>,
+        fields: Vec<Field>,
+    },
+    Enum {
+        underlying: Option<TypeExpr>,
+        members: Vec<(Name, Option<Expr>)>,
+    },
     /// `error` and `match_kind` have no name of their own.
     Errors(Vec<Name>),
     MatchKinds(Vec<Name>),
     ExternFunction(Signature),
-    ExternObject { type_params: Vec<TypeParam>, constructors: Vec<Signature>, methods: Vec<Signature> },
-    Action { params: Vec<Param>, body: Block },
-    Function { signature: Signature, body: Block },
+    ExternObject {
+        type_params: Vec<TypeParam>,
+        constructors: Vec<Signature>,
+        methods: Vec<Signature>,
+    },
+    Action {
+        params: Vec<Param>,
+        body: Block,
+    },
+    Function {
+        signature: Signature,
+        body: Block,
+    },
     /// A parser type or a parser.
     Parser(ParserDecl),
     /// A control type or a control.
     Control(ControlDecl),
-    Package { type_params: Vec<TypeParam>, params: Vec<Param> },
-    Instance { ty: TypeExpr, args: Vec<Arg> },
-    ValueSet { ty: TypeExpr, size: Expr },
+    Package {
+        type_params: Vec<TypeParam>,
+        params: Vec<Param>,
+    },
+    Instance {
+        ty: TypeExpr,
+        args: Vec<Arg>,
+    },
+    ValueSet {
+        ty: TypeExpr,
+        size: Expr,
+    },
     Table(Table),
     State(State),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Signature {
-    pub(crate) id: DeclId,
     pub(crate) name: Name,
     pub(crate) type_params: Vec<TypeParam>,
     pub(crate) ret: TypeExpr,
@@ -241,7 +307,11 @@ pub(crate) struct State {
 #[derive(Clone, Debug)]
 pub(crate) enum Transition {
     Goto(Name),
-    Select { keys: Vec<Expr>, cases: Vec<SelectCase>, span: Span },
+    Select {
+        keys: Vec<Expr>,
+        cases: Vec<SelectCase>,
+        span: Span,
+    },
     /// No transition statement: reject.
     None,
 }
@@ -313,18 +383,38 @@ pub(crate) struct Stmt {
 #[derive(Clone, Debug)]
 pub(crate) enum StmtKind {
     /// `op` is set for `+=` and its relatives.
-    Assign { dst: Expr, op: Option<Binary>, value: Expr },
+    Assign {
+        dst: Expr,
+        op: Option<Binary>,
+        value: Expr,
+    },
     Call(Expr),
-    If { condition: Expr, then: Box<Stmt>, otherwise: Option<Box<Stmt>> },
-    Switch { key: Expr, cases: Vec<SwitchCase> },
+    If {
+        condition: Expr,
+        then: Box<Stmt>,
+        otherwise: Option<Box<Stmt>>,
+    },
+    Switch {
+        key: Expr,
+        cases: Vec<SwitchCase>,
+    },
     Block(Block),
     Decl(Rc<Decl>),
     Return(Option<Expr>),
     Exit,
     Empty,
-    For { init: Vec<Stmt>, condition: Expr, update: Vec<Stmt>, body: Box<Stmt> },
+    For {
+        init: Vec<Stmt>,
+        condition: Expr,
+        update: Vec<Stmt>,
+        body: Box<Stmt>,
+    },
     /// The variable is a declaration or an existing name.
-    ForIn { variable: Rc<Decl>, range: Expr, body: Box<Stmt> },
+    ForIn {
+        variable: Rc<Decl>,
+        range: Expr,
+        body: Box<Stmt>,
+    },
     Break,
     Continue,
 }
@@ -335,5 +425,4 @@ pub(crate) struct SwitchCase {
     pub(crate) label: Option<Expr>,
     /// Nothing falls through to the next case.
     pub(crate) body: Option<Block>,
-    pub(crate) span: Span,
 }

@@ -7,6 +7,9 @@ use crate::{diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser, prep
 /// the greatest depth of recursion that they allow needs more than a default stack.
 const STACK_BYTES: usize = 512 << 20;
 
+/// Finds an included file.
+pub type Include<'a> = dyn Fn(&str, &str) -> Option<(String, String)> + Sync + 'a;
+
 /// What to compile.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -18,12 +21,17 @@ pub struct Source<'a> {
     pub defines: &'a [(String, String)],
     /// Finds an included file: gets the path as it is written and the name of the including file, gives
     /// name and text. What it does not find is looked for among `core.p4` and `v1model.p4`.
-    pub include: &'a (dyn Fn(&str, &str) -> Option<(String, String)> + Sync),
+    pub include: &'a Include<'a>,
 }
 
 impl Default for Source<'_> {
     fn default() -> Self {
-        Self { name: "input.p4", text: "", defines: &[], include: &|_, _| None }
+        Self {
+            name: "input.p4",
+            text: "",
+            defines: &[],
+            include: &|_, _| None,
+        }
     }
 }
 
@@ -45,7 +53,9 @@ pub fn compile_with_warnings(source: &Source<'_>) -> Result<(Program, Diagnostic
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
         match thread.spawn_scoped(scope, || stages(source)) {
-            Ok(handle) => handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Ok(handle) => handle
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             Err(_) => stages(source),
         }
     })
@@ -53,8 +63,13 @@ pub fn compile_with_warnings(source: &Source<'_>) -> Result<(Program, Diagnostic
 
 fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
     let mut diagnostics = Diagnostics::default();
-    let tokens =
-        preprocess::run(source.name, source.text, source.defines, source.include, &mut diagnostics);
+    let tokens = preprocess::run(
+        source.name,
+        source.text,
+        source.defines,
+        source.include,
+        &mut diagnostics,
+    );
     let ast = parser::parse(tokens, &mut diagnostics);
     if diagnostics.has_errors() {
         diagnostics.sort();

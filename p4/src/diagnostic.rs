@@ -8,6 +8,10 @@ use crate::source::{SourceMap, Span};
 /// Most errors that one run reports; later ones are counted only.
 const MAX_ERRORS: usize = 100;
 
+/// Characters of a source line that a message shows, and how many of them at most stand before the mark.
+const MAX_LINE: usize = 200;
+const MAX_BEFORE: usize = 140;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Severity {
@@ -45,12 +49,6 @@ impl Diagnostic {
             notes: Vec::new(),
             help: None,
         }
-    }
-
-    /// With a text under the mark.
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
     }
 
     /// With another place.
@@ -149,10 +147,20 @@ fn excerpt(
     gutter: usize,
 ) -> fmt::Result {
     let position = sources.position(span);
-    let line = sources.file(span.file).map_or("", |file| file.line(position.line));
-    let text: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
-    let before = position.column - 1;
-    let here = sources.text(span).lines().next().unwrap_or("").chars().count();
+    let line = sources
+        .file(span.file)
+        .map_or("", |file| file.line(position.line));
+    let start = (position.column - 1).saturating_sub(MAX_BEFORE);
+    let window = line.chars().skip(start).take(MAX_LINE);
+    let text: String = window.map(|c| if c == '\t' { ' ' } else { c }).collect();
+    let before = position.column - 1 - start;
+    let here = sources
+        .text(span)
+        .lines()
+        .next()
+        .unwrap_or("")
+        .chars()
+        .count();
     let room = text.chars().count().saturating_sub(before);
     let marks: String = std::iter::repeat_n(mark, here.min(room).max(1)).collect();
     writeln!(f, "{:gutter$}--> {}", "", sources.describe(span))?;

@@ -5,6 +5,13 @@
 //! starting at `main`, each parser, control, action and function is entered with its parameters bound to
 //! storage or values. What `main` does not reach is walked with parameters of its own, for its diagnostics only.
 
+#![allow(
+    clippy::similar_names,
+    clippy::many_single_char_names,
+    clippy::needless_pass_by_value,
+    reason = "operands come in pairs with their types, and evaluated values are handed over"
+)]
+
 mod action;
 mod args;
 mod call;
@@ -41,7 +48,7 @@ use self::{info::Info, place::Place, types::Type, value::Typed};
 const MAX_CALLS: usize = 64;
 
 /// Most statements of a program after inlining.
-const MAX_STMTS: usize = 1_000_000;
+const MAX_STMTS: usize = 300_000;
 
 /// Widest value in bits.
 pub(crate) const MAX_WIDTH: u32 = 2048;
@@ -59,7 +66,11 @@ pub(crate) enum Entity {
     /// A constant, or a parameter that is bound to a value.
     Value(Typed),
     /// A variable or a parameter that is bound to storage.
-    Place { ty: Type, place: Place, writable: bool },
+    Place {
+        ty: Type,
+        place: Place,
+        writable: bool,
+    },
     Action(Rc<Action>),
     /// Functions and extern functions of one name.
     Functions(Rc<Vec<Rc<Decl>>>),
@@ -130,9 +141,18 @@ pub(crate) enum InstanceKind {
     Register(ir::RegisterId, Type),
     ActionProfile(ir::ActionProfileId),
     /// A parser or a control, and what its constructor parameters are bound to.
-    Block { decl: Rc<Decl>, type_args: Rc<[Type]>, ctor: Scope, owner: Rc<Owner> },
+    Block {
+        decl: Rc<Decl>,
+        type_args: Rc<[Type]>,
+        ctor: Scope,
+        owner: Rc<Owner>,
+    },
     /// A package.
-    Package { decl: Rc<Decl>, args: Vec<Option<Rc<Instance>>>, annotations: Annotations },
+    Package {
+        decl: Rc<Decl>,
+        args: Vec<Option<Rc<Instance>>>,
+        annotations: Annotations,
+    },
     /// An extern that v1model does not have.
     Other,
 }
@@ -204,6 +224,10 @@ pub(crate) struct Elaborator<'a> {
     stage: Stage,
     slot_kind: SlotKind,
     frames: Vec<Frame>,
+    /// Set by actions that exit a control that is applied at several places.
+    exit_flag: Option<SlotId>,
+    /// Functions whose bodies are being inlined.
+    calling: Vec<DeclId>,
     parser_frames: Vec<ParserFrame>,
     state: ir::StateId,
     /// Depth of `if`, `switch` and loops inside of a parser state.
@@ -214,7 +238,6 @@ pub(crate) struct Elaborator<'a> {
     bindings: HashMap<u32, Type>,
     stmt_count: usize,
     // Caches.
-    types: HashMap<DeclId, Type>,
     lowered_tables: HashMap<String, ir::TableId>,
     lowered_actions: HashMap<String, ir::ActionId>,
     instances: HashMap<(String, DeclId), Rc<Instance>>,
@@ -252,6 +275,8 @@ impl<'a> Elaborator<'a> {
             stage: Stage::Control,
             slot_kind: SlotKind::Local,
             frames: Vec::new(),
+            exit_flag: None,
+            calling: Vec::new(),
             parser_frames: Vec::new(),
             state: ir::StateId(0),
             nesting: 0,
@@ -260,7 +285,6 @@ impl<'a> Elaborator<'a> {
             next_var: 0,
             bindings: HashMap::new(),
             stmt_count: 0,
-            types: HashMap::new(),
             lowered_tables: HashMap::new(),
             lowered_actions: HashMap::new(),
             instances: HashMap::new(),
@@ -275,18 +299,21 @@ impl<'a> Elaborator<'a> {
             self.global(decl);
         }
         let main = self.main.clone();
-        let program = match main {
-            Some(main) => self.package(&main).ok(),
-            None => {
-                if !self.diagnostics.has_errors() {
-                    let span = ast.decls.last().map_or(Span::default(), |decl| decl.span);
-                    let _ = self.error(span, "program has no `main` package instance");
-                }
-                None
+        let program = if let Some(main) = main {
+            self.package(&main).ok()
+        } else {
+            if !self.diagnostics.has_errors() {
+                let span = ast.decls.last().map_or(Span::default(), |decl| decl.span);
+                let _ = self.error(span, "program has no `main` package instance");
             }
+            None
         };
         self.check_unreached(ast);
-        if self.diagnostics.has_errors() { None } else { program }
+        if self.diagnostics.has_errors() {
+            None
+        } else {
+            program
+        }
     }
 
     // Messages.
@@ -307,7 +334,11 @@ impl<'a> Elaborator<'a> {
     // Names.
 
     fn lookup(&self, name: &str) -> Option<&Entity> {
-        self.env.iter().rev().find_map(|scope| scope.get(name)).or_else(|| self.globals.get(name))
+        self.env
+            .iter()
+            .rev()
+            .find_map(|scope| scope.get(name))
+            .or_else(|| self.globals.get(name))
     }
 
     /// Declares a name in the innermost scope.
@@ -343,7 +374,10 @@ impl<'a> Elaborator<'a> {
             }
             return;
         }
-        self.block.push(ir::Stmt { kind, span: self.span });
+        self.block.push(ir::Stmt {
+            kind,
+            span: self.span,
+        });
     }
 
     /// Whether the program has become too large to go on.
@@ -365,7 +399,12 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Runs a part as the body of a call.
-    fn framed<T>(&mut self, span: Span, frame: Frame, part: impl FnOnce(&mut Self) -> Elab<T>) -> Elab<T> {
+    fn framed<T>(
+        &mut self,
+        span: Span,
+        frame: Frame,
+        part: impl FnOnce(&mut Self) -> Elab<T>,
+    ) -> Elab<T> {
         if self.frames.len() >= MAX_CALLS || self.is_full() {
             return Err(self.error(span, "calls are nested too deeply"));
         }
@@ -397,7 +436,9 @@ pub(crate) fn params_of(decl: &Decl) -> &[Param] {
     use crate::ast::DeclKind;
     match &decl.kind {
         DeclKind::Action { params, .. } | DeclKind::Package { params, .. } => params,
-        DeclKind::Function { signature, .. } | DeclKind::ExternFunction(signature) => &signature.params,
+        DeclKind::Function { signature, .. } | DeclKind::ExternFunction(signature) => {
+            &signature.params
+        }
         DeclKind::Parser(parser) => &parser.params,
         DeclKind::Control(control) => &control.params,
         _ => &[],

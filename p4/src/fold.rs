@@ -40,7 +40,10 @@ impl Const {
 
 impl Expr {
     pub(crate) fn constant(value: Const) -> Self {
-        Self { width: value.width, kind: ExprKind::Const(value) }
+        Self {
+            width: value.width,
+            kind: ExprKind::Const(value),
+        }
     }
 
     pub(crate) fn number(width: u32, value: u64) -> Self {
@@ -52,7 +55,10 @@ impl Expr {
     }
 
     pub(crate) fn slot(slot: SlotId, width: u32) -> Self {
-        Self { kind: ExprKind::Slot(slot), width }
+        Self {
+            kind: ExprKind::Slot(slot),
+            width,
+        }
     }
 
     pub(crate) fn as_const(&self) -> Option<&Const> {
@@ -73,7 +79,9 @@ impl Expr {
                 let bits = BigInt::from(value.to_uint() >> low);
                 Self::constant(Const::from_int(width, &bits))
             }
-            ExprKind::Slice { value, low: inner, .. } => value.slice(high + inner, low + inner),
+            ExprKind::Slice {
+                value, low: inner, ..
+            } => value.slice(high + inner, low + inner),
             ExprKind::Concat(left, right) if low >= right.width => {
                 left.slice(high - right.width, low - right.width)
             }
@@ -82,8 +90,14 @@ impl Expr {
                 value.slice(high, low)
             }
             kind => {
-                let value = Box::new(Self { kind, width: self.width });
-                Self { kind: ExprKind::Slice { value, high, low }, width }
+                let value = Box::new(Self {
+                    kind,
+                    width: self.width,
+                });
+                Self {
+                    kind: ExprKind::Slice { value, high, low },
+                    width,
+                }
             }
         }
     }
@@ -94,7 +108,10 @@ impl Expr {
             let joined = (a.to_uint() << right.width) | b.to_uint();
             return Self::constant(Const::from_int(width, &joined.into()));
         }
-        Self { kind: ExprKind::Concat(Box::new(left), Box::new(right)), width }
+        Self {
+            kind: ExprKind::Concat(Box::new(left), Box::new(right)),
+            width,
+        }
     }
 
     /// Cut or widened to a width.
@@ -109,7 +126,11 @@ impl Expr {
             return Self::constant(Const::from_int(width, &value.to_int(signed)));
         }
         let value = Box::new(self);
-        let kind = if signed { ExprKind::SignExtend(value) } else { ExprKind::ZeroExtend(value) };
+        let kind = if signed {
+            ExprKind::SignExtend(value)
+        } else {
+            ExprKind::ZeroExtend(value)
+        };
         Self { kind, width }
     }
 
@@ -121,13 +142,18 @@ impl Expr {
                 Self::constant(Const::from_int(width, &bits))
             }
             ExprKind::Unary(UnaryOp::Not, value) => *value,
-            ExprKind::Binary(BinaryOp::Eq, a, b) if width == 1 => {
-                Self { kind: ExprKind::Binary(BinaryOp::Ne, a, b), width }
-            }
-            ExprKind::Binary(BinaryOp::Ne, a, b) if width == 1 => {
-                Self { kind: ExprKind::Binary(BinaryOp::Eq, a, b), width }
-            }
-            kind => Self { kind: ExprKind::Unary(UnaryOp::Not, Box::new(Self { kind, width })), width },
+            ExprKind::Binary(BinaryOp::Eq, a, b) if width == 1 => Self {
+                kind: ExprKind::Binary(BinaryOp::Ne, a, b),
+                width,
+            },
+            ExprKind::Binary(BinaryOp::Ne, a, b) if width == 1 => Self {
+                kind: ExprKind::Binary(BinaryOp::Eq, a, b),
+                width,
+            },
+            kind => Self {
+                kind: ExprKind::Unary(UnaryOp::Not, Box::new(Self { kind, width })),
+                width,
+            },
         }
     }
 
@@ -136,7 +162,10 @@ impl Expr {
         if let Some(value) = self.as_const() {
             return Self::constant(Const::from_int(width, &-value.to_int(false)));
         }
-        Self { kind: ExprKind::Unary(UnaryOp::Neg, Box::new(self)), width }
+        Self {
+            kind: ExprKind::Unary(UnaryOp::Neg, Box::new(self)),
+            width,
+        }
     }
 
     pub(crate) fn mux(condition: Self, then: Self, otherwise: Self) -> Self {
@@ -165,7 +194,10 @@ impl Expr {
         if let Some(simple) = simplify(op, &left, &right) {
             return simple;
         }
-        Self { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), width }
+        Self {
+            kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
+            width,
+        }
     }
 
     pub(crate) fn and(left: Self, right: Self) -> Self {
@@ -223,7 +255,13 @@ fn compute(op: BinaryOp, a: &Const, b: &Const) -> BigInt {
         BinaryOp::Sub => x - y,
         BinaryOp::Mul => x * y,
         BinaryOp::Div => x.checked_div(&y).unwrap_or(zero),
-        BinaryOp::Mod => if y == zero { zero } else { x % y },
+        BinaryOp::Mod => {
+            if y == zero {
+                zero
+            } else {
+                x % y
+            }
+        }
         BinaryOp::AddSat => (x + y).min(top - 1),
         BinaryOp::SubSat => (x - y).max(zero),
         BinaryOp::AddSatSigned => (sx + sy).clamp(-&half, &half - 1),

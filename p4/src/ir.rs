@@ -213,7 +213,8 @@ pub enum SlotKind {
     Metadata,
     /// Control-plane parameter of an action; the engine writes it from the table entry before the body runs.
     ActionParam,
-    /// A variable of a parser, control, action or function, or a temporary. Lives in one block only.
+    /// A variable of a parser, control, action or function, or a temporary. Lives in one block only, and is
+    /// written before it is read, or else undefined in the source, too.
     Local,
 }
 
@@ -665,7 +666,10 @@ impl Const {
     /// The value, if it fits.
     #[must_use]
     pub fn to_u64(&self) -> Option<u64> {
-        self.limbs[1..].iter().all(|&limb| limb == 0).then(|| self.limbs[0])
+        self.limbs[1..]
+            .iter()
+            .all(|&limb| limb == 0)
+            .then(|| self.limbs[0])
     }
 
     /// The value, if it fits.
@@ -688,7 +692,11 @@ impl Const {
     #[must_use]
     pub fn to_be_bytes(&self) -> Vec<u8> {
         let len = self.width.div_ceil(8) as usize;
-        let mut bytes: Vec<u8> = self.limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+        let mut bytes: Vec<u8> = self
+            .limbs
+            .iter()
+            .flat_map(|limb| limb.to_le_bytes())
+            .collect();
         bytes.truncate(len);
         bytes.reverse();
         bytes
@@ -766,7 +774,7 @@ pub enum Extern {
         /// Greatest.
         high: Expr,
     },
-    /// `hash`: `base + hash(data) % max`, or `base` if `max` is 0... all cut to the width of `dst`.
+    /// `hash`: `base + hash(data) % max`, cut to the width of `dst`. A `max` of 0 counts as 1.
     Hash {
         /// Gets it.
         dst: SlotId,

@@ -58,7 +58,13 @@ const PUNCTS: &[&str] = &[
 
 /// Splits a file into tokens, without the end token.
 pub(crate) fn tokens(file: u32, text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { file, text, at: 0, line_start: true, spaced: false };
+    let mut lexer = Lexer {
+        file,
+        text,
+        at: 0,
+        line_start: true,
+        spaced: false,
+    };
     let mut list = Vec::new();
     while let Some(token) = lexer.next() {
         list.push(token);
@@ -106,8 +112,18 @@ impl<'a> Lexer<'a> {
 
     fn token(&mut self, kind: Kind, start: usize, text: Rc<str>) -> Token {
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let span = Span { file: self.file, start: offset(start), end: offset(self.at) };
-        let token = Token { kind, text, span, line_start: self.line_start, spaced: self.spaced };
+        let span = Span {
+            file: self.file,
+            start: offset(start),
+            end: offset(self.at),
+        };
+        let token = Token {
+            kind,
+            text,
+            span,
+            line_start: self.line_start,
+            spaced: self.spaced,
+        };
         self.line_start = false;
         self.spaced = false;
         token
@@ -134,17 +150,16 @@ impl<'a> Lexer<'a> {
                 Some('/') if rest.starts_with("//") => {
                     self.at += rest.find('\n').unwrap_or(rest.len());
                 }
-                Some('/') if rest.starts_with("/*") => match rest[2..].find("*/") {
-                    Some(len) => {
-                        self.line_start |= rest[..len].contains('\n');
+                Some('/') if rest.starts_with("/*") => {
+                    if let Some(len) = rest[2..].find("*/") {
+                        self.line_start |= rest[2..2 + len].contains('\n');
                         self.at += len + 4;
-                    }
-                    None => {
+                    } else {
                         let start = self.at;
                         self.at = self.text.len();
                         return Some(start);
                     }
-                },
+                }
                 _ => return None,
             }
             self.spaced = true;

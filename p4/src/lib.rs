@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! P4_16 front end: source text to checked programs, diagnostics and P4Info.
+//! `P4_16` front end: source text to checked programs, diagnostics and P4Info.
 //!
 //! This crate opens no file, no socket, and keeps no state: included files come from a function that the caller gives.
 //! [`compile`] is the whole of it. It gives an [`ir::Program`], which is flat and ready to run, with its
@@ -37,4 +37,4 @@ mod preprocess;
 mod prune;
 pub mod source;
 
-pub use self::compile::{Source, compile, compile_with_warnings};
+pub use self::compile::{Include, Source, compile, compile_with_warnings};

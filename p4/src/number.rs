@@ -19,7 +19,9 @@ pub(crate) fn parse(text: &str) -> Result<Literal, &'static str> {
     if text.len() > MAX_LEN {
         return Err("integer literal is too long");
     }
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (width, rest) = match text[digits..].chars().next() {
         Some(kind @ ('w' | 's')) => {
             let width: u32 = text[..digits].parse().map_err(|_| "width is too large")?;
@@ -37,7 +39,10 @@ pub(crate) fn parse(text: &str) -> Result<Literal, &'static str> {
     };
     let body: String = body.chars().filter(|c| *c != '_').collect();
     let value = BigUint::parse_bytes(body.as_bytes(), radix).ok_or("this is not an integer")?;
-    Ok(Literal { value: value.into(), width })
+    Ok(Literal {
+        value: value.into(),
+        width,
+    })
 }
 
 #[cfg(test)]
@@ -46,8 +51,14 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<(i64, Option<(u32, bool)>)>) {
-        let found = parse(text).ok().map(|literal| (literal.value, literal.width));
-        assert_eq!(found, expected.map(|(value, width)| (value.into(), width)), "{text}");
+        let found = parse(text)
+            .ok()
+            .map(|literal| (literal.value, literal.width));
+        assert_eq!(
+            found,
+            expected.map(|(value, width)| (value.into(), width)),
+            "{text}"
+        );
     }
 
     #[test]

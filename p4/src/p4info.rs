@@ -295,10 +295,19 @@ pub struct TypeInfo {
     pub enums: BTreeMap<String, Vec<String>>,
     /// Error values, if `error` is used.
     pub errors: Vec<String>,
-    /// Enums with an underlying type: width, members with values.
-    pub serializable_enums: BTreeMap<String, (u32, Vec<(String, Vec<u8>)>)>,
+    /// Enums with an underlying type.
+    pub serializable_enums: BTreeMap<String, SerializableEnum>,
     /// `type` declarations.
     pub new_types: BTreeMap<String, NewType>,
+}
+
+/// An enum with an underlying type.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SerializableEnum {
+    /// Width of the underlying type in bits.
+    pub bitwidth: u32,
+    /// Members with their values, big-endian.
+    pub members: Vec<(String, Vec<u8>)>,
 }
 
 /// A `type` declaration.

@@ -25,10 +25,47 @@ pub(crate) const MAX_NESTING: usize = 500;
 
 /// Words that cannot be names.
 const RESERVED: &[&str] = &[
-    "abstract", "action", "bit", "bool", "break", "const", "continue", "control", "default", "else",
-    "enum", "error", "exit", "extern", "false", "for", "header", "header_union", "if", "in", "inout",
-    "int", "match_kind", "out", "package", "parser", "return", "select", "string", "struct", "switch",
-    "table", "this", "transition", "true", "tuple", "typedef", "varbit", "valueset", "void", "_",
+    "abstract",
+    "action",
+    "bit",
+    "bool",
+    "break",
+    "const",
+    "continue",
+    "control",
+    "default",
+    "else",
+    "enum",
+    "error",
+    "exit",
+    "extern",
+    "false",
+    "for",
+    "header",
+    "header_union",
+    "if",
+    "in",
+    "inout",
+    "int",
+    "match_kind",
+    "out",
+    "package",
+    "parser",
+    "return",
+    "select",
+    "string",
+    "struct",
+    "switch",
+    "table",
+    "this",
+    "transition",
+    "true",
+    "tuple",
+    "typedef",
+    "varbit",
+    "valueset",
+    "void",
+    "_",
 ];
 
 /// A syntax error that has been reported.
@@ -39,10 +76,6 @@ pub(super) type Parsed<T> = Result<T, Reported>;
 /// What the parser gives to the type checker.
 pub(crate) struct Ast {
     pub(crate) decls: Vec<Rc<Decl>>,
-    /// How many expressions there are; their ids are below.
-    pub(crate) expr_count: u32,
-    /// How many declarations there are; their ids are below.
-    pub(crate) decl_count: u32,
 }
 
 /// Parses a program.
@@ -57,8 +90,7 @@ pub(crate) fn parse(tokens: Vec<Token>, diagnostics: &mut Diagnostics) -> Ast {
         depth: 0,
     };
     let decls = parser.program();
-    let expr_count = u32::try_from(parser.heights.len()).unwrap_or(u32::MAX);
-    Ast { decls, expr_count, decl_count: parser.decl_count }
+    Ast { decls }
 }
 
 pub(super) struct Parser<'a> {
@@ -158,7 +190,12 @@ impl Parser<'_> {
 
     /// Makes an expression. `below` are the ids of its operands.
     fn new_expr(&mut self, kind: ExprKind, span: Span, below: &[ExprId]) -> Parsed<Expr> {
-        let height = below.iter().map(|id| self.heights[*id as usize]).max().unwrap_or(0) + 1;
+        let height = below
+            .iter()
+            .map(|id| self.heights[*id as usize])
+            .max()
+            .unwrap_or(0)
+            + 1;
         if height > MAX_NESTING {
             return Err(self.error(span, "expression is nested too deeply"));
         }
@@ -182,7 +219,12 @@ impl Parser<'_> {
 
     fn is_type_name(&self, token: &Token) -> bool {
         token.kind == Kind::Ident
-            && self.scopes.iter().rev().find_map(|scope| scope.get(&token.text)) == Some(&true)
+            && self
+                .scopes
+                .iter()
+                .rev()
+                .find_map(|scope| scope.get(&token.text))
+                == Some(&true)
     }
 
     fn name(&mut self) -> Parsed<Name> {
@@ -195,7 +237,10 @@ impl Parser<'_> {
             return Err(self.error(span, format!("expected a name, found the keyword `{text}`")));
         }
         let token = self.bump();
-        Ok(Name { text: token.text, span: token.span })
+        Ok(Name {
+            text: token.text,
+            span: token.span,
+        })
     }
 
     /// A list with separators, up to (and with) the closing delimiter. A trailing separator is accepted.
@@ -223,11 +268,23 @@ impl Parser<'_> {
                 return Err(self.unexpected("the name of an annotation"));
             }
             let token = self.bump();
-            let name = Name { text: token.text, span: token.span };
+            let name = Name {
+                text: token.text,
+                span: token.span,
+            };
             let structured = self.is("[");
             let has_body = structured || self.is("(");
-            let body = if has_body { self.balanced()? } else { Vec::new() };
-            list.push(Annotation { name, body, has_body, structured });
+            let body = if has_body {
+                self.balanced()?
+            } else {
+                Vec::new()
+            };
+            list.push(Annotation {
+                name,
+                body,
+                has_body,
+                structured,
+            });
         }
         Ok(Rc::new(list))
     }

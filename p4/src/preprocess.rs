@@ -20,10 +20,10 @@ use crate::{
 const MAX_INCLUDE_DEPTH: usize = 64;
 
 /// Most tokens of a program after expansion.
-const MAX_TOKENS: usize = 4_000_000;
+const MAX_TOKENS: usize = 1_000_000;
 
 /// Finds the file that an `#include` names: path as written, name of the file that includes it. Gives name and text.
-pub type Resolver<'a> = &'a dyn Fn(&str, &str) -> Option<(String, String)>;
+pub(crate) type Resolver<'a> = &'a dyn Fn(&str, &str) -> Option<(String, String)>;
 
 /// A macro.
 #[derive(Clone, Debug)]
@@ -34,6 +34,10 @@ struct Macro {
 }
 
 /// One `#if` with its branches.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about one directive"
+)]
 struct Branch {
     /// The text before it is used.
     outer: bool,
@@ -65,12 +69,18 @@ pub(crate) fn run(
     for (name, value) in defines {
         let file = state.diagnostics.sources.add("<command line>", value, true);
         let body = lexer::tokens(file, value);
-        state.macros.insert(name.as_str().into(), Macro { params: None, body });
+        state
+            .macros
+            .insert(name.as_str().into(), Macro { params: None, body });
     }
     let file = state.diagnostics.sources.add(name, text, false);
     state.file(file, text);
     let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    let span = Span { file, start: end, end };
+    let span = Span {
+        file,
+        start: end,
+        end,
+    };
     state.out.push(Token {
         kind: Kind::Eof,
         text: "end of file".into(),
@@ -111,7 +121,10 @@ impl Preprocessor<'_> {
                 at += 1;
                 continue;
             }
-            let len = tokens[at + 1..].iter().take_while(|token| !token.line_start).count();
+            let len = tokens[at + 1..]
+                .iter()
+                .take_while(|token| !token.line_start)
+                .count();
             let line = &tokens[at + 1..at + 1 + len];
             self.flush(&mut pending);
             self.directive(token.span, line, &mut branches);
@@ -124,7 +137,7 @@ impl Preprocessor<'_> {
     }
 
     fn flush(&mut self, pending: &mut Vec<Token>) {
-        let expanded = self.expand(std::mem::take(pending), &mut Vec::new());
+        let expanded = self.expand(&std::mem::take(pending), &mut Vec::new());
         for token in expanded {
             if self.out.len() >= MAX_TOKENS {
                 if !self.full {
@@ -142,7 +155,9 @@ impl Preprocessor<'_> {
     }
 
     fn directive(&mut self, hash: Span, line: &[Token], branches: &mut Vec<Branch>) {
-        let Some((word, rest)) = line.split_first() else { return };
+        let Some((word, rest)) = line.split_first() else {
+            return;
+        };
         let span = hash.to(word.span);
         let active = branches.last().is_none_or(|branch| branch.active);
         match &*word.text {
@@ -171,7 +186,11 @@ impl Preprocessor<'_> {
             }
             "include" => self.include(span, rest),
             "error" => {
-                let text = rest.iter().map(|token| &*token.text).collect::<Vec<_>>().join(" ");
+                let text = rest
+                    .iter()
+                    .map(|token| &*token.text)
+                    .collect::<Vec<_>>()
+                    .join(" ");
                 self.error(span, format!("#error {text}"));
             }
             "pragma" | "line" | "warning" => {}
@@ -179,16 +198,11 @@ impl Preprocessor<'_> {
         }
     }
 
-    fn alternative(
-        &mut self,
-        word: &Token,
-        span: Span,
-        rest: &[Token],
-        branches: &mut [Branch],
-    ) {
+    fn alternative(&mut self, word: &Token, span: Span, rest: &[Token], branches: &mut [Branch]) {
         let is_else = word.is("else");
-        let Some((outer, taken, last)) =
-            branches.last().map(|branch| (branch.outer, branch.taken, branch.last))
+        let Some((outer, taken, last)) = branches
+            .last()
+            .map(|branch| (branch.outer, branch.taken, branch.last))
         else {
             return self.error(span, format!("#{} without #if", word.text));
         };
@@ -215,11 +229,15 @@ impl Preprocessor<'_> {
     }
 
     fn define(&mut self, span: Span, rest: &[Token]) {
-        let Some((name, rest)) = rest.split_first().filter(|(name, _)| name.kind == Kind::Ident)
+        let Some((name, rest)) = rest
+            .split_first()
+            .filter(|(name, _)| name.kind == Kind::Ident)
         else {
             return self.error(span, "#define needs a name");
         };
-        let function_like = rest.first().is_some_and(|token| token.is("(") && !token.spaced);
+        let function_like = rest
+            .first()
+            .is_some_and(|token| token.is("(") && !token.spaced);
         let mut params = None;
         let mut body = rest;
         if function_like {
@@ -235,14 +253,23 @@ impl Preprocessor<'_> {
             );
             body = &rest[close + 1..];
         }
-        self.macros.insert(name.text.clone(), Macro { params, body: body.to_vec() });
+        self.macros.insert(
+            name.text.clone(),
+            Macro {
+                params,
+                body: body.to_vec(),
+            },
+        );
     }
 
     fn include(&mut self, span: Span, rest: &[Token]) {
         let path: String = match rest.first() {
             Some(token) if token.kind == Kind::Str => token.text.to_string(),
             Some(open) if open.is("<") => {
-                let close = rest.iter().position(|token| token.is(">")).unwrap_or(rest.len());
+                let close = rest
+                    .iter()
+                    .position(|token| token.is(">"))
+                    .unwrap_or(rest.len());
                 let mut path = String::new();
                 for token in &rest[1..close] {
                     path.push_str(&token.text);
@@ -255,7 +282,11 @@ impl Preprocessor<'_> {
         if self.depth >= MAX_INCLUDE_DEPTH {
             return self.error(span, "files include each other too deeply");
         }
-        let from = self.diagnostics.sources.file(span.file).map_or(String::new(), |file| file.name.clone());
+        let from = self
+            .diagnostics
+            .sources
+            .file(span.file)
+            .map_or(String::new(), |file| file.name.clone());
         let found = (self.resolver)(&path, &from).map(|(name, text)| (name, text, false));
         let found = found.or_else(|| {
             let (name, text) = builtin::file(&path)?;

@@ -9,7 +9,10 @@ pub(crate) fn prune(program: &mut Program) {
     let mut keep = vec![false; parser.states.len()];
     let mut open = vec![parser.start];
     while let Some(id) = open.pop() {
-        let (Some(known), Some(state)) = (keep.get_mut(id.index()), parser.states.get(id.index())) else { continue };
+        let (Some(known), Some(state)) = (keep.get_mut(id.index()), parser.states.get(id.index()))
+        else {
+            continue;
+        };
         if std::mem::replace(known, true) {
             continue;
         }
@@ -27,7 +30,10 @@ pub(crate) fn prune(program: &mut Program) {
     }
     let mut kept = keep.iter();
     parser.states.retain(|_| kept.next() == Some(&true));
-    parser.start = numbers.get(parser.start.index()).copied().unwrap_or(parser.start);
+    parser.start = numbers
+        .get(parser.start.index())
+        .copied()
+        .unwrap_or(parser.start);
     for state in &mut parser.states {
         match &mut state.next {
             Transition::Goto(target) => renumber(target, &numbers),

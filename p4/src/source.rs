@@ -85,9 +85,10 @@ impl SourceMap {
     /// Where a span starts.
     #[must_use]
     pub fn position(&self, span: Span) -> Position {
-        self.file(span.file).map_or(Position { line: 1, column: 1 }, |file| {
-            file.position(span.start as usize)
-        })
+        self.file(span.file)
+            .map_or(Position { line: 1, column: 1 }, |file| {
+                file.position(span.start as usize)
+            })
     }
 
     /// `file:line:column` of the start of a span.
@@ -105,18 +106,38 @@ impl SourceFile {
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
         let line = self.line_starts.partition_point(|&start| start <= offset);
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |text| text.chars().count());
-        Position { line, column: column + 1 }
+        let start = self
+            .line_starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
+        let column = self
+            .text
+            .get(start..offset)
+            .map_or(0, |text| text.chars().count());
+        Position {
+            line,
+            column: column + 1,
+        }
     }
 
     /// The text of a line, counted from 1, without its line end.
     #[must_use]
     pub fn line(&self, line: usize) -> &str {
-        let Some(&start) = line.checked_sub(1).and_then(|index| self.line_starts.get(index)) else {
+        let Some(&start) = line
+            .checked_sub(1)
+            .and_then(|index| self.line_starts.get(index))
+        else {
             return "";
         };
-        let end = self.line_starts.get(line).copied().unwrap_or(self.text.len());
-        self.text.get(start..end).unwrap_or("").trim_end_matches(['\n', '\r'])
+        let end = self
+            .line_starts
+            .get(line)
+            .copied()
+            .unwrap_or(self.text.len());
+        self.text
+            .get(start..end)
+            .unwrap_or("")
+            .trim_end_matches(['\n', '\r'])
     }
 }

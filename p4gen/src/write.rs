@@ -77,7 +77,8 @@ impl Args {
         let text = p4gen::generate(&parameters)
             .map_err(|error| Failure::new(Status::CommandLine, error))?;
         let name = format!("{}.p4", self.name);
-        let program = p4::compile(&name, &text).map_err(|diagnostics| {
+        let source = p4::Source { name: &name, text: &text, ..p4::Source::default() };
+        let program = p4::compile(&source).map_err(|diagnostics| {
             let error = anyhow::anyhow!("{diagnostics}")
                 .context("the front end does not accept the generated program");
             Failure::new(Status::InputAtFault, error)

@@ -51,6 +51,7 @@ struct Device {
     refusals: BTreeMap<u32, Error>,
     capacities: BTreeMap<u32, usize>,
     counters: BTreeMap<(u32, i64), CounterData>,
+    program_refusal: Option<String>,
     pushes: usize,
     writes: usize,
 }
@@ -188,6 +189,11 @@ impl FakeSwitch {
             ..Error::default()
         };
         self.shared.lock().refusals.insert(table_id, error);
+    }
+
+    /// Refuses every program from now on.
+    pub fn refuse_programs(&self, message: &str) {
+        self.shared.lock().program_refusal = Some(message.to_owned());
     }
 
     /// Limits the entries of a table.

@@ -30,7 +30,11 @@ const CONTROL_QUEUE: usize = 4096;
 #[derive(Debug)]
 pub(crate) enum Notification {
     /// A digest of the pipeline with that serial number.
-    Digest { serial: u64, digest: usize, values: Vec<u64> },
+    Digest {
+        serial: u64,
+        digest: usize,
+        values: Vec<u64>,
+    },
     /// A packet that left on the CPU port.
     PacketIn(Vec<u8>),
 }
@@ -58,13 +62,20 @@ impl Statistics {
             ("sent to the controller", &self.to_controller),
             ("not sent: no such port", &self.no_port),
             ("not sent: port is busy", &self.port_busy),
-            ("not reported: queue to the controller is full", &self.queue_full),
+            (
+                "not reported: queue to the controller is full",
+                &self.queue_full,
+            ),
             ("not processed: no pipeline", &self.no_pipeline),
         ]
         .map(|(name, count)| (name.to_owned(), count.load(Relaxed)))
         .into();
         let dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        list.extend(dropped.iter().map(|(reason, count)| (reason.to_string(), *count)));
+        list.extend(
+            dropped
+                .iter()
+                .map(|(reason, count)| (reason.to_string(), *count)),
+        );
         list
     }
 }
@@ -126,7 +137,10 @@ impl Device {
 
     /// The pipeline in force.
     pub(crate) fn active(&self) -> Option<Arc<Active>> {
-        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.active
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Puts a pipeline into force, with the state that it has.
@@ -156,7 +170,10 @@ impl Device {
         };
         let state = active.pipeline.state();
         let now_ns = self.now_ns();
-        let mut output = Output { device: self, serial: active.pipeline.serial };
+        let mut output = Output {
+            device: self,
+            serial: active.pipeline.serial,
+        };
         for packet in packets {
             self.statistics.received.fetch_add(1, Relaxed);
             if self.trace {
@@ -232,13 +249,20 @@ impl Sink for Output<'_> {
 
     fn digest(&mut self, digest: usize, values: &[u64]) {
         let (serial, values) = (self.serial, values.to_vec());
-        self.device.notify(Notification::Digest { serial, digest, values });
+        self.device.notify(Notification::Digest {
+            serial,
+            digest,
+            values,
+        });
     }
 
     fn drop(&mut self, reason: DropReason) {
-        let mut dropped =
-            self.device.statistics.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dropped = self
+            .device
+            .statistics
+            .dropped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *dropped.entry(reason).or_default() += 1;
     }
 }
-

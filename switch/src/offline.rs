@@ -17,7 +17,7 @@ use p4rt::{
 use crate::{
     Recorder,
     pipeline::Pipeline,
-    server::{Active, Digests, ProgramError, Writer, load, p4info_text},
+    server::{Active, Digests, ProgramError, Writer, load},
     traffic::{Sink, Worker},
 };
 
@@ -66,9 +66,13 @@ impl Offline {
     /// # Errors
     ///
     /// If the program has errors, or the engine cannot run it.
-    pub fn load(name: &str, text: &[u8]) -> Result<Self, ProgramError> {
-        let active = load(name, text, None)?;
-        Ok(Self { active, digests: Digests::default(), worker: Worker::new(1) })
+    pub fn load(source: &p4::Source<'_>) -> Result<Self, ProgramError> {
+        let active = load(source, None)?;
+        Ok(Self {
+            active,
+            digests: Digests::default(),
+            worker: Worker::new(1),
+        })
     }
 
     /// The interface of the program, as protobuf message.
@@ -80,7 +84,13 @@ impl Offline {
     /// The interface of the program, in protobuf's text format.
     #[must_use]
     pub fn p4info_text(&self) -> String {
-        p4info_text(self.pipeline().program())
+        self.pipeline().program().p4info.to_text()
+    }
+
+    /// What the front end had to say about the program, apart from errors.
+    #[must_use]
+    pub fn warnings(&self) -> &p4::diagnostic::Diagnostics {
+        &self.active.warnings
     }
 
     /// The program in operation.
@@ -96,42 +106,62 @@ impl Offline {
     /// At the first entry that cannot be installed; those before it stay.
     pub fn install(&mut self, json: &str) -> Result<(), EntriesError> {
         let index = Index::new(&self.active.p4info)?;
-        let resolved = EntriesFile::parse(json)?.resolve(&index).map_err(|misfits| {
-            let first = misfits.first();
-            EntriesError::Misfit {
-                place: first.map_or(String::new(), |misfit| misfit.place.clone()),
-                fault: first.map_or(String::new(), |misfit| misfit.fault.to_string()),
-            }
-        })?;
+        let resolved = EntriesFile::parse(json)?
+            .resolve(&index)
+            .map_err(|misfits| {
+                let first = misfits.first();
+                EntriesError::Misfit {
+                    place: first.map_or(String::new(), |misfit| misfit.place.clone()),
+                    fault: first.map_or(String::new(), |misfit| misfit.fault.to_string()),
+                }
+            })?;
         let mut updates = Vec::new();
         for entry in &resolved.entries {
             let entry = entry.to_proto(&index)?;
-            let kind = if entry.is_default_action { Type::Modify } else { Type::Insert };
+            let kind = if entry.is_default_action {
+                Type::Modify
+            } else {
+                Type::Insert
+            };
             updates.push((kind, Kind::TableEntry(entry)));
         }
         for group in &resolved.multicast_groups {
             let group = proto::MulticastGroupEntry {
                 multicast_group_id: group.id,
-                replicas: group.replicas.iter().map(to_proto).collect(),
+                replicas: group.replicas.iter().copied().map(to_proto).collect(),
                 metadata: Vec::new(),
             };
-            updates.push((Type::Insert, engine(replication::Type::MulticastGroupEntry(group))));
+            updates.push((
+                Type::Insert,
+                engine(replication::Type::MulticastGroupEntry(group)),
+            ));
         }
         for session in &resolved.clone_sessions {
             let len = session.packet_length_bytes.unwrap_or(0);
             let session = proto::CloneSessionEntry {
                 session_id: session.id,
-                replicas: session.replicas.iter().map(to_proto).collect(),
+                replicas: session.replicas.iter().copied().map(to_proto).collect(),
                 class_of_service: 0,
                 packet_length_bytes: i32::try_from(len).unwrap_or(i32::MAX),
             };
-            updates.push((Type::Insert, engine(replication::Type::CloneSessionEntry(session))));
+            updates.push((
+                Type::Insert,
+                engine(replication::Type::CloneSessionEntry(session)),
+            ));
         }
-        let mut writer =
-            Writer { active: &self.active, digests: &mut self.digests, now_ns: 0 };
+        let mut writer = Writer {
+            active: &self.active,
+            digests: &mut self.digests,
+            now_ns: 0,
+        };
         for (position, (kind, entity)) in updates.into_iter().enumerate() {
-            let entity = Some(proto::Entity { entity: Some(entity) });
-            let refused = writer.apply(&Update { r#type: kind as i32, entity });
+            let entity = Some(proto::Entity {
+                entity: Some(entity),
+            });
+            let refused = writer.apply(&Update {
+                r#type: kind as i32,
+                entity,
+            });
             refused.map_err(|status| EntriesError::Refused {
                 number: position + 1,
                 reason: status.message().to_owned(),
@@ -140,11 +170,21 @@ impl Offline {
         Ok(())
     }
 
+    pub(crate) fn into_active(self) -> Active {
+        self.active
+    }
+
     /// Runs one packet, and keeps what happens to it.
     pub fn run(&mut self, port: u32, packet: &[u8], now_ns: u64, sink: &mut impl Sink) -> Recorder {
         let mut recorder = Recorder::default();
         let pipeline = &self.active.pipeline;
-        pipeline.process(&mut self.worker, (port, packet), now_ns, sink, &mut recorder);
+        pipeline.process(
+            &mut self.worker,
+            (port, packet),
+            now_ns,
+            sink,
+            &mut recorder,
+        );
         recorder
     }
 }
@@ -154,7 +194,7 @@ fn engine(kind: replication::Type) -> Kind {
     Kind::PacketReplicationEngineEntry(entry)
 }
 
-fn to_proto(replica: &Replica) -> proto::Replica {
+fn to_proto(replica: Replica) -> proto::Replica {
     proto::Replica {
         instance: replica.instance,
         port_kind: Some(replica::PortKind::Port(replica.port.to_be_bytes().to_vec())),

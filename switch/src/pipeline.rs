@@ -100,9 +100,8 @@ impl Pipeline {
     /// If the program exceeds a limit of the engine.
     pub fn new(program: Program) -> Result<Self, CompileError> {
         let code = compile(&program)?;
-        let tables = (0..program.tables.len()).map(|index| {
-            Table::new(&program, TableId(u32::try_from(index).unwrap_or(u32::MAX)))
-        });
+        let tables = (0..program.tables.len())
+            .map(|index| Table::new(&program, TableId(u32::try_from(index).unwrap_or(u32::MAX))));
         let state = State {
             tables: tables.collect(),
             groups: BTreeMap::new(),
@@ -112,7 +111,14 @@ impl Pipeline {
         let standard = StandardField::ALL.map(|field| code.place(program.standard(field)));
         let externs = Externs::new(&program);
         let serial = SERIAL.fetch_add(1, Relaxed);
-        Ok(Self { serial, program, code, externs, standard, state: RwLock::new(state) })
+        Ok(Self {
+            serial,
+            program,
+            code,
+            externs,
+            standard,
+            state: RwLock::new(state),
+        })
     }
 
     /// The program.

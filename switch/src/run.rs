@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A whole switch: ports, device and server, started and stopped together.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use p4rt::proto::p4::v1::p4_runtime_server::P4RuntimeServer;
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
@@ -16,8 +11,9 @@ use tonic::transport::Server;
 
 use crate::{
     device::Device,
+    offline::Offline,
     ports::{self, Link, PortError, PortSpec, Transmitter},
-    server::{Control, ProgramError, Service, load, run_hub},
+    server::{Control, Service, run_hub},
 };
 
 /// Longest message that the server reads: programs are pushed as one message.
@@ -31,7 +27,7 @@ const MAX_HEADERS: u32 = 4 << 20;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// What a switch is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Config {
     /// Its device id in P4Runtime.
     pub device_id: u64,
@@ -45,8 +41,8 @@ pub struct Config {
     pub cpu_port: Option<u32>,
     /// Whether to write the story of each packet to standard error.
     pub trace: bool,
-    /// A program to start with: its name and text.
-    pub program: Option<(String, Vec<u8>)>,
+    /// A program to start with, and the entries that it was given.
+    pub program: Option<Offline>,
 }
 
 impl Default for Config {
@@ -70,9 +66,6 @@ pub enum StartError {
     /// A port is wrong.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// The program is wrong.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
     /// The server's address cannot be used.
     #[error("cannot listen on {address}")]
     Listen {
@@ -116,23 +109,44 @@ impl Switch {
             receivers.push((number, receiver));
             links.insert(number, link);
         }
-        let listen = |source| StartError::Listen { address: config.grpc_address, source };
-        let listener = TcpListener::bind(config.grpc_address).await.map_err(listen)?;
+        let listen = |source| StartError::Listen {
+            address: config.grpc_address,
+            source,
+        };
+        let listener = TcpListener::bind(config.grpc_address)
+            .await
+            .map_err(listen)?;
         let grpc_address = listener.local_addr().map_err(listen)?;
-        let (device, notifications) =
-            Device::new(config.device_id, config.cpu_port, config.trace, transmitters);
+        let (device, notifications) = Device::new(
+            config.device_id,
+            config.cpu_port,
+            config.trace,
+            transmitters,
+        );
         let control = Arc::new(Control::new(Arc::clone(&device)));
-        if let Some((name, text)) = &config.program {
-            control.commit(Arc::new(load(name, text, None)?));
+        if let Some(program) = config.program {
+            control.commit(Arc::new(program.into_active()));
         }
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for (number, receiver) in receivers {
-            tasks.spawn(ports::serve(Arc::clone(&device), number, receiver, stop.clone()));
+            tasks.spawn(ports::serve(
+                Arc::clone(&device),
+                number,
+                receiver,
+                stop.clone(),
+            ));
         }
         tasks.spawn(run_hub(Arc::clone(&control), notifications, stop.clone()));
         tasks.spawn(serve(Arc::clone(&control), listener, stop.clone()));
-        Ok(Self { device, control, grpc_address, links, tasks, stop })
+        Ok(Self {
+            device,
+            control,
+            grpc_address,
+            links,
+            tasks,
+            stop,
+        })
     }
 
     /// Address that the server listens on.
@@ -150,7 +164,10 @@ impl Switch {
     #[must_use]
     pub fn statistics(&self) -> Vec<(String, u64)> {
         let mut list = self.device.statistics().list();
-        list.push(("not delivered to a controller".to_owned(), self.control.lost()));
+        list.push((
+            "not delivered to a controller".to_owned(),
+            self.control.lost(),
+        ));
         list
     }
 
@@ -189,4 +206,3 @@ async fn serve(control: Arc<Control>, listener: TcpListener, stop: CancellationT
         tracing::error!(reason = %error, "the P4Runtime server has ended");
     }
 }
-

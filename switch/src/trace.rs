@@ -28,7 +28,11 @@ pub fn render(program: &Program, recorder: &Recorder) -> String {
             | Event::ParserError { .. }
             | Event::Log(_)
             | Event::AssertionFailed => {
-                writeln!(text, "{indent}{line}  [{}]", program.sources.describe(*span))
+                writeln!(
+                    text,
+                    "{indent}{line}  [{}]",
+                    program.sources.describe(*span)
+                )
             }
             Event::State(state) => {
                 let span = program.parser.states[state.index()].span;
@@ -42,24 +46,54 @@ pub fn render(program: &Program, recorder: &Recorder) -> String {
 
 fn describe(program: &Program, event: &Event) -> String {
     match event {
-        Event::Pass { port, len, instance } => {
-            format!("packet on port {port}, {len} octets, {}", instance_name(*instance))
+        Event::Pass {
+            port,
+            len,
+            instance,
+        } => {
+            format!(
+                "packet on port {port}, {len} octets, {}",
+                instance_name(*instance)
+            )
         }
         Event::State(state) => format!("state {}", program.parser.states[state.index()].name),
-        Event::Extract { header, at_bits, fields } => {
+        Event::Extract {
+            header,
+            at_bits,
+            fields,
+        } => {
             let header = &program.headers[header.index()];
-            let names = header.fields.iter().map(|slot| &program.slots[slot.index()].name);
+            let names = header
+                .fields
+                .iter()
+                .map(|slot| &program.slots[slot.index()].name);
             let names = names.map(|name| name.rsplit('.').next().unwrap_or(name));
-            let pairs: Vec<String> =
-                names.zip(fields).map(|(name, value)| format!("{name}={}", hex(value))).collect();
-            format!("extract {} at octet {}: {}", header.name, at_bits / 8, pairs.join(" "))
+            let pairs: Vec<String> = names
+                .zip(fields)
+                .map(|(name, value)| format!("{name}={}", hex(value)))
+                .collect();
+            format!(
+                "extract {} at octet {}: {}",
+                header.name,
+                at_bits / 8,
+                pairs.join(" ")
+            )
         }
         Event::ParserError { error } => {
-            let name = program.errors.get(*error as usize).map_or("?", String::as_str);
+            let name = program
+                .errors
+                .get(*error as usize)
+                .map_or("?", String::as_str);
             format!("parser stops: error.{name}")
         }
         Event::Block(name) => (*name).to_owned(),
-        Event::Apply { table, keys, hit, action, args } => {
+        Event::Apply {
+            table,
+            keys,
+            hit,
+            action,
+            args,
+        } => {
             let table = &program.tables[table.index()];
             let keys: Vec<String> = table
                 .keys
@@ -70,7 +104,11 @@ fn describe(program: &Program, event: &Event) -> String {
                 .collect();
             let outcome = if *hit { "hit" } else { "miss" };
             let action = call(program, *action, args);
-            format!("table {} ({}): {outcome}, {action}", table.name, keys.join(" "))
+            format!(
+                "table {} ({}): {outcome}, {action}",
+                table.name,
+                keys.join(" ")
+            )
         }
         Event::ChecksumError => "checksum is wrong".to_owned(),
         Event::Log(line) => format!("log: {line}"),

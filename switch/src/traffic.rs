@@ -6,6 +6,11 @@
 //! Each packet is followed to its end before the next one: copies and new passes are queued in
 //! the [`Worker`], and both are limited so that no program keeps a worker for ever.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "ports, groups and sessions have at most 32 bits in v1model"
+)]
+
 use std::collections::VecDeque;
 
 use p4::ir::StandardField as Std;
@@ -112,7 +117,14 @@ impl Pipeline {
         sink: &mut S,
         observer: &mut O,
     ) {
-        self.process_with(&self.state(), worker, (port, packet), now_ns, sink, observer);
+        self.process_with(
+            &self.state(),
+            worker,
+            (port, packet),
+            now_ns,
+            sink,
+            observer,
+        );
     }
 
     /// Runs one packet on a state that the caller has locked, so that many share one lock.
@@ -138,7 +150,14 @@ impl Pipeline {
         }
         worker.copies = 0;
         worker.context.load(packet);
-        let mut run = Run { pipeline: self, state, env, worker, sink, observer };
+        let mut run = Run {
+            pipeline: self,
+            state,
+            env,
+            worker,
+            sink,
+            observer,
+        };
         run.first(port);
         let mut passes = 1;
         while let Some(pass) = run.worker.passes.pop_front() {
@@ -188,10 +207,17 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
         self.set(Std::InstanceType, instance);
         if O::ACTIVE {
             let port = self.get(Std::IngressPort) as u32;
-            self.observer.event(Event::Pass { port, len, instance: instance as u32 });
+            self.observer.event(Event::Pass {
+                port,
+                len,
+                instance: instance as u32,
+            });
         }
         self.block("parser", self.env.code.entries.parser);
-        self.set(Std::ParserError, u64::from(self.worker.context.parser_error));
+        self.set(
+            Std::ParserError,
+            u64::from(self.worker.context.parser_error),
+        );
         self.block("verify checksum", self.env.code.entries.verify);
         self.block("ingress", self.env.code.entries.ingress);
         self.after_ingress();
@@ -245,7 +271,9 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
     /// Queues the copies of a clone session: the packet as it came in, parsed again.
     /// Returns whether there are any.
     fn clone_at_ingress(&mut self, session: u32, list: Option<u64>) -> bool {
-        let Some(config) = self.session(session) else { return false };
+        let Some(config) = self.session(session) else {
+            return false;
+        };
         let original = self.job(0, None);
         let port = self.get(Std::IngressPort);
         let requests = self.worker.context.requests.clone();
@@ -256,7 +284,10 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
         self.reset_metadata(list, &original.frame, instance::INGRESS_CLONE);
         let limit = config.max_len_bytes.map(u64::from);
         self.replicate(&config.replicas, limit);
-        self.note(|| Event::Clone { session, copies: config.replicas.len() });
+        self.note(|| Event::Clone {
+            session,
+            copies: config.replicas.len(),
+        });
         self.restore(&original);
         self.worker.context.requests = requests;
         self.worker.context.parser_error = error;
@@ -265,12 +296,17 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
     }
 
     fn clone_at_egress(&mut self, session: u32, list: Option<u64>) {
-        let Some(config) = self.session(session) else { return };
+        let Some(config) = self.session(session) else {
+            return;
+        };
         let original = self.job(0, None);
         self.reset_metadata(list, &original.frame, instance::EGRESS_CLONE);
         let limit = config.max_len_bytes.map(u64::from);
         self.replicate(&config.replicas, limit);
-        self.note(|| Event::Clone { session, copies: config.replicas.len() });
+        self.note(|| Event::Clone {
+            session,
+            copies: config.replicas.len(),
+        });
         self.restore(&original);
         self.worker.spare.push(original.frame);
     }
@@ -278,7 +314,12 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
     fn session(&mut self, session: u32) -> Option<CloneSession> {
         // BMv2 keeps 15 bits of the session, and takes session 0 for "no clone".
         let number = session & 0x7fff;
-        let found = self.state.sessions.get(&number).filter(|_| number != 0).cloned();
+        let found = self
+            .state
+            .sessions
+            .get(&number)
+            .filter(|_| number != 0)
+            .cloned();
         if found.is_none() {
             self.drop(DropReason::NoSession);
         }
@@ -291,7 +332,10 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
             Some(group) if !group.replicas.is_empty() => group.replicas.clone(),
             _ => return self.drop(DropReason::NoReplicas),
         };
-        self.note(|| Event::Multicast { group, copies: replicas.len() });
+        self.note(|| Event::Multicast {
+            group,
+            copies: replicas.len(),
+        });
         self.replicate(&replicas, self.worker.context.requests.truncate);
     }
 
@@ -313,7 +357,12 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
         frame.clear();
         let context = &self.worker.context;
         frame.extend_from_slice(&context.frame[..self.env.code.persistent]);
-        Job { frame, position: context.position, port, truncate }
+        Job {
+            frame,
+            position: context.position,
+            port,
+            truncate,
+        }
     }
 
     fn restore(&mut self, job: &Job) {
@@ -333,8 +382,10 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
 
     fn egress(&mut self, port: u32) {
         let truncate = self.worker.context.requests.truncate;
-        self.worker.context.requests =
-            crate::engine::exec::Requests { truncate, ..Default::default() };
+        self.worker.context.requests = crate::engine::exec::Requests {
+            truncate,
+            ..Default::default()
+        };
         self.set(Std::EgressGlobalTimestamp, self.env.now_ns / 1000);
         self.set(Std::EgressPort, u64::from(port));
         self.set(Std::EgressSpec, DROP_PORT + 1);
@@ -387,7 +438,9 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
         let number = list.and_then(|list| u8::try_from(list).ok());
         let list = number.and_then(|number| self.pipeline.program().field_list(number));
         let slots = list.map_or(&[][..], |list| &list.slots);
-        let limbs = slots.iter().flat_map(|slot| range(self.env.code.place(*slot)));
+        let limbs = slots
+            .iter()
+            .flat_map(|slot| range(self.env.code.place(*slot)));
         limbs.map(|limb| (limb as Loc, frame[limb])).collect()
     }
 

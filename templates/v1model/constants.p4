@@ -36,7 +36,6 @@ const bit<64> FLAGS_COMMON = 0x74027;
 /// RFC 5050 only.
 const bit<64> FLAG6_CUSTODY = 0x8;
 const bit<64> FLAG6_SINGLETON = 0x10;
-const bit<64> FLAG6_PRIORITY = 0x180;
 /// RFC 9171 only: reports carry times, which those of RFC 5050 always do.
 const bit<64> FLAG7_STATUS_TIME = 0x40;
 

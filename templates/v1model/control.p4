@@ -19,16 +19,33 @@ control classify_error(in error parser_error, out bit<8> reason) {
     }
 }
 
-/// What the parser cannot see: rules that join several fields. The first that is broken counts.
-control guard(in headers_t hdr, in metadata_t meta, out bit<8> reason) {
+/// Rules of version 6 that join several fields. The first that is broken counts.
+control guard_6(in headers_t hdr, in metadata_t meta, out bit<8> reason) {
     apply {
         reason = 0;
-        bit<16> octets = meta.cursor.length + meta.payload.length[15:0] + (meta.version == 7 ? 16w9 : 16w8);
+        bit<16> octets = meta.cursor.length + meta.payload.length[15:0] + 8;
         if (octets > hdr.udp.length) {
             reason = REASON_TRUNCATED;
         } else if (octets < hdr.udp.length) {
             reason = REASON_TRAILING_OCTETS;
-{%- for guard in guards %}
+{%- for guard in guards6 %}
+        } else if ({{ guard.condition }}) {
+            reason = REASON_{{ guard.constant }};
+{%- endfor %}
+        }
+    }
+}
+
+/// Rules of version 7 that join several fields. The first that is broken counts.
+control guard_7(in headers_t hdr, in metadata_t meta, out bit<8> reason) {
+    apply {
+        reason = 0;
+        bit<16> octets = meta.cursor.length + meta.payload.length[15:0] + 9;
+        if (octets > hdr.udp.length) {
+            reason = REASON_TRUNCATED;
+        } else if (octets < hdr.udp.length) {
+            reason = REASON_TRAILING_OCTETS;
+{%- for guard in guards7 %}
         } else if ({{ guard.condition }}) {
             reason = REASON_{{ guard.constant }};
 {%- endfor %}
@@ -148,7 +165,9 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 
     classify_error() errors;
-    guard() guards;
+    guard_6() guards_6;
+    guard_7() guards_7;
+    x25() crc_of;
     translate_to_7() to_7;
     translate_to_6() to_6;
     replace_head() head;
@@ -183,22 +202,36 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             } else {
                 errors.apply(std.parser_error, meta.reason);
             }
-            if (meta.reason == 0) {
-                guards.apply(hdr, meta, meta.reason);
-            }
-            if (meta.reason == 0) {
-                writer_t primary = { 0, 0 };
-                writer_t blocks = { 0, 0 };
-                if (meta.version == 6) {
+            // One CRC is enough: that of the old primary block, or that of the new one.
+            writer_t primary = { 0, 0 };
+            writer_t blocks = { 0, 0 };
+            writer_t protected = { meta.primary.octets, meta.primary.length };
+            if (meta.reason == 0 && meta.version == 6) {
+                guards_6.apply(hdr, meta, meta.reason);
+                if (meta.reason == 0) {
                     to_7.apply(meta, primary, blocks);
+                }
+                protected.octets = primary.octets[{{ writer_bits - 25 }}:0] ++ 24w0x420000;
+                protected.length = primary.length + 3;
+            }
+            bit<16> crc = 0;
+            if (meta.reason == 0 && (meta.version == 6 || meta.primary.crc_type == 1)) {
+                crc_of.apply(protected, crc);
+            }
+            if (meta.reason == 0 && meta.version == 7) {
+                if (meta.primary.crc_type == 1 && crc != meta.primary.crc) {
+                    meta.reason = REASON_CRC_MISMATCH;
                 } else {
-                    to_6.apply(meta, primary, blocks);
+                    guards_7.apply(hdr, meta, meta.reason);
                 }
                 if (meta.reason == 0) {
-                    head.apply(hdr, meta, primary, blocks);
-                    translated.count(meta.version == 6 ? 32w0 : 32w1);
-                    l2_forward.apply();
+                    to_6.apply(meta, primary, blocks);
                 }
+            }
+            if (meta.reason == 0) {
+                head.apply(hdr, meta, primary, blocks, crc);
+                translated.count(meta.version == 6 ? 32w0 : 32w1);
+                l2_forward.apply();
             }
             report.reason = meta.reason;
             digest<bundle_report_t>(1, report);

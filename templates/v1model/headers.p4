@@ -80,15 +80,32 @@ struct headers_t {
     octet_h stop;
 }
 
-/// How far the parser has read in the bundle, and what the octets before that point add up to.
+/// How far the parser has read in the bundle, and what it has read.
 struct cursor_t {
     bit<16> length;
-    /// Sum of the octets at an odd distance before the cursor: the low halves of 16-bit words.
-    bit<32> low;
-    /// Sum of the octets at an even distance before the cursor.
-    bit<32> high;
-    /// CRC-16/X-25 of the block so far (RFC 9171 4.2.1).
-    bit<16> crc;
+    /// Two sums in turn. Upper half: octets at an even distance before the cursor. Lower half:
+    /// octets at an odd distance, which are the low halves of 16-bit words that end here.
+    bit<64> sums;
+    /// The last octets, where a CRC may cover them.
+    bit<{{ writer_bits }}> octets;
+}
+
+/// A number that the parser reads, and where it goes on.
+struct number_t {
+    bit<8> then;
+    bit<64> value;
+    /// CBOR major type that the number has to have.
+    bit<3> major;
+    /// Octet that ends a number in decimal digits.
+    bit<8> end;
+}
+
+/// An endpoint ID that the parser reads, and where it goes on.
+struct reading_t {
+    bit<8> then;
+    bit<64> allocator;
+    bit<64> node;
+    bit<64> service;
 }
 
 /// Endpoint ID: `ipn:node.service`, and 0.0 is `dtn:none`.
@@ -101,6 +118,14 @@ struct primary_t {
     bit<64> flags;
     bit<64> block_length;
     bit<64> crc_type;
+    bit<16> crc;
+    /// The low bits of the head of the array: is it a fragment, and is there a CRC.
+    bit<2> array;
+    /// Where the fields behind the length begin in version 6.
+    bit<16> start;
+    /// The block of version 7, with zeros for the value of its CRC.
+    bit<{{ writer_bits }}> octets;
+    bit<16> length;
     eid_t destination;
     eid_t source;
     eid_t report_to;
@@ -167,8 +192,11 @@ struct metadata_t {
     /// The outer array has a definite length.
     bit<1> definite;
     cursor_t cursor;
+    number_t number;
+    reading_t eid;
     bit<8> octet;
-    bit<16> primary_start;
+    bit<16> word;
+    bit<32> half;
     primary_t primary;
     block_t block;
     /// Extension blocks as they came, the first in the highest digit.

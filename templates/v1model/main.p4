@@ -14,7 +14,6 @@
 
 {% include "constants.p4" %}
 {% include "headers.p4" %}
-{% include "decode.p4" %}
 {% include "parser.p4" %}
 {% include "encode.p4" %}
 {% include "translate.p4" %}

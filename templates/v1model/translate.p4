@@ -14,34 +14,40 @@
             octet.apply({{ target }}, {{ end }});
 {%- endmatch %}
 {%- endmacro %}
+/// The data of each extension block, in the version that the bundle becomes.
+struct contents_t {
+{%- for block in blocks %}
+    writer_t {{ block.name }};
+{%- endfor %}
+}
+
 /// The thousandth part of a number below 2^65, exact: the factor is 2^70 / 125, rounded up.
 bit<64> div_1000(in bit<80> value) {
     return (bit<64>)(((bit<128>)value[79:3] * {{ div_1000_factor }}) >> 70);
 }
 
-/// Extension block of version 7 (RFC 9171 4.3.2), if there is one.
-control put_block_7(inout writer_t writer, inout bit<64> number, in metadata_t meta, in bit<4> kind) {
-    put_octet() octet;
+/// Appends an extension block of version 7 (RFC 9171 4.3.2), if there is one.
+control put_block_7(inout writer_t writer, inout bit<64> number, in metadata_t meta, in contents_t contents,
+        in bit<4> kind) {
     put_head() head;
-    put_eid() eid;
     put_all() all;
     apply {
         writer_t data = { 0, 0 };
         bit<64> type = 0;
         bit<64> flags = 0;
 {%- for block in blocks %}
-        if (kind == BLOCK_{{ block.constant }}) {
+        {% if !loop.first %}} else {% endif %}if (kind == BLOCK_{{ block.constant }}) {
             type = {{ block.type7 }};
             flags = meta.{{ block.name }}.flags;
-{%- for step in block.write7 %}{% call write(step, "data") %}{% endcall %}{% endfor %}
-        }
+            data = contents.{{ block.name }};
 {%- endfor %}
+        }
         if (kind != NO_BLOCK) {
-            octet.apply(writer, 0x85);
+            head.apply(writer, 4, 5);
             head.apply(writer, 0, type);
             head.apply(writer, 0, number);
             head.apply(writer, 0, flags & BLOCK_FLAGS_COMMON);
-            octet.apply(writer, 0x00);
+            head.apply(writer, 0, 0);
             head.apply(writer, 2, (bit<64>)data.length);
             all.apply(writer, data);
             number = number + 1;
@@ -49,30 +55,22 @@ control put_block_7(inout writer_t writer, inout bit<64> number, in metadata_t m
     }
 }
 
-/// Extension block of version 6 (RFC 5050 4.5.2), if there is one.
-control put_block_6(inout writer_t writer, in metadata_t meta, in bit<4> kind) {
+/// Appends an extension block of version 6 (RFC 5050 4.5.2), if there is one.
+control put_block_6(inout writer_t writer, in metadata_t meta, in contents_t contents, in bit<4> kind) {
     put_octet() octet;
     put_sdnv() sdnv;
-    put_decimal() decimal;
     put_all() all;
     apply {
         writer_t data = { 0, 0 };
         bit<8> type = 0;
         bit<64> flags = 0;
 {%- for block in blocks %}
-        if (kind == BLOCK_{{ block.constant }}) {
+        {% if !loop.first %}} else {% endif %}if (kind == BLOCK_{{ block.constant }}) {
             type = {{ block.type6 }};
             flags = meta.{{ block.name }}.flags;
-{%- for step in block.write6 %}{% call write(step, "data") %}{% endcall %}{% endfor %}
-{%- match block.write_optional6 %}
-{%- when Some with (optional) %}
-            if ({{ optional.condition }} == 1) {
-                sdnv.apply(data, {{ optional.value }});
-            }
-{%- when None %}
-{%- endmatch %}
-        }
+            data = contents.{{ block.name }};
 {%- endfor %}
+        }
         if (kind != NO_BLOCK) {
             octet.apply(writer, type);
             sdnv.apply(writer, flags & BLOCK_FLAGS_COMMON);
@@ -117,6 +115,7 @@ control translate_to_7(inout metadata_t meta, inout writer_t primary, inout writ
             }
         } else if (meta.bundle_age.present == 0) {
             // RFC 9171 4.2.7: without a creation time there has to be an age.
+            meta.bundle_age.present = 1;
             meta.bundle_age.flags = 1;
             meta.order = meta.order[{{ order_keep }}:0] ++ BLOCK_BUNDLE_AGE;
         }
@@ -145,18 +144,14 @@ control translate_to_7(inout metadata_t meta, inout writer_t primary, inout writ
             meta.quality.flags7 = (meta.quality.flags7 & ~ECOS_STREAMING) | QOS_STREAMING;
         }
 
-        if ((flags & FLAG_FRAGMENT) != 0) {
-            octet.apply(primary, 0x8b);
-        } else {
-            octet.apply(primary, 0x89);
-        }
-        octet.apply(primary, 7);
+        head.apply(primary, 4, (flags & FLAG_FRAGMENT) != 0 ? 64w11 : 64w9);
+        head.apply(primary, 0, 7);
         head.apply(primary, 0, flags);
-        octet.apply(primary, 1);
+        head.apply(primary, 0, 1);
         eid.apply(primary, meta.primary.destination);
         eid.apply(primary, meta.primary.source);
         eid.apply(primary, meta.primary.report_to);
-        octet.apply(primary, 0x82);
+        head.apply(primary, 4, 2);
         head.apply(primary, 0, time[63:0]);
         head.apply(primary, 0, sequence);
         head.apply(primary, 0, lifetime[63:0]);
@@ -165,15 +160,21 @@ control translate_to_7(inout metadata_t meta, inout writer_t primary, inout writ
             head.apply(primary, 0, meta.primary.adu_length);
         }
 
+        contents_t contents = { {% for block in blocks %}{ 0, 0 }{% if !loop.last %}, {% endif %}{% endfor %} };
+{%- for block in blocks %}
+        // {{ block.title }}
+        if (meta.{{ block.name }}.present == 1) {
+{%- for step in block.write7 %}{% call write(step, block.contents) %}{% endcall %}{% endfor %}
+        }
+{%- endfor %}
         bit<64> number = 2;
 {%- for slot in slots %}
-        block.apply(blocks, number, meta, meta.order[{{ slot.high }}:{{ slot.low }}]);
+        block.apply(blocks, number, meta, contents, meta.order[{{ slot.high }}:{{ slot.low }}]);
 {%- endfor %}
-        octet.apply(blocks, 0x85);
-        octet.apply(blocks, 1);
-        octet.apply(blocks, 1);
+        blocks.octets = blocks.octets[{{ writer_bits - 25 }}:0] ++ 24w0x850101;
+        blocks.length = blocks.length + 3;
         head.apply(blocks, 0, meta.payload.flags & block_flags);
-        octet.apply(blocks, 0);
+        head.apply(blocks, 0, 0);
         head.apply(blocks, 2, meta.payload.length);
     }
 }
@@ -182,6 +183,7 @@ control translate_to_7(inout metadata_t meta, inout writer_t primary, inout writ
 control translate_to_6(inout metadata_t meta, inout writer_t primary, inout writer_t blocks) {
     put_octet() octet;
     put_sdnv() sdnv;
+    put_decimal() decimal;
     put_all() all;
     put_block_6() block;
     apply {
@@ -235,8 +237,9 @@ control translate_to_6(inout metadata_t meta, inout writer_t primary, inout writ
         sdnv.apply(fields, meta.primary.source.service);
         sdnv.apply(fields, meta.primary.report_to.node);
         sdnv.apply(fields, meta.primary.report_to.service);
-        octet.apply(fields, 0);
-        octet.apply(fields, 0);
+        // The custodian is null.
+        fields.octets = fields.octets[{{ writer_bits - 17 }}:0] ++ 16w0;
+        fields.length = fields.length + 2;
         sdnv.apply(fields, time);
         sdnv.apply(fields, sequence[63:0]);
         sdnv.apply(fields, lifetime[63:0]);
@@ -249,13 +252,27 @@ control translate_to_6(inout metadata_t meta, inout writer_t primary, inout writ
         sdnv.apply(primary, flags);
         sdnv.apply(primary, (bit<64>)fields.length);
         all.apply(primary, fields);
-{% for slot in slots %}
+        contents_t contents = { {% for block in blocks %}{ 0, 0 }{% if !loop.last %}, {% endif %}{% endfor %} };
+{%- for block in blocks %}
+        // {{ block.title }}
+        if (meta.{{ block.name }}.present == 1) {
+{%- for step in block.write6 %}{% call write(step, block.contents) %}{% endcall %}{% endfor %}
+{%- match block.write_optional6 %}
+{%- when Some with (optional) %}
+            if ({{ optional.condition }} == 1) {
+                sdnv.apply({{ block.contents }}, {{ optional.value }});
+            }
+{%- when None %}
+{%- endmatch %}
+        }
+{%- endfor %}
+{%- for slot in slots %}
         bit<4> kind_{{ slot.low }} = meta.order[{{ slot.high }}:{{ slot.low }}];
         // Without anything but a priority there is nothing for the block to say.
         if (kind_{{ slot.low }} == BLOCK_QUALITY && meta.quality.flags6 == 0 && meta.quality.ordinal == 0) {
             kind_{{ slot.low }} = NO_BLOCK;
         }
-        block.apply(blocks, meta, kind_{{ slot.low }});
+        block.apply(blocks, meta, contents, kind_{{ slot.low }});
 {%- endfor %}
         octet.apply(blocks, 1);
         sdnv.apply(blocks, (meta.payload.flags & BLOCK_FLAGS_COMMON) | BLOCK6_FLAG_LAST);
@@ -264,7 +281,11 @@ control translate_to_6(inout metadata_t meta, inout writer_t primary, inout writ
 }
 
 /// Puts the new head into headers, and makes lengths and checksums fit it.
-control replace_head(inout headers_t hdr, in metadata_t meta, in writer_t primary, in writer_t blocks) {
+control replace_head(inout headers_t hdr, in metadata_t meta, in writer_t primary, in writer_t blocks,
+        in bit<16> crc) {
+    fold() folded;
+    add_words() words;
+    shift() shifted;
     apply {
 {%- for chunk in head_chunks %}
         if (primary.length[{{ chunk.bit }}:{{ chunk.bit }}] == 1) {
@@ -280,73 +301,83 @@ control replace_head(inout headers_t hdr, in metadata_t meta, in writer_t primar
 {%- endfor %}
 
         // Sum of the new head, as if its last octet were the low half of a word.
-        bit<16> head_length = primary.length + blocks.length;
-        bit<16> head_sum = words(blocks);
         bit<32> new_sum = 0;
+        words.apply(new_sum, primary);
+        bit<16> head_length = primary.length + blocks.length;
         bit<16> new_length = head_length + meta.payload.length[15:0];
         if (meta.peer.version == 7) {
-            bit<16> crc = 0xffff;
-{%- for chunk in head_chunks %}
-            if (hdr.primary_{{ chunk.octets }}.isValid()) {
-{%- for slice in chunk.crc %}
-                crc = x25_{{ slice.bits }}(crc, hdr.primary_{{ chunk.octets }}.octets[{{ slice.high }}:{{ slice.low }}]);
-{%- endfor %}
-            }
-{%- endfor %}
-            // The CRC covers its own field, whose value counts as zero.
-            crc = ~x25_16(x25_8(crc, 0x42), 0);
+            hdr.start.setValid();
+            hdr.start.value = 0x9f;
             hdr.crc.setValid();
             hdr.crc.head = 0x42;
             hdr.crc.value = crc;
-            head_sum = fold((bit<32>)head_sum + (bit<32>)shifted(
-                fold(32w0x42 + (bit<32>)crc + (bit<32>)shifted(words(primary), 1)), blocks.length[0:0]));
-            head_length = head_length + 4;
-            new_length = new_length + 5;
-
-            hdr.start.setValid();
-            hdr.start.value = 0x9f;
             hdr.stop.setValid();
             hdr.stop.value = 0xff;
-            new_sum = 0x9f00 + (new_length[0:0] == 1 ? 32w0xff00 : 32w0x00ff);
+            // Three octets are between the primary block and the others.
+            shifted.apply(new_sum, 1);
+            new_sum = new_sum + 0x42 + (bit<32>)crc;
+            folded.apply(new_sum);
+            head_length = head_length + 4;
+            new_length = new_length + 5;
         } else {
-            head_sum = fold((bit<32>)head_sum + (bit<32>)shifted(words(primary), blocks.length[0:0]));
             hdr.stop.setInvalid();
         }
-        new_sum = new_sum + (bit<32>)shifted(head_sum, head_length[0:0]);
+        shifted.apply(new_sum, blocks.length[0:0]);
+        words.apply(new_sum, blocks);
+        shifted.apply(new_sum, head_length[0:0]);
+        // The outer array begins and ends outside of what the writers hold.
+        if (meta.peer.version == 7) {
+            new_sum = new_sum + 0x9f00;
+            if (new_length[0:0] == 1) {
+                new_sum = new_sum + 0xff00;
+            } else {
+                new_sum = new_sum + 0x00ff;
+            }
+        }
         new_length = new_length + 8;
 
         // The old head as the parser added it up; the break stands behind the payload.
         bit<16> old_length = hdr.udp.length;
-        bit<16> old_head_length = meta.cursor.length;
-        bit<32> old_sum = meta.cursor.length[0:0] == 0
-            ? (meta.cursor.high << 8) + meta.cursor.low
-            : (meta.cursor.low << 8) + meta.cursor.high;
+        bit<32> old_sum = meta.cursor.sums[31:0];
+        if (meta.cursor.length[0:0] == 0) {
+            old_sum = old_sum + (meta.cursor.sums[63:32] << 8);
+        } else {
+            old_sum = (old_sum << 8) + meta.cursor.sums[63:32];
+        }
         if (meta.version == 7) {
-            old_sum = old_sum + (old_length[0:0] == 1 ? 32w0xff00 : 32w0x00ff);
+            if (old_length[0:0] == 1) {
+                old_sum = old_sum + 0xff00;
+            } else {
+                old_sum = old_sum + 0x00ff;
+            }
         }
 
         // RFC 1624: what the old sum says of the payload goes into the new sum, so that a payload
         // that was damaged on the way here is still seen to be damaged.
+        bit<32> same = (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
+            + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0]
+            + (bit<32>)hdr.ipv4.protocol + (bit<32>)hdr.udp.src_port + (bit<32>)hdr.udp.dst_port;
+        folded.apply(old_sum);
+        old_sum = old_sum + same + (bit<32>)old_length + (bit<32>)old_length;
+        folded.apply(old_sum);
+        bit<32> sum = (bit<32>)~hdr.udp.checksum + (bit<32>)~old_sum[15:0];
+        folded.apply(sum);
+        shifted.apply(sum, meta.cursor.length[0:0] ^ head_length[0:0]);
+        sum = sum + new_sum + same + (bit<32>)new_length + (bit<32>)new_length;
+        folded.apply(sum);
+        // Zero says that there is no checksum, and stays; all ones stand for a sum of zero (RFC 768).
         if (hdr.udp.checksum != 0) {
-            bit<32> same = (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
-                + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0]
-                + (bit<32>)hdr.ipv4.protocol + (bit<32>)hdr.udp.src_port + (bit<32>)hdr.udp.dst_port;
-            bit<16> not_payload = fold((bit<32>)fold(same + (bit<32>)old_length + (bit<32>)old_length)
-                + (bit<32>)fold(old_sum));
-            bit<16> payload = fold((bit<32>)~hdr.udp.checksum + (bit<32>)~not_payload);
-            payload = shifted(payload, old_head_length[0:0] ^ head_length[0:0]);
-            hdr.udp.checksum = ~fold((bit<32>)fold(same + (bit<32>)new_length + (bit<32>)new_length)
-                + (bit<32>)fold(new_sum) + (bit<32>)payload);
-            // Zero would say that there is no checksum (RFC 768).
-            if (hdr.udp.checksum == 0) {
+            hdr.udp.checksum = ~sum[15:0];
+            if (sum[15:0] == 0xffff) {
                 hdr.udp.checksum = 0xffff;
             }
         }
         hdr.udp.length = new_length;
 
         bit<16> total_length = new_length + 20;
-        hdr.ipv4.checksum = ~fold((bit<32>)~hdr.ipv4.checksum + (bit<32>)~hdr.ipv4.total_length
-            + (bit<32>)total_length);
+        sum = (bit<32>)~hdr.ipv4.checksum + (bit<32>)~hdr.ipv4.total_length + (bit<32>)total_length;
+        folded.apply(sum);
+        hdr.ipv4.checksum = ~sum[15:0];
         hdr.ipv4.total_length = total_length;
     }
 }

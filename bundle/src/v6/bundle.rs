@@ -84,6 +84,7 @@ impl<'a> Bundle<'a> {
 
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         let (mut rest, primary) = Primary::parse(input)?;
+        let offsets = primary.valid_offsets();
         let mut blocks = Vec::new();
         let mut payload_seen = false;
         loop {
@@ -93,7 +94,7 @@ impl<'a> Bundle<'a> {
             }
             payload_seen |= block.kind == BlockType::PAYLOAD;
             for reference in &block.references {
-                if let Err(fault) = primary.check_reference(*reference) {
+                if let Err(fault) = reference.check(offsets.as_ref()) {
                     return fail_in("EID references", rest, fault);
                 }
             }

@@ -3,6 +3,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use nom::Parser;
 use nom::bytes::complete::take;
@@ -89,6 +90,19 @@ pub struct EidRef {
     pub ssp: u64,
 }
 
+impl EidRef {
+    /// Whether the numbers point to strings, if they are offsets.
+    pub(super) fn check(self, offsets: Option<&Range<u64>>) -> Result<(), Fault> {
+        let Some(offsets) = offsets else {
+            return Ok(());
+        };
+        let outside = [self.scheme, self.ssp]
+            .into_iter()
+            .find(|offset| !offsets.contains(offset));
+        outside.map_or(Ok(()), |offset| Err(Fault::Dictionary(offset)))
+    }
+}
+
 /// When a bundle was created.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct CreationTimestamp {
@@ -150,13 +164,18 @@ impl<'a> Primary<'a> {
         Eid::from_parts(self.string(reference.scheme)?, self.string(reference.ssp)?)
     }
 
-    /// Whether the numbers of a reference point to strings.
-    pub(crate) fn check_reference(&self, reference: EidRef) -> Result<(), Fault> {
-        if !self.is_compressed() {
-            self.string(reference.scheme)?;
-            self.string(reference.ssp)?;
+    /// The offsets that point to strings: those up to the last zero octet. `None` if the numbers
+    /// are no offsets.
+    ///
+    /// Found once for all references of a bundle: a hostile one has many, and a long dictionary.
+    pub(super) fn valid_offsets(&self) -> Option<Range<u64>> {
+        let after_last_zero = self.dictionary.iter().rposition(|octet| *octet == 0);
+        let end = after_last_zero.map_or(0, |last| last as u64 + 1);
+        if self.is_compressed() {
+            None
+        } else {
+            Some(0..end)
         }
-        Ok(())
     }
 
     fn string(&self, offset: u64) -> Result<&[u8], Fault> {
@@ -191,8 +210,9 @@ impl<'a> Primary<'a> {
             ("report-to", primary.report_to),
             ("custodian", primary.custodian),
         ];
+        let offsets = primary.valid_offsets();
         for (name, reference) in references {
-            if let Err(fault) = primary.check_reference(reference) {
+            if let Err(fault) = reference.check(offsets.as_ref()) {
                 return fail_in(name, fields, fault);
             }
         }

@@ -5,6 +5,7 @@ mod captures;
 mod pcap;
 mod properties;
 mod refusals;
+mod reports;
 mod rules;
 mod support;
 mod vectors;

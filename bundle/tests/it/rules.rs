@@ -2,33 +2,9 @@
 //! The rules of `docs/translation.md`, one by one.
 
 use bundle::translate::{Node, Profile};
-use bundle::{Eid, Loss, Losses, Policy, translate, v6, v7};
+use bundle::{Eid, Loss, Policy, v6, v7};
 
-use crate::support::{admin_v6, admin_v7, seven, six};
-
-/// Translates a bundle of version 6, and hands the result over.
-fn to_v7<T>(
-    bundle: &v6::Bundle<'_>,
-    policy: &Policy,
-    look: impl FnOnce(&v7::Bundle<'_>, Losses) -> T,
-) -> T {
-    let there = translate(&bundle.to_vec(), policy).expect("the bundle is translatable");
-    let decoded = v7::Bundle::decode(&there.octets, v7::Tolerance::STRICT);
-    look(&decoded.expect("the result is valid"), there.losses)
-}
-
-/// Translates a bundle of version 7, and hands the result over.
-fn to_v6<T>(
-    bundle: &v7::Bundle<'_>,
-    policy: &Policy,
-    look: impl FnOnce(&v6::Bundle<'_>, Losses) -> T,
-) -> T {
-    let there = translate(&bundle.to_vec(), policy).expect("the bundle is translatable");
-    look(
-        &v6::Bundle::decode(&there.octets).expect("the result is valid"),
-        there.losses,
-    )
-}
+use crate::support::{admin_v6, seven, six, to_v6, to_v7};
 
 fn default() -> Policy {
     Policy::default()
@@ -481,97 +457,6 @@ fn natural_profile() {
 }
 
 #[test]
-fn reports_to_v7() {
-    let time = |seconds, nanoseconds| {
-        Some(v6::ReportTime {
-            seconds,
-            nanoseconds,
-        })
-    };
-    let mut bundle = admin_v6();
-    let mut report = crate::support::report_v6();
-    report.times = [time(10, 1_999_999), time(11, 0), None, time(0, 0), None];
-    report.other_status = 0x20;
-    report.reason = 9;
-    report.subject.fragment = Some((5, 6));
-    report.subject.source = b"dtn://n/x"[..].into();
-    let mut payload = Vec::new();
-    report.encode(&mut payload);
-    bundle.blocks[0].data = payload.into();
-    to_v7(&bundle, &default(), |result, losses| {
-        let expected = v7::StatusReport {
-            assertions: vec![
-                v7::Assertion::At(10_001),
-                v7::Assertion::No,
-                v7::Assertion::At(0),
-                v7::Assertion::No,
-            ],
-            reason: 0,
-            source: v7::Eid::Dtn("//n/x".into()),
-            creation: v7::CreationTimestamp {
-                time_ms: 20_456,
-                sequence: 123,
-            },
-            fragment: Some((5, 6)),
-        };
-        let decoded = v7::AdminRecord::decode(result.payload(), v7::Tolerance::STRICT);
-        assert_eq!(decoded, Ok(v7::AdminRecord::StatusReport(expected)));
-        let lost = [Loss::ReportStatus, Loss::ReportReason, Loss::ReportTime];
-        assert!(lost.into_iter().all(|loss| losses.contains(loss)));
-    });
-}
-
-#[test]
-fn reports_to_v6() {
-    let reasons = [
-        (0, 0),
-        (8, 8),
-        (9, 0),
-        (10, 4),
-        (11, 8),
-        (12, 8),
-        (16, 8),
-        (17, 0),
-        (256, 0),
-    ];
-    for (seven, six) in reasons {
-        let mut report = crate::support::report_v7();
-        report.reason = seven;
-        report.assertions = vec![
-            v7::Assertion::Yes,
-            v7::Assertion::No,
-            v7::Assertion::No,
-            v7::Assertion::At(7_003),
-            v7::Assertion::Yes,
-        ];
-        let mut payload = Vec::new();
-        report.encode(&mut payload);
-        let mut bundle = admin_v7();
-        bundle.blocks[0].data = payload.into();
-        to_v6(&bundle, &default(), |result, losses| {
-            let decoded = v6::AdminRecord::decode(result.payload());
-            let Ok(v6::AdminRecord::StatusReport(report)) = decoded else {
-                panic!("{decoded:?} is no status report");
-            };
-            let sent = v6::ReportTime {
-                seconds: 802_094_400,
-                nanoseconds: 7_000_000,
-            };
-            let deleted = v6::ReportTime {
-                seconds: 7,
-                nanoseconds: 3_000_000,
-            };
-            assert_eq!(report.times, [Some(sent), None, None, None, Some(deleted)]);
-            assert_eq!(report.reason, six);
-            assert_eq!(report.subject.creation.sequence, 123_456);
-            assert_eq!(*report.subject.source, *b"ipn:5.6");
-            assert_eq!(losses.contains(Loss::ReportReason), seven > 8);
-            assert!(losses.contains(Loss::ReportStatus) && losses.contains(Loss::ReportTime));
-        });
-    }
-}
-
-#[test]
 fn crcs_are_a_choice() {
     let mut policy = default();
     policy.crcs.primary = v7::CrcType::Crc32c;
@@ -585,4 +470,49 @@ fn crcs_are_a_choice() {
 fn block(kind: v7::BlockType, data: Vec<u8>) -> v7::Block<'static> {
     // Distinct numbers for the few blocks that these tests combine.
     v7::Block::new(kind, kind.0 + 2, v7::BlockFlags::default(), data.into())
+}
+
+/// LTP blocks hold several bundles, one after the other.
+#[test]
+fn bundles_in_a_row() {
+    let (one, two) = (six().to_vec(), seven().to_vec());
+    let row = [&one[..], &two, &one, &[0]].concat();
+    let (first, rest) = v6::Bundle::decode_first(&row).expect("the first bundle is whole");
+    assert_eq!(first.to_vec(), one);
+    let lenient = v7::Tolerance::LENIENT;
+    let (second, rest) = v7::Bundle::decode_first(rest, lenient).expect("the second is whole");
+    assert_eq!(second, seven());
+    let (third, rest) = v6::Bundle::decode_first(rest).expect("the third is whole");
+    assert_eq!((third.to_vec(), rest), (one, &[0][..]));
+}
+
+/// A definite outer array and reserved flags are read as what they mean, and not written.
+#[test]
+fn lenient_spellings_are_read() {
+    let mut octets = seven().to_vec();
+    octets[0] = 0x82;
+    octets.pop();
+    let decoded = v7::Bundle::decode(&octets, v7::Tolerance::LENIENT);
+    assert_eq!(decoded, Ok(seven()));
+    v7::Bundle::decode(&octets, v7::Tolerance::STRICT).expect_err("it has to be indefinite");
+
+    let mut fragment = seven();
+    for kind in [193, 7] {
+        let data = if kind == 7 {
+            vec![5]
+        } else {
+            vec![0x84, 0, 1, 0, 0]
+        };
+        fragment.blocks.insert(
+            0,
+            v7::Block {
+                number: 0,
+                ..block(v7::BlockType(kind), data)
+            },
+        );
+    }
+    to_v6(&fragment, &default(), |result, _| {
+        assert_eq!(result.blocks[0].content(), Ok(v6::Content::Age(5000)));
+        assert_eq!(result.blocks.len(), 2);
+    });
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bundle::translate::PeerV6;
-use bundle::{Loss, Policy, Translation, Version, translate, v6, v7, version};
+use bundle::{Loss, Losses, Policy, Translation, Version, translate, v6, v7, version};
 
 /// The octets that hexadecimal digits stand for.
 pub(crate) fn from_hex(digits: &str) -> Vec<u8> {
@@ -255,4 +255,28 @@ pub(crate) fn admin_v7() -> v7::Bundle<'static> {
     bundle.primary.flags = v7::BundleFlags::ADMIN_RECORD;
     bundle.blocks[0].data = payload.into();
     bundle
+}
+
+/// Translates a bundle of version 6, and hands the result over.
+pub(crate) fn to_v7<T>(
+    bundle: &v6::Bundle<'_>,
+    policy: &Policy,
+    look: impl FnOnce(&v7::Bundle<'_>, Losses) -> T,
+) -> T {
+    let there = translate(&bundle.to_vec(), policy).expect("the bundle is translatable");
+    let decoded = v7::Bundle::decode(&there.octets, v7::Tolerance::STRICT);
+    look(&decoded.expect("the result is valid"), there.losses)
+}
+
+/// Translates a bundle of version 7, and hands the result over.
+pub(crate) fn to_v6<T>(
+    bundle: &v7::Bundle<'_>,
+    policy: &Policy,
+    look: impl FnOnce(&v6::Bundle<'_>, Losses) -> T,
+) -> T {
+    let there = translate(&bundle.to_vec(), policy).expect("the bundle is translatable");
+    look(
+        &v6::Bundle::decode(&there.octets).expect("the result is valid"),
+        there.losses,
+    )
 }

@@ -105,6 +105,11 @@ fn options_reach_the_parameters_of_the_action() {
         .next()
         .expect("one peer");
     assert_eq!(entry.params["sequence32"], Bits::from(0_u32));
+    assert_eq!(
+        entry.params["lifetime32"],
+        Bits::from(1_u32),
+        "the usual value"
+    );
 
     let rest = "[[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 7\noptions = { colour = 1 }\n\
                 [[digest]]\nname = \"nothing_t\"";

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use controller::{
-    core::{Command, Core, Event, Programmed, Reading, Report},
+    core::{Cause, Command, Core, Event, Programmed, Reading, Report},
     desired::{ChangeKind, ItemKey, SwitchState},
     intent::Origin,
     macs::{Mac, Port, Sighting},
@@ -319,7 +319,10 @@ fn a_refused_entry_does_not_stop_the_others() {
         _ => None,
     });
     let (change, origin, code) = failed.expect("the failure is reported");
-    assert_eq!(change, "insert entry of ingress.refusal [meta.reason=0x3]");
+    assert_eq!(
+        change,
+        "insert entry of ingress.refusal [meta.again.reason=0x3]"
+    );
     assert_eq!(origin, &Some(Origin::File("demo.entries.json".to_owned())));
     assert_eq!(code, Code::ResourceExhausted);
     let expected = Report::Incomplete {
@@ -331,6 +334,11 @@ fn a_refused_entry_does_not_stop_the_others() {
         simulation.reports
     );
     assert_eq!(simulation.pauses, 1);
+
+    // The same failure is not told again.
+    simulation.reports.clear();
+    simulation.run(Event::PauseOver);
+    assert_eq!((simulation.reports.len(), simulation.pauses), (0, 2));
 
     // Learning goes on, and the pause ends with another attempt.
     simulation.run(Event::Digest(arrived(learn_list(1, &[(MAC_A, 1)]))));
@@ -347,14 +355,27 @@ fn a_failed_call_is_repeated_after_a_pause() {
     let mut core = Core::new(index(), intent(), &[], 8);
     core.handle(Event::Primary);
     let reason = "Write: no answer".to_owned();
+    let cause = Cause::Transient;
     let commands = core.handle(Event::CallFailed {
         reason: reason.clone(),
+        cause,
     });
     let [Command::Report(report), Command::Pause(_)] = commands.as_slice() else {
         panic!("a report and a pause: {commands:?}");
     };
-    assert_eq!(report, &Report::CallFailed { reason });
+    assert_eq!(
+        report,
+        &Report::CallFailed {
+            reason: reason.clone(),
+            cause
+        }
+    );
     assert_eq!(core.handle(Event::PauseOver), [Command::EnsurePipeline]);
+    let again = core.handle(Event::CallFailed { reason, cause });
+    assert!(
+        matches!(again.as_slice(), [Command::Pause(_)]),
+        "told once: {again:?}"
+    );
 }
 
 #[test]

@@ -194,6 +194,23 @@ fn a_good_configuration_is_checked_without_a_switch() {
 }
 
 #[test]
+fn the_example_of_the_readme_is_valid() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sddtn-controller"));
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo.toml");
+    let output = command
+        .args(["--config", config, "--check-config"])
+        .output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let readme = include_str!("../../README.md");
+    assert!(
+        readme.contains(shown.trim_end()),
+        "the README shows another output than {shown}"
+    );
+}
+
+#[test]
 fn a_refused_entry_is_named_and_ends_once_with_status_1() {
     let switch = FakeSwitch::start().expect("a free port");
     switch.refuse_inserts(REFUSAL, Code::ResourceExhausted, "the table is full");
@@ -202,11 +219,48 @@ fn a_refused_entry_is_named_and_ends_once_with_status_1() {
     assert_eq!(output.status.code(), Some(1));
     let message = stderr(&output);
     assert!(
-        message.contains("insert entry of ingress.refusal [meta.reason=0x3]"),
+        message.contains("insert entry of ingress.refusal [meta.again.reason=0x3]"),
         "{message}"
     );
     assert!(message.contains("the table is full") && message.contains("demo.entries.json"));
     assert!(message.contains("differs in 2 places"), "{message}");
+}
+
+#[test]
+fn a_taken_election_id_ends_once_with_a_reason() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    let daemon = site.start();
+    site.wait("ready file", || site.path("ready").exists());
+    let output = site.run(&["--once", "--connect-timeout", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    let message = stderr(&output);
+    assert!(message.contains("election id is taken"), "{message}");
+
+    let text = config_text(&address(&switch), "").replace("election_id = 100", "election_id = 99");
+    fs::write(site.path("controller.toml"), text).expect("the folder is writable");
+    let output = site.run(&["--once", "--connect-timeout", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    let message = stderr(&output);
+    assert!(
+        message.contains("another controller is primary"),
+        "{message}"
+    );
+    assert!(daemon.stop());
+}
+
+#[test]
+fn a_refused_program_ends_once_with_status_1() {
+    let switch = FakeSwitch::start().expect("a free port");
+    switch.refuse_programs("line 3: no such table");
+    let site = Site::new(&address(&switch), "");
+    let output = site.run(&["--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(
+        message.contains("cannot be programmed") && message.contains("line 3"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -291,7 +345,11 @@ fn the_tool_shows_names_and_not_numbers() {
     assert_eq!(lines[1], ["hdr.ipv4.dst", "action", "packets", "bytes"]);
     assert_eq!(
         lines[2],
-        ["10.99.12.2/32", "ingress.speaks_v6(sequence32=1)"]
+        [
+            "10.99.12.2/32",
+            "ingress.speaks_v6(lifetime32=1,",
+            "sequence32=1)"
+        ]
     );
     assert_eq!(lines[3], ["10.99.13.0/24", "ingress.speaks_v7()"]);
 
@@ -310,7 +368,7 @@ fn the_tool_shows_names_and_not_numbers() {
     let (_, shown) = ctl(&switch, &["groups"]);
     assert!(shown.contains("1:1 2:1 3:1"), "{shown}");
     let (_, shown) = ctl(&switch, &["digests"]);
-    assert!(shown.contains("source:48 port:9"), "{shown}");
+    assert!(shown.contains("address:48 port:9"), "{shown}");
     let (_, shown) = ctl(&switch, &["pipeline"]);
     assert!(shown.contains("v1model") && shown.contains("0x"), "{shown}");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A program, a configuration and digests that the tests share.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use controller::{config::Config, intent::Intent};
 use p4rt::{
@@ -20,9 +20,9 @@ pub(crate) const L2_FORWARD: u32 = 0x0200_0002;
 pub(crate) const REFUSAL: u32 = 0x0200_0004;
 
 pub(crate) const ENTRIES: &str = r#"{
-  "tables": [{"table": "ingress.refusal", "match": {"meta.reason": "3"},
+  "tables": [{"table": "ingress.refusal", "match": {"meta.again.reason": "3"},
               "action": "ingress.punt", "params": {"port": "5"}},
-             {"table": "ingress.refusal", "match": {"meta.reason": "4"}, "action": "ingress.refuse"}],
+             {"table": "ingress.refusal", "match": {"meta.again.reason": "4"}, "action": "ingress.refuse"}],
   "defaults": [{"table": "ingress.refusal", "action": "ingress.refuse"}]
 }"#;
 
@@ -55,8 +55,11 @@ speaks = 7
 "#;
 
 pub(crate) fn index() -> Arc<Index> {
-    let p4info = p4rt::text::parse(P4INFO).expect("the file is valid");
-    Arc::new(Index::new(&p4info).expect("the file is consistent"))
+    static INDEX: LazyLock<Arc<Index>> = LazyLock::new(|| {
+        let p4info = p4rt::text::parse(P4INFO).expect("the file is valid");
+        Arc::new(Index::new(&p4info).expect("the file is consistent"))
+    });
+    INDEX.clone()
 }
 
 pub(crate) fn intent() -> Intent {

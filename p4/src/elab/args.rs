@@ -59,22 +59,36 @@ impl Elaborator<'_> {
             let at = match &arg.name {
                 Some(name) => match params.iter().position(|param| param.name.text == name.text) {
                     Some(at) => at,
-                    None => return Err(self.error(name.span, format!("there is no parameter `{}`", name.text))),
+                    None => {
+                        return Err(
+                            self.error(name.span, format!("there is no parameter `{}`", name.text))
+                        );
+                    }
                 },
                 None => index,
             };
             let Some(slot) = found.get_mut(at) else { break };
             if slot.is_some() {
-                return Err(self.error(arg.value.span, format!("parameter `{}` is given twice", params[at].name.text)));
+                return Err(self.error(
+                    arg.value.span,
+                    format!("parameter `{}` is given twice", params[at].name.text),
+                ));
             }
             *slot = Some(&arg.value);
         }
         let missing = params.iter().zip(&found).find(|(param, arg)| {
-            let optional = param.annotations.iter().any(|one| &*one.name.text == "optional");
+            let optional = param
+                .annotations
+                .iter()
+                .any(|one| &*one.name.text == "optional");
             arg.is_none() && param.default.is_none() && !optional
         });
         if missing.is_some() || args.len() > params.len() {
-            let message = format!("{} arguments are needed, but {} are given", params.len(), args.len());
+            let message = format!(
+                "{} arguments are needed, but {} are given",
+                params.len(),
+                args.len()
+            );
             let mut diagnostic = Diagnostic::error(span, message);
             if let Some((param, _)) = missing {
                 diagnostic = diagnostic.note(param.name.span, "no argument for this parameter");
@@ -100,8 +114,14 @@ impl Elaborator<'_> {
         let mut evaluated = Vec::new();
         for (index, param) in params.iter().enumerate() {
             let Some(arg) = args[index] else { continue };
-            let later_effects = args[index + 1..].iter().flatten().any(|arg| has_effects(arg));
-            evaluated.push((param, self.evaluate(param, &types[index], arg, later_effects)?));
+            let later_effects = args[index + 1..]
+                .iter()
+                .flatten()
+                .any(|arg| has_effects(arg));
+            evaluated.push((
+                param,
+                self.evaluate(param, &types[index], arg, later_effects)?,
+            ));
         }
         let written: Vec<HashSet<SlotId>> = evaluated
             .iter()
@@ -110,17 +130,31 @@ impl Elaborator<'_> {
                 _ => HashSet::new(),
             })
             .collect();
-        let mut bound = Bound { scope: Scope::new(), copy_out: Vec::new() };
+        let mut bound = Bound {
+            scope: Scope::new(),
+            copy_out: Vec::new(),
+        };
         for (index, (param, arg)) in evaluated.into_iter().enumerate() {
-            let others = written.iter().enumerate().filter(|(other, _)| *other != index);
-            let others: HashSet<SlotId> = others.flat_map(|(_, slots)| slots.iter().copied()).collect();
+            let others = written
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index);
+            let others: HashSet<SlotId> = others
+                .flat_map(|(_, slots)| slots.iter().copied())
+                .collect();
             let entity = self.pass(param, arg, &others, passing, &mut bound)?;
             bound.scope.insert(param.name.text.clone(), entity);
         }
         Ok(bound)
     }
 
-    fn evaluate(&mut self, param: &Param, ty: &Type, arg: &Expr, later_effects: bool) -> Elab<Evaluated> {
+    fn evaluate(
+        &mut self,
+        param: &Param,
+        ty: &Type,
+        arg: &Expr,
+        later_effects: bool,
+    ) -> Elab<Evaluated> {
         if matches!(param.direction, Direction::Out | Direction::InOut) {
             let (found, place) = self.target(param.direction, ty, arg)?;
             return Ok(Evaluated::Target(found, place));
@@ -143,17 +177,28 @@ impl Elaborator<'_> {
     }
 
     /// The storage that an `out` or `inout` argument denotes.
-    pub(crate) fn target(&mut self, direction: Direction, ty: &Type, arg: &Expr) -> Elab<(Type, Place)> {
+    pub(crate) fn target(
+        &mut self,
+        direction: Direction,
+        ty: &Type,
+        arg: &Expr,
+    ) -> Elab<(Type, Place)> {
         if matches!(arg.kind, ExprKind::Any) && direction == Direction::Out {
             return Ok((self.substitute(ty), Place::Nowhere));
         }
         let (found, place, writable) = self.place(arg)?;
         if !writable {
-            return Err(self.error(arg.span, "this is read-only and cannot be an `out` or `inout` argument"));
+            return Err(self.error(
+                arg.span,
+                "this is read-only and cannot be an `out` or `inout` argument",
+            ));
         }
         if !self.unify(ty, &found) {
             let wanted = self.substitute(ty);
-            return Err(self.error(arg.span, format!("expected storage of type {wanted}, found {found}")));
+            return Err(self.error(
+                arg.span,
+                format!("expected storage of type {wanted}, found {found}"),
+            ));
         }
         Ok((found, place))
     }
@@ -168,7 +213,10 @@ impl Elaborator<'_> {
     ) -> Elab<Entity> {
         let shared = passing == Passing::Shared;
         match arg {
-            Evaluated::Value(Typed { value: Value::Object(instance), .. }) => Ok(Entity::Instance(instance)),
+            Evaluated::Value(Typed {
+                value: Value::Object(instance),
+                ..
+            }) => Ok(Entity::Instance(instance)),
             Evaluated::Value(mut typed) => {
                 let mut simple = true;
                 typed.value.each_expr(&mut |expr| {
@@ -185,12 +233,20 @@ impl Elaborator<'_> {
             }
             Evaluated::Source(ty, place) => {
                 if shared && self.slots_of(&place).is_disjoint(others) {
-                    return Ok(Entity::Place { ty, place, writable: false });
+                    return Ok(Entity::Place {
+                        ty,
+                        place,
+                        writable: false,
+                    });
                 }
                 let value = self.read(&place);
                 let copy = self.allocate(param.name.span, &param.name.text, &ty)?;
                 self.write(&copy, &value);
-                Ok(Entity::Place { ty, place: copy, writable: false })
+                Ok(Entity::Place {
+                    ty,
+                    place: copy,
+                    writable: false,
+                })
             }
             Evaluated::Target(ty, place) => {
                 let mut target = place.clone();
@@ -205,7 +261,11 @@ impl Elaborator<'_> {
                 if param.direction == Direction::Out {
                     self.invalidate(&target);
                 }
-                Ok(Entity::Place { ty, place: target, writable: true })
+                Ok(Entity::Place {
+                    ty,
+                    place: target,
+                    writable: true,
+                })
             }
         }
     }
@@ -239,7 +299,10 @@ impl Elaborator<'_> {
                 Some(ty) => ty.clone(),
                 None => self.fresh_var(),
             };
-            scope.insert(param.name.text.clone(), Entity::Type(super::TypeDef::Known(ty)));
+            scope.insert(
+                param.name.text.clone(),
+                Entity::Type(super::TypeDef::Known(ty)),
+            );
         }
         scope
     }
@@ -252,7 +315,11 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Elab<Vec<Type>> {
         if !args.is_empty() && args.len() != params.len() {
-            let message = format!("{} type arguments are needed, but {} are given", params.len(), args.len());
+            let message = format!(
+                "{} type arguments are needed, but {} are given",
+                params.len(),
+                args.len()
+            );
             return Err(self.error(span, message));
         }
         args.iter().map(|arg| self.resolve(arg)).collect()
@@ -263,9 +330,10 @@ impl Elaborator<'_> {
         let settled: Vec<(Rc<str>, Entity)> = scope
             .iter()
             .filter_map(|(name, entity)| match entity {
-                Entity::Type(super::TypeDef::Known(ty)) => {
-                    Some((name.clone(), Entity::Type(super::TypeDef::Known(self.substitute(ty)))))
-                }
+                Entity::Type(super::TypeDef::Known(ty)) => Some((
+                    name.clone(),
+                    Entity::Type(super::TypeDef::Known(self.substitute(ty))),
+                )),
                 _ => None,
             })
             .collect();
@@ -277,7 +345,9 @@ fn is_place(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Name { .. } => true,
         ExprKind::Member(base, _) => is_place(base),
-        ExprKind::Index(base, index) => is_place(base) && matches!(index.kind, ExprKind::Int { .. }),
+        ExprKind::Index(base, index) => {
+            is_place(base) && matches!(index.kind, ExprKind::Int { .. })
+        }
         _ => false,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Elab, Elaborator, Entity, Frame, FrameKind, InstanceKind, Instance, Reported,
+    Elab, Elaborator, Entity, Frame, FrameKind, Instance, InstanceKind, Reported,
     args::{Passing, given},
     params_of,
     types::Type,
@@ -19,10 +19,20 @@ use super::{
 
 impl Elaborator<'_> {
     /// A call expression.
-    pub(crate) fn call(&mut self, whole: &Expr, callee: &Expr, type_args: &[TypeExpr], args: &[Arg]) -> Elab<Typed> {
+    pub(crate) fn call(
+        &mut self,
+        whole: &Expr,
+        callee: &Expr,
+        type_args: &[TypeExpr],
+        args: &[Arg],
+    ) -> Elab<Typed> {
         match &callee.kind {
             ExprKind::Name { name, global } => {
-                let found = if *global { self.globals.get(&name.text) } else { self.lookup(&name.text) };
+                let found = if *global {
+                    self.globals.get(&name.text)
+                } else {
+                    self.lookup(&name.text)
+                };
                 match found.cloned() {
                     Some(Entity::Functions(list)) => {
                         let decl = self.overload(&list, name, args, whole.span)?;
@@ -33,7 +43,9 @@ impl Elaborator<'_> {
                     }
                     Some(Entity::Action(action)) => self.action_call(whole.span, &action, args),
                     Some(Entity::Broken) => Err(Reported),
-                    Some(_) => Err(self.error(name.span, format!("`{}` cannot be called", name.text))),
+                    Some(_) => {
+                        Err(self.error(name.span, format!("`{}` cannot be called", name.text)))
+                    }
                     None => Err(self.undeclared(name)),
                 }
             }
@@ -51,18 +63,40 @@ impl Elaborator<'_> {
     }
 
     /// The function of a name that takes these arguments.
-    pub(crate) fn overload(&mut self, list: &[Rc<Decl>], name: &Name, args: &[Arg], span: Span) -> Elab<Rc<Decl>> {
+    pub(crate) fn overload(
+        &mut self,
+        list: &[Rc<Decl>],
+        name: &Name,
+        args: &[Arg],
+        span: Span,
+    ) -> Elab<Rc<Decl>> {
         let fits = |decl: &&Rc<Decl>| {
             let params = params_of(decl);
-            let needed = params.iter().filter(|param| param.default.is_none()).count();
+            let needed = params
+                .iter()
+                .filter(|param| param.default.is_none())
+                .count();
             (needed..=params.len()).contains(&args.len())
                 && args.iter().all(|arg| {
-                    arg.name.as_ref().is_none_or(|name| params.iter().any(|param| param.name.text == name.text))
+                    arg.name
+                        .as_ref()
+                        .is_none_or(|name| params.iter().any(|param| param.name.text == name.text))
                 })
         };
-        match list.iter().find(fits).or(if list.len() == 1 { list.first() } else { None }) {
+        match list
+            .iter()
+            .find(fits)
+            .or(if list.len() == 1 { list.first() } else { None })
+        {
             Some(decl) => Ok(decl.clone()),
-            None => Err(self.error(span, format!("no function `{}` takes these {} arguments", name.text, args.len()))),
+            None => Err(self.error(
+                span,
+                format!(
+                    "no function `{}` takes these {} arguments",
+                    name.text,
+                    args.len()
+                ),
+            )),
         }
     }
 
@@ -78,14 +112,20 @@ impl Elaborator<'_> {
             return self.type_method(whole, ty, method, args);
         }
         if let ExprKind::Name { name, global } = &base.kind {
-            let found = if *global { self.globals.get(&name.text) } else { self.lookup(&name.text) };
+            let found = if *global {
+                self.globals.get(&name.text)
+            } else {
+                self.lookup(&name.text)
+            };
             match found.cloned() {
                 Some(Entity::Instance(instance)) => {
                     return self.instance_method(whole, &instance, method, type_args, args);
                 }
                 Some(Entity::Table(table)) => {
                     if &*method.text != "apply" || !args.is_empty() {
-                        return Err(self.error(method.span, "a table has only the method `apply()`"));
+                        return Err(
+                            self.error(method.span, "a table has only the method `apply()`")
+                        );
                     }
                     return self.apply_table(whole.span, &table);
                 }
@@ -107,7 +147,10 @@ impl Elaborator<'_> {
         match &instance.kind {
             InstanceKind::Block { decl, .. } => {
                 if &*method.text != "apply" {
-                    return Err(self.error(method.span, "a parser or control has only the method `apply`"));
+                    return Err(self.error(
+                        method.span,
+                        "a parser or control has only the method `apply`",
+                    ));
                 }
                 if matches!(decl.kind, DeclKind::Parser(_)) {
                     self.apply_parser(whole.span, instance, args)
@@ -120,37 +163,89 @@ impl Elaborator<'_> {
     }
 
     /// `Control.apply(...)`, and sizes of types.
-    fn type_method(&mut self, whole: &Expr, ty: &TypeExpr, method: &Name, args: &[Arg]) -> Elab<Typed> {
+    fn type_method(
+        &mut self,
+        whole: &Expr,
+        ty: &TypeExpr,
+        method: &Name,
+        args: &[Arg],
+    ) -> Elab<Typed> {
         let resolved = self.resolve(ty)?;
         if let Type::Object(decl, _) = &resolved
             && &*method.text == "apply"
         {
-            let own = format!("{}_{}", decl.name.text, whole.id);
-            let name = Name { text: own.into(), span: ty.span };
-            let name = self.qualified(&name, &Rc::default());
             let id = crate::ast::DeclId(u32::MAX - whole.id);
+            let name = Name {
+                text: decl.name.text.clone(),
+                span: ty.span,
+            };
+            let name = self.anonymous_name(&name, id);
             let instance = self.instance(id, ty, &[], name, &Rc::default(), whole.span)?;
             return self.instance_method(whole, &instance, method, &[], args);
         }
         self.size_method(method, &resolved)
     }
 
+    /// Name of an instance without a name: that of its type, with a number if another place has taken it.
+    fn anonymous_name(&mut self, name: &Name, id: crate::ast::DeclId) -> String {
+        let first = self.qualified(name, &Rc::default());
+        let mut tried = first.clone();
+        let mut count = 0;
+        while self
+            .instances
+            .keys()
+            .any(|(known, other)| *known == tried && *other != id)
+        {
+            tried = format!("{first}_{count}");
+            count += 1;
+        }
+        tried
+    }
+
     /// A function of the program: its body takes the place of the call.
-    fn function(&mut self, span: Span, decl: &Rc<Decl>, type_args: &[TypeExpr], args: &[Arg]) -> Elab<Typed> {
-        let DeclKind::Function { signature, body } = &decl.kind else { return Err(Reported) };
+    fn function(
+        &mut self,
+        span: Span,
+        decl: &Rc<Decl>,
+        type_args: &[TypeExpr],
+        args: &[Arg],
+    ) -> Elab<Typed> {
+        let DeclKind::Function { signature, body } = &decl.kind else {
+            return Err(Reported);
+        };
         self.visited.insert(decl.id);
+        if self.calling.contains(&decl.id) {
+            let name = &decl.name.text;
+            return Err(self.error(
+                span,
+                format!("`{name}` calls itself, which P4 does not have"),
+            ));
+        }
         let explicit = self.explicit_types(&signature.type_params, type_args, span)?;
         let args = self.match_args(&signature.params, args, span)?;
         let mut types = self.type_scope(&signature.type_params, &explicit);
         let scope = Rc::new(types.clone());
         let (params, ret) = self.within(vec![scope], |this| {
-            Ok((this.resolve_params(&signature.params)?, this.resolve(&signature.ret)?))
+            Ok((
+                this.resolve_params(&signature.params)?,
+                this.resolve(&signature.ret)?,
+            ))
         })?;
         let bound = self.bind(&signature.params, &params, &args, Passing::Shared)?;
         self.settle(&mut types);
         types.extend(bound.scope);
         let ret = self.substitute(&ret);
-        self.inline(span, body, vec![Rc::new(types)], ret, bound.copy_out, FrameKind::Function)
+        self.calling.push(decl.id);
+        let result = self.inline(
+            span,
+            body,
+            vec![Rc::new(types)],
+            ret,
+            bound.copy_out,
+            FrameKind::Function,
+        );
+        self.calling.pop();
+        result
     }
 
     /// Lowers a body in place of a call.
@@ -171,7 +266,13 @@ impl Elaborator<'_> {
             Some((ret.clone(), self.allocate(span, "result", &ret)?))
         };
         let place = result.as_ref().map(|(_, place)| place.clone());
-        let frame = Frame { label, result, copy_out: copy_out.clone(), loops: Vec::new(), kind };
+        let frame = Frame {
+            label,
+            result,
+            copy_out: copy_out.clone(),
+            loops: Vec::new(),
+            kind,
+        };
         let outer_span = self.span;
         let (typed, stmts) = self.collect(|this| {
             this.framed(span, frame, |this| {
@@ -184,7 +285,8 @@ impl Elaborator<'_> {
                         for stmt in rest {
                             this.stmt(stmt);
                         }
-                        let Some(StmtKind::Return(Some(value))) = last.map(|last| &last.kind) else {
+                        let Some(StmtKind::Return(Some(value))) = last.map(|last| &last.kind)
+                        else {
                             return Ok(None);
                         };
                         this.expr_as(value, &ret).map(Some)
@@ -207,7 +309,8 @@ impl Elaborator<'_> {
             (None, None) => Typed::void(),
         };
         self.copy_out(&copy_out);
-        if kind == FrameKind::Function && !matches!(ret, Type::Void) && !always_returns(&body.stmts) {
+        if kind == FrameKind::Function && !matches!(ret, Type::Void) && !always_returns(&body.stmts)
+        {
             return Err(self.error(body.span, "this function may end without returning a value"));
         }
         Ok(typed)
@@ -216,7 +319,9 @@ impl Elaborator<'_> {
     /// The type of an instance.
     pub(crate) fn instance_type(&mut self, instance: &Rc<Instance>) -> Type {
         match &instance.kind {
-            InstanceKind::Block { decl, type_args, .. } => Type::Object(decl.clone(), type_args.clone()),
+            InstanceKind::Block {
+                decl, type_args, ..
+            } => Type::Object(decl.clone(), type_args.clone()),
             InstanceKind::Package { decl, .. } => Type::Object(decl.clone(), Rc::new([])),
             kind => {
                 let name = match kind {
@@ -246,14 +351,17 @@ impl Elaborator<'_> {
     /// The only argument of a call.
     pub(crate) fn only<'e>(&mut self, args: &'e [Arg], span: Span) -> Elab<&'e Expr> {
         if args.len() != 1 {
-            return Err(self.error(span, format!("one argument is needed, but {} are given", args.len())));
+            return Err(self.error(
+                span,
+                format!("one argument is needed, but {} are given", args.len()),
+            ));
         }
         given(args.first().map(|arg| &arg.value))
     }
 
     /// Whether an IR statement list is of any use (used where only diagnostics count).
     pub(crate) fn discard(&mut self, part: impl FnOnce(&mut Self)) {
-        let (_, _stmts): ((), Vec<ir::Stmt>) = self.collect(|this| part(this));
+        let ((), _stmts): ((), Vec<ir::Stmt>) = self.collect(|this| part(this));
     }
 }
 
@@ -261,7 +369,8 @@ impl Elaborator<'_> {
 fn returns_at_end_only(body: &Block) -> bool {
     match body.stmts.split_last() {
         Some((last, rest)) => {
-            matches!(last.kind, StmtKind::Return(Some(_))) && !rest.iter().any(super::stmt::has_return)
+            matches!(last.kind, StmtKind::Return(Some(_)))
+                && !rest.iter().any(super::stmt::has_return)
         }
         None => false,
     }
@@ -272,12 +381,21 @@ fn always_returns(stmts: &[crate::ast::Stmt]) -> bool {
     stmts.iter().any(|stmt| match &stmt.kind {
         StmtKind::Return(_) | StmtKind::Exit => true,
         StmtKind::Block(block) => always_returns(&block.stmts),
-        StmtKind::If { then, otherwise: Some(otherwise), .. } => {
-            always_returns(std::slice::from_ref(then)) && always_returns(std::slice::from_ref(otherwise))
+        StmtKind::If {
+            then,
+            otherwise: Some(otherwise),
+            ..
+        } => {
+            always_returns(std::slice::from_ref(then))
+                && always_returns(std::slice::from_ref(otherwise))
         }
         StmtKind::Switch { cases, .. } => {
             cases.iter().any(|case| case.label.is_none())
-                && cases.iter().all(|case| case.body.as_ref().is_none_or(|body| always_returns(&body.stmts)))
+                && cases.iter().all(|case| {
+                    case.body
+                        .as_ref()
+                        .is_none_or(|body| always_returns(&body.stmts))
+                })
         }
         _ => false,
     })

@@ -9,18 +9,19 @@ use std::rc::Rc;
 
 use crate::{
     ast::{
-        Arg, Block, ControlDecl, Decl, DeclKind, Direction, Expr, ExprKind, Param, Stmt, StmtKind, TypeKind,
+        Arg, Block, ControlDecl, Decl, DeclKind, Direction, Expr, ExprKind, Param, Stmt, StmtKind,
+        TypeKind,
     },
     source::Span,
 };
 
 use super::{
-    Elab, Elaborator, Entity, Env, Frame, FrameKind, Instance, InstanceKind, Owner, Reported, Scope,
-    args::Passing,
-    place::Place,
-    types::Type,
-    value::Typed,
+    Elab, Elaborator, Entity, Env, Frame, FrameKind, Instance, InstanceKind, Owner, Reported,
+    Scope, args::Passing, place::Place, types::Type, value::Typed,
 };
+
+/// Storage of each parameter that is no extern.
+type Kept = Vec<Option<(Type, Place)>>;
 
 /// A control that has been applied and may be applied again.
 #[derive(Clone)]
@@ -28,21 +29,48 @@ pub(crate) struct Applied {
     /// Its scopes, with locals.
     env: Env,
     /// Storage of its parameters.
-    params: Vec<Option<(Type, Place)>>,
+    params: Kept,
 }
 
 /// The owner of what is declared in an instance.
 pub(crate) fn owner(name: &str, order: Vec<u32>) -> Owner {
-    Owner { name: name.to_owned(), order, multiple: false, in_parser: false }
+    Owner {
+        name: name.to_owned(),
+        order,
+        multiple: false,
+        in_parser: false,
+    }
 }
 
 impl Elaborator<'_> {
     /// `control.apply(args)`
-    pub(crate) fn apply_control(&mut self, span: Span, instance: &Rc<Instance>, args: &[Arg]) -> Elab<Typed> {
-        let InstanceKind::Block { decl, type_args, ctor, owner } = &instance.kind else { return Err(Reported) };
-        let DeclKind::Control(control) = &decl.kind else { return Err(Reported) };
+    pub(crate) fn apply_control(
+        &mut self,
+        span: Span,
+        instance: &Rc<Instance>,
+        args: &[Arg],
+    ) -> Elab<Typed> {
+        let InstanceKind::Block {
+            decl,
+            type_args,
+            ctor,
+            owner,
+        } = &instance.kind
+        else {
+            return Err(Reported);
+        };
+        let DeclKind::Control(control) = &decl.kind else {
+            return Err(Reported);
+        };
         if self.owner.in_parser {
             return Err(self.error(span, "a control cannot be applied in a parser"));
+        }
+        let in_action = |frame: &Frame| frame.kind != FrameKind::Control;
+        if self.frames.iter().any(in_action) {
+            return Err(self.error(
+                span,
+                "a control cannot be applied in an action or a function",
+            ));
         }
         let args = self.match_args(&control.params, args, span)?;
         let mut types = self.type_scope(&control.type_params, type_args);
@@ -60,7 +88,15 @@ impl Elaborator<'_> {
         self.settle(&mut types);
         types.extend(ctor.clone());
         types.extend(bound.scope);
-        self.run_control(span, decl, control, vec![Rc::new(types)], owner, bound.copy_out, None)
+        self.run_control(
+            span,
+            decl,
+            control,
+            vec![Rc::new(types)],
+            owner,
+            bound.copy_out,
+            None,
+        )
     }
 
     /// Applies a control whose parameters are in storage of its own.
@@ -73,7 +109,9 @@ impl Elaborator<'_> {
         args: &[Option<&Expr>],
         owner: Rc<Owner>,
     ) -> Elab<Typed> {
-        let InstanceKind::Block { decl, ctor, .. } = &instance.kind else { return Err(Reported) };
+        let InstanceKind::Block { decl, ctor, .. } = &instance.kind else {
+            return Err(Reported);
+        };
         let known = self.controls.get(&instance.name).cloned();
         let bound = self.bind(&control.params, params, args, Passing::Copied)?;
         self.settle(&mut types);
@@ -82,12 +120,20 @@ impl Elaborator<'_> {
         let mut scope = types;
         scope.extend(ctor.clone());
         for (index, param) in control.params.iter().enumerate() {
-            let Some(entity) = bound.scope.get(&param.name.text) else { continue };
-            let old = known.as_ref().and_then(|known| known.params.get(index).cloned().flatten());
+            let Some(entity) = bound.scope.get(&param.name.text) else {
+                continue;
+            };
+            let old = known
+                .as_ref()
+                .and_then(|known| known.params.get(index).cloned().flatten());
             let (entity, place) = self.keep_param(&instance.name, param, entity, old)?;
-            if let (Some((ty, place)), Some((destination, ..))) =
-                (&place, bound.copy_out.iter().find(|(.., source)| same_entity(entity_place(&bound.scope, param), source)))
-            {
+            if let (Some((ty, place)), Some((destination, ..))) = (
+                &place,
+                bound
+                    .copy_out
+                    .iter()
+                    .find(|(.., source)| same_entity(entity_place(&bound.scope, param), source)),
+            ) {
                 copy_out.push((destination.clone(), ty.clone(), place.clone()));
             }
             kept.push(place);
@@ -95,7 +141,15 @@ impl Elaborator<'_> {
         }
         let env = known.map_or_else(|| vec![Rc::new(scope)], |known| known.env);
         let name = instance.name.clone();
-        self.run_control(span, decl, control, env, owner, copy_out, Some((name, kept)))
+        self.run_control(
+            span,
+            decl,
+            control,
+            env,
+            owner,
+            copy_out,
+            Some((name, kept)),
+        )
     }
 
     /// A parameter in storage that lasts, with the value it is bound to now.
@@ -113,7 +167,11 @@ impl Elaborator<'_> {
         };
         let place = match old {
             Some((_, place)) => place,
-            None => self.allocate(param.name.span, &format!("{control}.{}", param.name.text), &ty)?,
+            None => self.allocate(
+                param.name.span,
+                &format!("{control}.{}", param.name.text),
+                &ty,
+            )?,
         };
         if param.direction == Direction::Out {
             self.invalidate(&place);
@@ -121,12 +179,19 @@ impl Elaborator<'_> {
             self.write(&place, &value);
         }
         let writable = matches!(param.direction, Direction::Out | Direction::InOut);
-        Ok((Entity::Place { ty: ty.clone(), place: place.clone(), writable }, Some((ty, place))))
+        Ok((
+            Entity::Place {
+                ty: ty.clone(),
+                place: place.clone(),
+                writable,
+            },
+            Some((ty, place)),
+        ))
     }
 
     /// Locals and body of a control. `keep` says under which name to remember the scopes.
     #[expect(clippy::too_many_arguments, reason = "the parts of one application")]
-    pub(crate) fn run_control(
+    pub(super) fn run_control(
         &mut self,
         span: Span,
         decl: &Rc<Decl>,
@@ -134,11 +199,15 @@ impl Elaborator<'_> {
         mut env: Env,
         owner: Rc<Owner>,
         copy_out: Vec<(Place, Type, Place)>,
-        keep: Option<(String, Vec<Option<(Type, Place)>>)>,
+        keep: Option<(String, Kept)>,
     ) -> Elab<Typed> {
-        let Some(body) = control.body.clone() else { return Err(Reported) };
+        let Some(body) = control.body.clone() else {
+            return Err(Reported);
+        };
         self.visited.insert(decl.id);
-        let again = keep.as_ref().is_some_and(|(name, _)| self.controls.contains_key(name));
+        let again = keep
+            .as_ref()
+            .is_some_and(|(name, _)| self.controls.contains_key(name));
         let outer = std::mem::replace(&mut self.owner, owner);
         let label = self.new_label();
         let frame = Frame {
@@ -162,7 +231,13 @@ impl Elaborator<'_> {
                     });
                 }
                 if let Some((name, params)) = keep {
-                    this.controls.insert(name, Applied { env: env.clone(), params });
+                    this.controls.insert(
+                        name,
+                        Applied {
+                            env: env.clone(),
+                            params,
+                        },
+                    );
                 }
                 this.within(env, |this| this.block_stmts(&body.apply));
                 Ok(())
@@ -180,8 +255,13 @@ impl Elaborator<'_> {
     /// Initial values of variables, when a control is applied again.
     fn reset_locals(&mut self, locals: &[Rc<Decl>]) {
         for local in locals {
-            let DeclKind::Variable { value, .. } = &local.kind else { continue };
-            let Some(Entity::Place { ty, place, .. }) = self.lookup(&local.name.text).cloned() else { continue };
+            let DeclKind::Variable { value, .. } = &local.kind else {
+                continue;
+            };
+            let Some(Entity::Place { ty, place, .. }) = self.lookup(&local.name.text).cloned()
+            else {
+                continue;
+            };
             match value {
                 Some(value) => {
                     if let Ok(typed) = self.expr_as(value, &ty) {
@@ -195,21 +275,32 @@ impl Elaborator<'_> {
 
     /// At how many places the control that owns an instance applies it.
     fn apply_count(&mut self, instance: &Rc<Instance>) -> usize {
-        let own = instance.name.rsplit('.').next().unwrap_or(&instance.name).to_owned();
+        let own = instance
+            .name
+            .rsplit('.')
+            .next()
+            .unwrap_or(&instance.name)
+            .to_owned();
         self.globals
             .values()
             .filter_map(|entity| match entity {
-                Entity::Type(super::TypeDef::Known(Type::Object(decl, _)) | super::TypeDef::Generic(decl)) => Some(decl),
+                Entity::Type(
+                    super::TypeDef::Known(Type::Object(decl, _)) | super::TypeDef::Generic(decl),
+                ) => Some(decl),
                 _ => None,
             })
             .filter_map(|decl| match &decl.kind {
-                DeclKind::Control(ControlDecl { body: Some(body), .. }) => Some(body),
+                DeclKind::Control(ControlDecl {
+                    body: Some(body), ..
+                }) => Some(body),
                 _ => None,
             })
             .map(|body| {
                 let mut count = 0;
                 each_apply(&body.apply, &mut |callee| {
-                    count += usize::from(matches!(&callee.kind, ExprKind::Name { name, .. } if *name.text == *own));
+                    count += usize::from(
+                        matches!(&callee.kind, ExprKind::Name { name, .. } if *name.text == *own),
+                    );
                 });
                 count
             })
@@ -219,16 +310,23 @@ impl Elaborator<'_> {
 
     /// Whether a control has tables, or applies one that has.
     fn has_tables(&self, decl: &Decl, depth: usize) -> bool {
-        let DeclKind::Control(ControlDecl { body: Some(body), .. }) = &decl.kind else { return false };
+        let DeclKind::Control(ControlDecl {
+            body: Some(body), ..
+        }) = &decl.kind
+        else {
+            return false;
+        };
         if depth > super::MAX_CALLS {
             return true;
         }
         let named = |ty: &crate::ast::TypeExpr| {
-            let TypeKind::Name { name, .. } = &ty.kind else { return false };
+            let TypeKind::Name { name, .. } = &ty.kind else {
+                return false;
+            };
             match self.globals.get(&name.text) {
-                Some(Entity::Type(super::TypeDef::Known(Type::Object(decl, _)) | super::TypeDef::Generic(decl))) => {
-                    self.has_tables(decl, depth + 1)
-                }
+                Some(Entity::Type(
+                    super::TypeDef::Known(Type::Object(decl, _)) | super::TypeDef::Generic(decl),
+                )) => self.has_tables(decl, depth + 1),
                 _ => false,
             }
         };
@@ -258,7 +356,9 @@ fn same_entity(place: Option<&Place>, other: &Place) -> bool {
     match (place, other) {
         (Some(Place::Slot(a)), Place::Slot(b)) => a == b,
         (Some(Place::Header(a)), Place::Header(b)) => a == b,
-        (Some(Place::Parts(a) | Place::Union(a)), Place::Parts(b) | Place::Union(b)) => Rc::ptr_eq(a, b),
+        (Some(Place::Parts(a) | Place::Union(a)), Place::Parts(b) | Place::Union(b)) => {
+            Rc::ptr_eq(a, b)
+        }
         (Some(Place::Stack(a, _)), Place::Stack(b, _)) => a == b,
         _ => false,
     }
@@ -274,7 +374,11 @@ fn each_apply(block: &Block, visit: &mut impl FnMut(&Expr)) {
 fn stmt_applies(stmt: &Stmt, visit: &mut impl FnMut(&Expr)) {
     match &stmt.kind {
         StmtKind::Call(call) => expr_applies(call, visit),
-        StmtKind::If { condition, then, otherwise } => {
+        StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        } => {
             expr_applies(condition, visit);
             stmt_applies(then, visit);
             if let Some(otherwise) = otherwise {
@@ -312,4 +416,3 @@ fn expr_applies(expr: &Expr, visit: &mut impl FnMut(&Expr)) {
         _ => {}
     }
 }
-

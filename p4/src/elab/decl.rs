@@ -26,13 +26,18 @@ impl Elaborator<'_> {
             DeclKind::Errors(names) => {
                 for name in names {
                     if self.errors.contains(&name.text) {
-                        self.error(name.span, format!("error `{}` is declared twice", name.text));
+                        self.error(
+                            name.span,
+                            format!("error `{}` is declared twice", name.text),
+                        );
                     } else {
                         self.errors.push(name.text.clone());
                     }
                 }
             }
-            DeclKind::MatchKinds(names) => self.match_kinds.extend(names.iter().map(|name| name.text.clone())),
+            DeclKind::MatchKinds(names) => self
+                .match_kinds
+                .extend(names.iter().map(|name| name.text.clone())),
             DeclKind::ExternFunction(_) | DeclKind::Function { .. } => self.add_function(decl),
             _ => {
                 self.check_unique(&decl.name);
@@ -51,13 +56,17 @@ impl Elaborator<'_> {
         let mut list = match self.globals.get(&decl.name.text) {
             Some(Entity::Functions(list)) => list.as_ref().clone(),
             Some(_) => {
-                self.error(decl.name.span, format!("`{}` is declared twice", decl.name.text));
+                self.error(
+                    decl.name.span,
+                    format!("`{}` is declared twice", decl.name.text),
+                );
                 return;
             }
             None => Vec::new(),
         };
         list.push(decl.clone());
-        self.globals.insert(decl.name.text.clone(), Entity::Functions(Rc::new(list)));
+        self.globals
+            .insert(decl.name.text.clone(), Entity::Functions(Rc::new(list)));
     }
 
     /// A declaration anywhere. A broken one is declared as such, so that its uses are not reported again.
@@ -76,14 +85,23 @@ impl Elaborator<'_> {
             DeclKind::Variable { ty, value } => self.variable(decl, ty, value.as_ref())?,
             DeclKind::Typedef { ty, new } => {
                 let ty = self.resolve(ty)?;
-                Entity::Type(TypeDef::Known(if *new { self.new_type(decl, ty)? } else { ty }))
+                Entity::Type(TypeDef::Known(if *new {
+                    self.new_type(decl, ty)?
+                } else {
+                    ty
+                }))
             }
             DeclKind::Aggregate { type_params, .. } if type_params.is_empty() => {
                 Entity::Type(TypeDef::Known(self.aggregate(decl, Vec::new())?))
             }
-            DeclKind::Enum { underlying, members } => {
-                Entity::Type(TypeDef::Known(self.enumeration(decl, underlying.as_ref(), members)?))
-            }
+            DeclKind::Enum {
+                underlying,
+                members,
+            } => Entity::Type(TypeDef::Known(self.enumeration(
+                decl,
+                underlying.as_ref(),
+                members,
+            )?)),
             DeclKind::Aggregate { .. }
             | DeclKind::ExternObject { .. }
             | DeclKind::Parser(_)
@@ -98,16 +116,27 @@ impl Elaborator<'_> {
             DeclKind::Action { .. } => {
                 let name = self.qualified(&decl.name, &decl.annotations);
                 let order = self.order_of(decl.id);
-                Entity::Action(Rc::new(Action { decl: decl.clone(), env: self.env.clone(), name, order }))
+                Entity::Action(Rc::new(Action {
+                    decl: decl.clone(),
+                    env: self.env.clone(),
+                    name,
+                    order,
+                }))
             }
             DeclKind::Table(_) => {
                 let name = self.qualified(&decl.name, &decl.annotations);
                 let (env, owner) = (self.env.clone(), self.owner.clone());
-                Entity::Table(Rc::new(TableDecl { decl: decl.clone(), env, name, owner }))
+                Entity::Table(Rc::new(TableDecl {
+                    decl: decl.clone(),
+                    env,
+                    name,
+                    owner,
+                }))
             }
             DeclKind::Instance { ty, args } => {
                 let name = self.qualified(&decl.name, &decl.annotations);
-                let instance = self.instance(decl.id, ty, args, name, &decl.annotations, decl.span)?;
+                let instance =
+                    self.instance(decl.id, ty, args, name, &decl.annotations, decl.span)?;
                 if &*decl.name.text == "main" && self.env.is_empty() {
                     self.main = Some(instance.clone());
                 }
@@ -127,14 +156,20 @@ impl Elaborator<'_> {
         let ty = self.resolve(ty)?;
         let typed = self.expr_as(value, &ty)?;
         if !typed.value.is_const() {
-            return Err(self.error(value.span, "the value of a constant must be known at compile time"));
+            return Err(self.error(
+                value.span,
+                "the value of a constant must be known at compile time",
+            ));
         }
         Ok(Entity::Value(typed))
     }
 
     fn variable(&mut self, decl: &Decl, ty: &TypeExpr, value: Option<&Expr>) -> Elab<Entity> {
         if self.env.is_empty() {
-            return Err(self.error(decl.span, "there are no global variables; declare a `const`, or a variable in a control"));
+            return Err(self.error(
+                decl.span,
+                "there are no global variables; declare a `const`, or a variable in a control",
+            ));
         }
         let ty = self.resolve(ty)?;
         let typed = match value {
@@ -151,7 +186,11 @@ impl Elaborator<'_> {
             Some(typed) => self.write(&place, &typed.value),
             None => self.invalidate(&place),
         }
-        Ok(Entity::Place { ty, place, writable: true })
+        Ok(Entity::Place {
+            ty,
+            place,
+            writable: true,
+        })
     }
 
     fn new_type(&mut self, decl: &Decl, ty: Type) -> Elab<Type> {
@@ -184,7 +223,10 @@ impl Elaborator<'_> {
         let mut list: Vec<(Rc<str>, BigInt)> = Vec::new();
         for (name, value) in members {
             if list.iter().any(|(other, _)| *other == name.text) {
-                self.error(name.span, format!("member `{}` is declared twice", name.text));
+                self.error(
+                    name.span,
+                    format!("member `{}` is declared twice", name.text),
+                );
             }
             let number = match (&underlying, value) {
                 (None, None) => BigInt::from(list.len()),
@@ -192,19 +234,29 @@ impl Elaborator<'_> {
                     let ty = ty.clone();
                     let typed = self.expr_as(value, &ty)?;
                     match typed.value {
-                        Value::Bits(bits) if bits.as_const().is_some() => {
-                            bits.as_const().map_or_else(BigInt::default, |value| value.to_int(ty.is_signed()))
+                        Value::Bits(bits) if bits.as_const().is_some() => bits
+                            .as_const()
+                            .map_or_else(BigInt::default, |value| value.to_int(ty.is_signed())),
+                        _ => {
+                            return Err(
+                                self.error(value.span, "this must be known at compile time")
+                            );
                         }
-                        _ => return Err(self.error(value.span, "this must be known at compile time")),
                     }
                 }
                 (Some(_), None) => {
-                    return Err(self.error(name.span, "a member of an enum with an underlying type needs a value"));
+                    return Err(self.error(
+                        name.span,
+                        "a member of an enum with an underlying type needs a value",
+                    ));
                 }
                 (None, Some(value)) => {
                     return Err(self.report(
-                        Diagnostic::error(value.span, "an enum without an underlying type cannot have values")
-                            .help("write `enum bit<W> Name { ... }`"),
+                        Diagnostic::error(
+                            value.span,
+                            "an enum without an underlying type cannot have values",
+                        )
+                        .help("write `enum bit<W> Name { ... }`"),
                     ));
                 }
             };
@@ -215,14 +267,16 @@ impl Elaborator<'_> {
             name: decl.name.text.clone(),
             underlying,
             members: list,
-            annotations: decl.annotations.clone(),
         })))
     }
 
     /// The value of an enum's member.
     pub(crate) fn enum_member(&mut self, ty: &Rc<EnumType>, name: &Name) -> Elab<Typed> {
         let Some((_, number)) = ty.members.iter().find(|(member, _)| *member == name.text) else {
-            return Err(self.error(name.span, format!("enum `{}` has no member `{}`", ty.name, name.text)));
+            return Err(self.error(
+                name.span,
+                format!("enum `{}` has no member `{}`", ty.name, name.text),
+            ));
         };
         let of = Type::Enum(ty.clone());
         let width = of.scalar_width().unwrap_or(ENUM_WIDTH);
@@ -251,15 +305,35 @@ impl Elaborator<'_> {
             DeclKind::ExternObject { .. } => {
                 self.extern_instance(id, &decl, &type_args, args, &name, annotations, span)?
             }
-            DeclKind::Parser(block) if block.body.is_some() => self.block_instance(id, &decl, type_args, args, &name, span)?,
-            DeclKind::Control(block) if block.body.is_some() => self.block_instance(id, &decl, type_args, args, &name, span)?,
+            DeclKind::Parser(block) if block.body.is_some() => {
+                self.block_instance(id, &decl, type_args, args, &name, span)?
+            }
+            DeclKind::Control(block) if block.body.is_some() => {
+                self.block_instance(id, &decl, type_args, args, &name, span)?
+            }
             DeclKind::Package { .. } => {
                 let (decl, args) = self.package_args(&decl, &type_args, args, span)?;
-                InstanceKind::Package { decl, args, annotations: annotations.clone() }
+                InstanceKind::Package {
+                    decl,
+                    args,
+                    annotations: annotations.clone(),
+                }
             }
-            _ => return Err(self.error(ty.span, format!("`{}` is only a type and cannot be instantiated", decl.name.text))),
+            _ => {
+                return Err(self.error(
+                    ty.span,
+                    format!(
+                        "`{}` is only a type and cannot be instantiated",
+                        decl.name.text
+                    ),
+                ));
+            }
         };
-        let instance = Rc::new(Instance { name: name.clone(), kind, span });
+        let instance = Rc::new(Instance {
+            name: name.clone(),
+            kind,
+            span,
+        });
         self.instances.insert((name, id), instance.clone());
         Ok(instance)
     }
@@ -284,13 +358,26 @@ impl Elaborator<'_> {
             let ty = self.resolve(&param.ty)?;
             let Some(arg) = arg else { continue };
             let entity = match self.expr_as(arg, &ty)? {
-                Typed { value: Value::Object(instance), .. } => Entity::Instance(instance),
+                Typed {
+                    value: Value::Object(instance),
+                    ..
+                } => Entity::Instance(instance),
                 typed if typed.value.is_const() => Entity::Value(typed),
-                _ => return Err(self.error(arg.span, "a constructor argument must be known at compile time")),
+                _ => {
+                    return Err(self.error(
+                        arg.span,
+                        "a constructor argument must be known at compile time",
+                    ));
+                }
             };
             ctor.insert(param.name.text.clone(), entity);
         }
         let owner = control::owner(name, self.order_of(id));
-        Ok(InstanceKind::Block { decl: decl.clone(), type_args, ctor, owner: Rc::new(owner) })
+        Ok(InstanceKind::Block {
+            decl: decl.clone(),
+            type_args,
+            ctor,
+            owner: Rc::new(owner),
+        })
     }
 }

@@ -38,7 +38,7 @@ impl Elaborator<'_> {
     pub(crate) fn scalar(&mut self, expr: &Expr, typed: Typed) -> Elab<ir::Expr> {
         match typed.value {
             Value::Bits(bits) => Ok(bits),
-            Value::Int(_) => Err(self.error(expr.span, "the width of this integer is not known").into_cast_hint()),
+            Value::Int(_) => Err(self.error(expr.span, "the width of this integer is not known")),
             _ => Err(self.error(expr.span, format!("expected bits, found {}", typed.ty))),
         }
     }
@@ -47,12 +47,21 @@ impl Elaborator<'_> {
     pub(crate) fn expr(&mut self, expr: &Expr) -> Elab<Typed> {
         match &expr.kind {
             ExprKind::Int { value, width: None } => Ok(Typed::int(value.clone())),
-            ExprKind::Int { value, width: Some((width, signed)) } => {
+            ExprKind::Int {
+                value,
+                width: Some((width, signed)),
+            } => {
                 if *width == 0 || *width > super::MAX_WIDTH {
                     return Err(self.error(expr.span, "this width is not possible"));
                 }
                 let bits = self.fit(expr.span, value, *width, *signed);
-                Ok(Typed::bits(Type::Bits { width: *width, signed: *signed }, bits))
+                Ok(Typed::bits(
+                    Type::Bits {
+                        width: *width,
+                        signed: *signed,
+                    },
+                    bits,
+                ))
             }
             ExprKind::Bool(value) => Ok(Typed::flag(ir::Expr::flag(*value))),
             ExprKind::Str(text) => Ok(Typed::new(Type::Str, Value::Str(text.clone()))),
@@ -64,8 +73,14 @@ impl Elaborator<'_> {
             ExprKind::Unary(op, value) => self.unary(*op, value),
             ExprKind::Binary(op, left, right) => self.binary(expr, *op, left, right),
             ExprKind::Cast(ty, value) => self.cast(expr, ty, value),
-            ExprKind::Mux(condition, then, otherwise) => self.mux_expr(expr, condition, then, otherwise),
-            ExprKind::Call { callee, type_args, args } => self.call(expr, callee, type_args, args),
+            ExprKind::Mux(condition, then, otherwise) => {
+                self.mux_expr(expr, condition, then, otherwise)
+            }
+            ExprKind::Call {
+                callee,
+                type_args,
+                args,
+            } => self.call(expr, callee, type_args, args),
             ExprKind::List(items) => self.list(items),
             ExprKind::Record(fields) => {
                 let (mut types, mut values) = (Vec::new(), Vec::new());
@@ -74,7 +89,10 @@ impl Elaborator<'_> {
                     types.push((name.text.clone(), typed.ty));
                     values.push(typed.value);
                 }
-                Ok(Typed::new(Type::Record(types.into()), Value::Parts(Rc::new(values))))
+                Ok(Typed::new(
+                    Type::Record(types.into()),
+                    Value::Parts(Rc::new(values)),
+                ))
             }
             ExprKind::Invalid => Ok(Typed::new(Type::Invalid, Value::None)),
             ExprKind::Dots => Ok(Typed::new(Type::Dots, Value::None)),
@@ -82,7 +100,6 @@ impl Elaborator<'_> {
                 Err(self.error(expr.span, "a set is not a value"))
             }
             ExprKind::This => Err(self.unsupported(expr.span, "`this`")),
-            ExprKind::Error => Err(Reported),
         }
     }
 
@@ -91,14 +108,25 @@ impl Elaborator<'_> {
         for (index, item) in items.iter().enumerate() {
             let typed = self.expr(item)?;
             let spill = items[index + 1..].iter().any(has_effects);
-            values.push(if spill { self.spill(&typed.value) } else { typed.value });
+            values.push(if spill {
+                self.spill(&typed.value)
+            } else {
+                typed.value
+            });
             types.push(typed.ty);
         }
-        Ok(Typed::new(Type::List(types.into()), Value::Parts(Rc::new(values))))
+        Ok(Typed::new(
+            Type::List(types.into()),
+            Value::Parts(Rc::new(values)),
+        ))
     }
 
     fn name_value(&mut self, name: &Name, global: bool) -> Elab<Typed> {
-        let found = if global { self.globals.get(&name.text) } else { self.lookup(&name.text) };
+        let found = if global {
+            self.globals.get(&name.text)
+        } else {
+            self.lookup(&name.text)
+        };
         match found.cloned() {
             Some(Entity::Value(typed)) => Ok(typed),
             Some(Entity::Place { ty, place, .. }) => Ok(Typed::new(ty, self.read(&place))),
@@ -117,10 +145,14 @@ impl Elaborator<'_> {
         let mut names: Vec<Rc<str>> = self.globals.keys().cloned().collect();
         names.extend(self.env.iter().flat_map(|scope| scope.keys().cloned()));
         names.sort();
-        let close = names.into_iter().filter(|other| distance(other, &name.text) <= 2 && name.text.len() > 2);
+        let close = names
+            .into_iter()
+            .filter(|other| distance(other, &name.text) <= 2 && name.text.len() > 2);
         let close = close.min_by_key(|other| distance(other, &name.text));
-        let mut diagnostic =
-            crate::diagnostic::Diagnostic::error(name.span, format!("`{}` is not declared", name.text));
+        let mut diagnostic = crate::diagnostic::Diagnostic::error(
+            name.span,
+            format!("`{}` is not declared", name.text),
+        );
         if let Some(close) = close {
             diagnostic = diagnostic.help(format!("there is a `{close}`"));
         }
@@ -134,12 +166,21 @@ impl Elaborator<'_> {
         let typed = self.expr(base)?;
         match (&typed.ty, &typed.value) {
             (Type::Unknown, _) => Err(Reported),
-            (Type::ApplyResult, Value::Applied { hit, run, table }) => match &*name.text {
-                "hit" => Ok(Typed::flag(self.slot_expr(*hit))),
-                "miss" => Ok(Typed::flag(self.slot_expr(*hit).not())),
-                "action_run" => Ok(Typed::new(Type::ActionRun, Value::Run { slot: *run, table: *table })),
-                _ => Err(self.error(name.span, "the result of apply() has the members hit, miss and action_run")),
-            },
+            (Type::ApplyResult, Value::Applied { hit, run, table }) => {
+                let (hit, run, table) = (*hit, *run, *table);
+                self.narrow_apply(&*name.text != "action_run", &*name.text == "action_run");
+                match &*name.text {
+                    "hit" => Ok(Typed::flag(self.slot_expr(hit))),
+                    "miss" => Ok(Typed::flag(self.slot_expr(hit).not())),
+                    "action_run" => {
+                        Ok(Typed::new(Type::ActionRun, Value::Run { slot: run, table }))
+                    }
+                    _ => Err(self.error(
+                        name.span,
+                        "the result of apply() has the members hit, miss and action_run",
+                    )),
+                }
+            }
             (Type::Stack(element, size), Value::Stack(elements)) => {
                 let (element, size, elements) = (element.as_ref().clone(), *size, elements.clone());
                 self.stack_member(whole, base, name, &element, size, &elements)
@@ -154,17 +195,24 @@ impl Elaborator<'_> {
                     Value::Header(header) => header.fields.get(index),
                     _ => None,
                 };
-                Ok(Typed::new(parts[index].1.clone(), part.cloned().unwrap_or(Value::None)))
+                Ok(Typed::new(
+                    parts[index].1.clone(),
+                    part.cloned().unwrap_or(Value::None),
+                ))
             }
             _ => Err(self.no_field(&typed.ty, name)),
         }
     }
 
     pub(crate) fn no_field(&mut self, ty: &Type, name: &Name) -> Reported {
-        let mut diagnostic =
-            crate::diagnostic::Diagnostic::error(name.span, format!("{ty} has no field `{}`", name.text));
+        let mut diagnostic = crate::diagnostic::Diagnostic::error(
+            name.span,
+            format!("{ty} has no field `{}`", name.text),
+        );
         if let Some(parts) = ty.parts()
-            && let Some((close, _)) = parts.iter().find(|(field, _)| distance(field, &name.text) <= 2)
+            && let Some((close, _)) = parts
+                .iter()
+                .find(|(field, _)| distance(field, &name.text) <= 2)
         {
             diagnostic = diagnostic.help(format!("there is a field `{close}`"));
         }
@@ -176,9 +224,14 @@ impl Elaborator<'_> {
         match self.resolve(ty)? {
             Type::Error => {
                 let Some(index) = self.errors.iter().position(|error| *error == name.text) else {
-                    return Err(self.error(name.span, format!("error `{}` is not declared", name.text)));
+                    return Err(
+                        self.error(name.span, format!("error `{}` is not declared", name.text))
+                    );
                 };
-                Ok(Typed::bits(Type::Error, ir::Expr::number(ir::ENUM_WIDTH, index as u64)))
+                Ok(Typed::bits(
+                    Type::Error,
+                    ir::Expr::number(ir::ENUM_WIDTH, index as u64),
+                ))
             }
             Type::Enum(of) => self.enum_member(&of, name),
             other => Err(self.error(name.span, format!("{other} has no member `{}`", name.text))),
@@ -196,7 +249,10 @@ impl Elaborator<'_> {
         elements: &[Value],
     ) -> Elab<Typed> {
         if &*name.text == "size" {
-            return Ok(Typed::bits(Type::bits(32), ir::Expr::number(32, size.into())));
+            return Ok(Typed::bits(
+                Type::bits(32),
+                ir::Expr::number(32, size.into()),
+            ));
         }
         let Ok((_, Place::Stack(id, _), _)) = self.place(base) else {
             return Err(self.error(whole.span, "this needs a header stack that is a variable"));
@@ -204,26 +260,42 @@ impl Elaborator<'_> {
         let next = self.slot_expr(self.stacks[id.index()].next_index);
         let last = ir::Expr::binary(ir::BinaryOp::Sub, next.clone(), ir::Expr::number(32, 1));
         match &*name.text {
+            "next" | "last" | "lastIndex" if self.stage != Stage::Parser => Err(self.error(
+                name.span,
+                format!("`{}` can only be used in a parser", name.text),
+            )),
             "lastIndex" => Ok(Typed::bits(Type::bits(32), last)),
-            "next" | "last" if self.stage != Stage::Parser => {
-                Err(self.error(name.span, format!("`{}` can only be used in a parser", name.text)))
-            }
             "last" => {
-                self.check_bounds(ir::Expr::binary(ir::BinaryOp::Ne, next, ir::Expr::number(32, 0)));
+                self.check_bounds(ir::Expr::binary(
+                    ir::BinaryOp::Ne,
+                    next,
+                    ir::Expr::number(32, 0),
+                ));
                 Ok(Typed::new(element.clone(), choose(&last, elements)))
             }
             "next" => {
-                let inside = ir::Expr::binary(ir::BinaryOp::Lt, next.clone(), ir::Expr::number(32, size.into()));
+                let inside = ir::Expr::binary(
+                    ir::BinaryOp::Lt,
+                    next.clone(),
+                    ir::Expr::number(32, size.into()),
+                );
                 self.check_bounds(inside);
                 Ok(Typed::new(element.clone(), choose(&next, elements)))
             }
-            _ => Err(self.error(name.span, format!("a header stack has no member `{}`", name.text))),
+            _ => Err(self.error(
+                name.span,
+                format!("a header stack has no member `{}`", name.text),
+            )),
         }
     }
 
     /// Rejects the packet with `StackOutOfBounds` unless a condition holds.
     pub(crate) fn check_bounds(&mut self, condition: ir::Expr) {
-        let number = self.errors.iter().position(|error| &**error == "StackOutOfBounds").unwrap_or(0);
+        let number = self
+            .errors
+            .iter()
+            .position(|error| &**error == "StackOutOfBounds")
+            .unwrap_or(0);
         let error = ir::Expr::number(ir::ENUM_WIDTH, number as u64);
         self.emit(StmtKind::Verify { condition, error });
     }
@@ -243,9 +315,14 @@ impl Elaborator<'_> {
                 let Value::Int(number) = at.value else {
                     return Err(self.error(index.span, "the index of a tuple must be a constant"));
                 };
-                let found = usize::try_from(number).ok().filter(|number| *number < types.len());
+                let found = usize::try_from(number)
+                    .ok()
+                    .filter(|number| *number < types.len());
                 let Some(found) = found else {
-                    return Err(self.error(index.span, format!("the tuple has only {} parts", types.len())));
+                    return Err(self.error(
+                        index.span,
+                        format!("the tuple has only {} parts", types.len()),
+                    ));
                 };
                 Ok(Typed::new(types[found].clone(), parts[found].clone()))
             }
@@ -255,7 +332,12 @@ impl Elaborator<'_> {
     }
 
     /// A constant index inside of the size, or an expression.
-    pub(crate) fn index_value(&mut self, index: &Expr, at: Typed, size: u32) -> Elab<Result<u32, ir::Expr>> {
+    pub(crate) fn index_value(
+        &mut self,
+        index: &Expr,
+        at: Typed,
+        size: u32,
+    ) -> Elab<Result<u32, ir::Expr>> {
         let number = match &at.value {
             Value::Int(number) => Some(number.clone()),
             Value::Bits(bits) => bits.as_const().map(|value| value.to_int(at.ty.is_signed())),
@@ -265,7 +347,10 @@ impl Elaborator<'_> {
             (Some(number), _) => {
                 let found = u32::try_from(&number).ok().filter(|number| *number < size);
                 found.map(Ok).ok_or_else(|| {
-                    self.error(index.span, format!("index {number} is outside of a stack of {size}"))
+                    self.error(
+                        index.span,
+                        format!("index {number} is outside of a stack of {size}"),
+                    )
                 })
             }
             (None, Value::Bits(bits)) => Ok(Err(self.stable(&bits))),
@@ -278,7 +363,10 @@ impl Elaborator<'_> {
         let (h, l) = (self.const_int(high)?, self.const_int(low)?);
         match (u32::try_from(&h), u32::try_from(&l)) {
             (Ok(h), Ok(l)) if h >= l && h < width => Ok((h, l)),
-            _ => Err(self.error(high.span.to(low.span), format!("bits {h}:{l} are not a slice of {width} bits"))),
+            _ => Err(self.error(
+                high.span.to(low.span),
+                format!("bits {h}:{l} are not a slice of {width} bits"),
+            )),
         }
     }
 
@@ -288,13 +376,19 @@ impl Elaborator<'_> {
             (ty, Value::Bits(bits)) if matches!(ty.base(), Type::Bits { .. }) => {
                 let bits = bits.clone();
                 let (high, low) = self.slice_bounds(high, low, bits.width)?;
-                Ok(Typed::bits(Type::bits(high - low + 1), bits.slice(high, low)))
+                Ok(Typed::bits(
+                    Type::bits(high - low + 1),
+                    bits.slice(high, low),
+                ))
             }
             (Type::Int, Value::Int(value)) => {
                 let value = value.clone();
                 let (high, low) = self.slice_bounds(high, low, super::MAX_WIDTH)?;
                 let bits = ir::Const::from_int(high - low + 1, &(value >> low));
-                Ok(Typed::bits(Type::bits(high - low + 1), ir::Expr::constant(bits)))
+                Ok(Typed::bits(
+                    Type::bits(high - low + 1),
+                    ir::Expr::constant(bits),
+                ))
             }
             _ => Err(self.error(base.span, format!("{} has no slices", typed.ty))),
         }
@@ -306,15 +400,28 @@ impl Elaborator<'_> {
             (Unary::Not, Type::Bool, Value::Bits(bits)) => Ok(Typed::flag(bits.not())),
             (Unary::Neg, Type::Int, Value::Int(value)) => Ok(Typed::int(-value)),
             (Unary::Plus, Type::Int, Value::Int(value)) => Ok(Typed::int(value)),
-            (Unary::Complement, Type::Bits { .. }, Value::Bits(bits)) => Ok(Typed::bits(typed.ty, bits.not())),
-            (Unary::Neg, Type::Bits { .. }, Value::Bits(bits)) => Ok(Typed::bits(typed.ty, bits.neg())),
+            (Unary::Complement, Type::Bits { .. }, Value::Bits(bits)) => {
+                Ok(Typed::bits(typed.ty, bits.not()))
+            }
+            (Unary::Neg, Type::Bits { .. }, Value::Bits(bits)) => {
+                Ok(Typed::bits(typed.ty, bits.neg()))
+            }
             (Unary::Plus, Type::Bits { .. }, Value::Bits(bits)) => Ok(Typed::bits(typed.ty, bits)),
-            (Unary::Complement | Unary::Neg, Type::Enum(of), Value::Bits(bits)) if of.underlying.is_some() => {
-                let bits = if op == Unary::Neg { bits.neg() } else { bits.not() };
+            (Unary::Complement | Unary::Neg, Type::Enum(of), Value::Bits(bits))
+                if of.underlying.is_some() =>
+            {
+                let bits = if op == Unary::Neg {
+                    bits.neg()
+                } else {
+                    bits.not()
+                };
                 Ok(Typed::bits(Type::Enum(of.clone()).base().clone(), bits))
             }
             (_, Type::Unknown, _) => Err(Reported),
-            (_, ty, _) => Err(self.error(operand.span, format!("this operator does not apply to {ty}"))),
+            (_, ty, _) => Err(self.error(
+                operand.span,
+                format!("this operator does not apply to {ty}"),
+            )),
         }
     }
 
@@ -328,23 +435,38 @@ impl Elaborator<'_> {
                 let _ = signed;
                 Ok(Typed::bits(to, ir::Expr::constant(bits)))
             }
-            (Type::Int, Type::Bool, Value::Int(value)) if value == 0.into() || value == 1.into() => {
+            (Type::Int, Type::Bool, Value::Int(value))
+                if value == 0.into() || value == 1.into() =>
+            {
                 Ok(Typed::bits(to, ir::Expr::flag(value == 1.into())))
             }
             (Type::Bits { signed, .. }, Type::Bits { width, .. }, Value::Bits(bits)) => {
                 Ok(Typed::bits(to.clone(), bits.resize(*width, *signed)))
             }
             (Type::Bits { width: 1, .. }, Type::Bool, Value::Bits(bits))
-            | (Type::Bool, Type::Bits { width: 1, .. } | Type::Bool, Value::Bits(bits)) => Ok(Typed::bits(to.clone(), bits)),
-            (Type::Bits { signed, .. }, Type::Int, Value::Bits(bits)) if bits.as_const().is_some() => {
-                let value = bits.as_const().map(|value| value.to_int(*signed)).unwrap_or_default();
+            | (Type::Bool, Type::Bits { width: 1, .. } | Type::Bool, Value::Bits(bits)) => {
+                Ok(Typed::bits(to.clone(), bits))
+            }
+            (Type::Bits { signed, .. }, Type::Int, Value::Bits(bits))
+                if bits.as_const().is_some() =>
+            {
+                let value = bits
+                    .as_const()
+                    .map(|value| value.to_int(*signed))
+                    .unwrap_or_default();
                 Ok(Typed::int(value))
             }
             _ => self.coerce(whole.span, typed, &to),
         }
     }
 
-    fn mux_expr(&mut self, whole: &Expr, condition: &Expr, then: &Expr, otherwise: &Expr) -> Elab<Typed> {
+    fn mux_expr(
+        &mut self,
+        whole: &Expr,
+        condition: &Expr,
+        then: &Expr,
+        otherwise: &Expr,
+    ) -> Elab<Typed> {
         let condition = self.condition(condition)?;
         if let Some(known) = condition.as_const() {
             let chosen = if known.is_zero() { otherwise } else { then };
@@ -357,13 +479,24 @@ impl Elaborator<'_> {
             }
             return Ok(typed);
         }
-        let condition = if has_effects(then) || has_effects(otherwise) { self.stable(&condition) } else { condition };
+        let condition = if has_effects(then) || has_effects(otherwise) {
+            self.stable(&condition)
+        } else {
+            condition
+        };
         let (a, then_block) = self.collect(|this| this.expr(then));
         let (b, else_block) = self.collect(|this| this.expr(otherwise));
         let (a, b) = (a?, b?);
-        let ty = if matches!(a.ty, Type::Int | Type::List(_) | Type::Record(_) | Type::Invalid) { b.ty.clone() } else { a.ty.clone() };
+        let ty = if matches!(
+            a.ty,
+            Type::Int | Type::List(_) | Type::Record(_) | Type::Invalid
+        ) {
+            b.ty.clone()
+        } else {
+            a.ty.clone()
+        };
         if matches!(ty, Type::Int) {
-            return Err(self.error(whole.span, "the width of the result is not known").into_cast_hint());
+            return Err(self.error(whole.span, "the width of the result is not known"));
         }
         let a = self.coerce(then.span, a, &ty)?;
         let b = self.coerce(otherwise.span, b, &ty)?;
@@ -377,7 +510,11 @@ impl Elaborator<'_> {
         };
         let then = branch(self, then_block, &a.value);
         let otherwise = branch(self, else_block, &b.value);
-        self.emit(StmtKind::If { condition, then, otherwise });
+        self.emit(StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        });
         Ok(Typed::new(ty, self.read(&place)))
     }
 
@@ -388,16 +525,37 @@ impl Elaborator<'_> {
         let b = b?;
         let is_and = op == Binary::And;
         if block.is_empty() {
-            let op = if is_and { ir::BinaryOp::And } else { ir::BinaryOp::Or };
+            let op = if is_and {
+                ir::BinaryOp::And
+            } else {
+                ir::BinaryOp::Or
+            };
             return Ok(Typed::flag(ir::Expr::binary(op, a, b)));
         }
         let slot = self.temp(1);
-        self.emit(StmtKind::Assign { dst: slot, value: a });
+        self.emit(StmtKind::Assign {
+            dst: slot,
+            value: a,
+        });
         let mut then = block;
-        then.push(ir::Stmt { kind: StmtKind::Assign { dst: slot, value: b }, span: self.span });
+        then.push(ir::Stmt {
+            kind: StmtKind::Assign {
+                dst: slot,
+                value: b,
+            },
+            span: self.span,
+        });
         let value = self.slot_expr(slot);
-        let condition = if is_and { value.clone() } else { value.clone().not() };
-        self.emit(StmtKind::If { condition, then, otherwise: Vec::new() });
+        let condition = if is_and {
+            value.clone()
+        } else {
+            value.clone().not()
+        };
+        self.emit(StmtKind::If {
+            condition,
+            then,
+            otherwise: Vec::new(),
+        });
         Ok(Typed::flag(value))
     }
 
@@ -407,11 +565,21 @@ impl Elaborator<'_> {
     pub(crate) fn place(&mut self, expr: &Expr) -> Elab<(Type, Place, bool)> {
         match &expr.kind {
             ExprKind::Name { name, global } => {
-                let found = if *global { self.globals.get(&name.text) } else { self.lookup(&name.text) };
+                let found = if *global {
+                    self.globals.get(&name.text)
+                } else {
+                    self.lookup(&name.text)
+                };
                 match found.cloned() {
-                    Some(Entity::Place { ty, place, writable }) => Ok((ty, place, writable)),
+                    Some(Entity::Place {
+                        ty,
+                        place,
+                        writable,
+                    }) => Ok((ty, place, writable)),
                     Some(Entity::Broken) => Err(Reported),
-                    Some(_) => Err(self.error(expr.span, format!("`{}` cannot be written", name.text))),
+                    Some(_) => {
+                        Err(self.error(expr.span, format!("`{}` cannot be written", name.text)))
+                    }
                     None => Err(self.undeclared(name)),
                 }
             }
@@ -430,11 +598,16 @@ impl Elaborator<'_> {
             }
             ExprKind::Slice(base, high, low) => {
                 let (ty, place, writable) = self.place(base)?;
-                let Some(width) = ty.scalar_width().filter(|_| matches!(ty.base(), Type::Bits { .. })) else {
+                let Some(width) = ty
+                    .scalar_width()
+                    .filter(|_| matches!(ty.base(), Type::Bits { .. }))
+                else {
                     return Err(self.error(base.span, format!("{ty} has no slices")));
                 };
                 let (high, low) = self.slice_bounds(high, low, width)?;
-                let Some(place) = slice_place(&place, high, low) else { return Err(Reported) };
+                let Some(place) = slice_place(&place, high, low) else {
+                    return Err(Reported);
+                };
                 Ok((Type::bits(high - low + 1), place, writable))
             }
             _ => Err(self.error(expr.span, "this cannot be written")),
@@ -459,12 +632,24 @@ impl Elaborator<'_> {
                     self.check_bounds(ir::Expr::binary(ir::BinaryOp::Ne, next.clone(), zero));
                     ir::Expr::binary(ir::BinaryOp::Sub, next, ir::Expr::number(32, 1))
                 }
-                _ => return Err(self.error(name.span, format!("`{}` of a stack cannot be written", name.text))),
+                _ => {
+                    return Err(self.error(
+                        name.span,
+                        format!("`{}` of a stack cannot be written", name.text),
+                    ));
+                }
             };
             if self.stage != Stage::Parser {
-                return Err(self.error(name.span, format!("`{}` can only be used in a parser", name.text)));
+                return Err(self.error(
+                    name.span,
+                    format!("`{}` can only be used in a parser", name.text),
+                ));
             }
-            return Ok((element.as_ref().clone(), Place::Chosen(Box::new(at), parts.clone()), writable));
+            return Ok((
+                element.as_ref().clone(),
+                Place::Chosen(Box::new(at), parts.clone()),
+                writable,
+            ));
         }
         let parts = ty.parts().unwrap_or_default();
         let Some(index) = parts.iter().position(|(field, _)| *field == name.text) else {
@@ -477,10 +662,15 @@ impl Elaborator<'_> {
     /// Storage of a part of an aggregate.
     pub(crate) fn part_place(&self, place: &Place, index: usize) -> Option<Place> {
         match place {
-            Place::Parts(parts) | Place::Union(parts) | Place::Stack(_, parts) => parts.get(index).cloned(),
+            Place::Parts(parts) | Place::Union(parts) | Place::Stack(_, parts) => {
+                parts.get(index).cloned()
+            }
             Place::Header(id) => self.header_fields[id.index()].get(index).cloned(),
             Place::Chosen(at, places) => {
-                let parts: Option<Vec<Place>> = places.iter().map(|place| self.part_place(place, index)).collect();
+                let parts: Option<Vec<Place>> = places
+                    .iter()
+                    .map(|place| self.part_place(place, index))
+                    .collect();
                 Some(Place::Chosen(at.clone(), Rc::new(parts?)))
             }
             _ => None,
@@ -493,17 +683,13 @@ fn slice_place(place: &Place, high: u32, low: u32) -> Option<Place> {
         Place::Slot(slot) => Some(Place::Slice(*slot, high, low)),
         Place::Slice(slot, _, base) => Some(Place::Slice(*slot, high + base, low + base)),
         Place::Chosen(at, places) => {
-            let parts: Option<Vec<Place>> = places.iter().map(|place| slice_place(place, high, low)).collect();
+            let parts: Option<Vec<Place>> = places
+                .iter()
+                .map(|place| slice_place(place, high, low))
+                .collect();
             Some(Place::Chosen(at.clone(), Rc::new(parts?)))
         }
         _ => None,
-    }
-}
-
-impl Reported {
-    /// Marks errors that a cast would cure; they are reported with the same words everywhere.
-    fn into_cast_hint(self) -> Self {
-        self
     }
 }
 
@@ -517,10 +703,13 @@ pub(crate) fn has_effects(expr: &Expr) -> bool {
         }
         ExprKind::Member(base, _) => has_effects(base),
         ExprKind::Unary(_, a) | ExprKind::Cast(_, a) => has_effects(a),
-        ExprKind::Binary(_, a, b) | ExprKind::Index(a, b) | ExprKind::Mask(a, b) | ExprKind::Range(a, b) => {
-            has_effects(a) || has_effects(b)
+        ExprKind::Binary(_, a, b)
+        | ExprKind::Index(a, b)
+        | ExprKind::Mask(a, b)
+        | ExprKind::Range(a, b) => has_effects(a) || has_effects(b),
+        ExprKind::Mux(a, b, c) | ExprKind::Slice(a, b, c) => {
+            has_effects(a) || has_effects(b) || has_effects(c)
         }
-        ExprKind::Mux(a, b, c) | ExprKind::Slice(a, b, c) => has_effects(a) || has_effects(b) || has_effects(c),
         ExprKind::List(items) => items.iter().any(has_effects),
         ExprKind::Record(fields) => fields.iter().any(|(_, value)| has_effects(value)),
         _ => false,
@@ -543,7 +732,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut corner = row[0];
         row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
-            let next = (corner + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            let next = (corner + usize::from(x != y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
             corner = row[j + 1];
             row[j + 1] = next;
         }

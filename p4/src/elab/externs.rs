@@ -4,7 +4,10 @@
 use std::rc::Rc;
 
 use crate::{
-    ast::{Annotations, Arg, Decl, DeclId, DeclKind, Direction, Expr, ExprKind, Name, Signature, TypeExpr},
+    ast::{
+        Annotations, Arg, Decl, DeclId, DeclKind, Direction, Expr, ExprKind, Name, Signature,
+        TypeExpr,
+    },
     ir::{self, Extern, HashAlgorithm, SlotId, SlotKind, StmtKind},
     source::Span,
 };
@@ -67,39 +70,67 @@ impl Elaborator<'_> {
         annotations: &Annotations,
         span: Span,
     ) -> Elab<InstanceKind> {
-        let DeclKind::ExternObject { constructors, type_params, .. } = &decl.kind else { return Err(Reported) };
-        let Some(constructor) = constructors.iter().find(|one| one.params.len() == args.len()).or(constructors.first())
+        let DeclKind::ExternObject {
+            constructors,
+            type_params,
+            ..
+        } = &decl.kind
+        else {
+            return Err(Reported);
+        };
+        let Some(constructor) = constructors
+            .iter()
+            .find(|one| one.params.len() == args.len())
+            .or(constructors.first())
         else {
             return Err(self.error(span, format!("`{}` cannot be instantiated", decl.name.text)));
         };
         let bound = self.match_args(&constructor.params, args, span)?;
         let scope = self.type_scope(type_params, type_args);
-        let types = self.within(vec![Rc::new(scope)], |this| this.resolve_params(&constructor.params))?;
+        let types = self.within(vec![Rc::new(scope)], |this| {
+            this.resolve_params(&constructor.params)
+        })?;
         let mut values = Vec::new();
         for (arg, ty) in bound.iter().zip(&types) {
             let Some(arg) = arg else { return Err(Reported) };
             values.push(self.const_bits(arg, ty)?.to_u64().unwrap_or(u64::MAX));
         }
         let at = |index: usize| values.get(index).copied().unwrap_or(0);
-        let data = type_args.first().map_or(Type::Void, |ty| self.substitute(ty));
+        let data = type_args
+            .first()
+            .map_or(Type::Void, |ty| self.substitute(ty));
         let kind = match &*decl.name.text {
-            "counter" => InstanceKind::Counter(self.new_counter(name, at(1), ir::Cells::Indirect(at(0)))),
-            "direct_counter" => InstanceKind::DirectCounter(self.new_counter(name, at(0), ir::Cells::Unused)),
+            "counter" => {
+                InstanceKind::Counter(self.new_counter(name, at(1), ir::Cells::Indirect(at(0))))
+            }
+            "direct_counter" => {
+                InstanceKind::DirectCounter(self.new_counter(name, at(0), ir::Cells::Unused))
+            }
             "meter" => InstanceKind::Meter(self.new_meter(name, at(1), ir::Cells::Indirect(at(0)))),
-            "direct_meter" => InstanceKind::DirectMeter(self.new_meter(name, at(0), ir::Cells::Unused)),
+            "direct_meter" => {
+                InstanceKind::DirectMeter(self.new_meter(name, at(0), ir::Cells::Unused))
+            }
             "register" => {
                 let Some(width) = data.scalar_width() else {
                     return Err(self.unsupported(span, &format!("a register of {data}")));
                 };
                 let id = ir::RegisterId(u32::try_from(self.registers.len()).unwrap_or(u32::MAX));
-                self.registers.push(ir::Register { name: name.to_owned(), p4info_id: 0, width, size: at(0) });
+                self.registers.push(ir::Register {
+                    name: name.to_owned(),
+                    p4info_id: 0,
+                    width,
+                    size: at(0),
+                });
                 InstanceKind::Register(id, data.clone())
             }
             "action_profile" => InstanceKind::ActionProfile(self.new_profile(name, at(0), None)),
             "action_selector" => {
                 let algorithm = algorithm(at(0));
                 let output_width = u32::try_from(at(2)).unwrap_or(u32::MAX);
-                let selector = Some(ir::Selector { algorithm, output_width });
+                let selector = Some(ir::Selector {
+                    algorithm,
+                    output_width,
+                });
                 InstanceKind::ActionProfile(self.new_profile(name, at(1), selector))
             }
             _ => return Ok(InstanceKind::Other),
@@ -122,20 +153,44 @@ impl Elaborator<'_> {
             _ => ir::CounterUnit::Both,
         };
         let id = ir::CounterId(u32::try_from(self.counters.len()).unwrap_or(u32::MAX));
-        self.counters.push(ir::Counter { name: name.to_owned(), p4info_id: 0, unit, cells });
+        self.counters.push(ir::Counter {
+            name: name.to_owned(),
+            p4info_id: 0,
+            unit,
+            cells,
+        });
         id
     }
 
     fn new_meter(&mut self, name: &str, unit: u64, cells: ir::Cells) -> ir::MeterId {
-        let unit = if unit == 0 { ir::MeterUnit::Packets } else { ir::MeterUnit::Bytes };
+        let unit = if unit == 0 {
+            ir::MeterUnit::Packets
+        } else {
+            ir::MeterUnit::Bytes
+        };
         let id = ir::MeterId(u32::try_from(self.meters.len()).unwrap_or(u32::MAX));
-        self.meters.push(ir::Meter { name: name.to_owned(), p4info_id: 0, unit, cells });
+        self.meters.push(ir::Meter {
+            name: name.to_owned(),
+            p4info_id: 0,
+            unit,
+            cells,
+        });
         id
     }
 
-    fn new_profile(&mut self, name: &str, size: u64, selector: Option<ir::Selector>) -> ir::ActionProfileId {
+    fn new_profile(
+        &mut self,
+        name: &str,
+        size: u64,
+        selector: Option<ir::Selector>,
+    ) -> ir::ActionProfileId {
         let id = ir::ActionProfileId(u32::try_from(self.action_profiles.len()).unwrap_or(u32::MAX));
-        self.action_profiles.push(ir::ActionProfile { name: name.to_owned(), p4info_id: 0, size, selector });
+        self.action_profiles.push(ir::ActionProfile {
+            name: name.to_owned(),
+            p4info_id: 0,
+            size,
+            selector,
+        });
         id
     }
 
@@ -156,13 +211,18 @@ impl Elaborator<'_> {
         scope.extend(self.type_scope(&signature.type_params, &explicit));
         let scope = vec![Rc::new(scope)];
         let (types, ret) = self.within(scope, |this| {
-            Ok((this.resolve_params(&signature.params)?, this.resolve(&signature.ret)?))
+            Ok((
+                this.resolve_params(&signature.params)?,
+                this.resolve(&signature.ret)?,
+            ))
         })?;
         let mut passed = Vec::new();
         for ((param, ty), arg) in signature.params.iter().zip(&types).zip(matched) {
             let Some(arg) = arg else { continue };
             passed.push(match param.direction {
-                Direction::Out | Direction::InOut => Passed::Target(self.target(param.direction, ty, arg)?.1),
+                Direction::Out | Direction::InOut => {
+                    Passed::Target(self.target(param.direction, ty, arg)?.1)
+                }
                 _ => Passed::Value(arg.span, self.expr_as(arg, ty)?),
             });
         }
@@ -171,6 +231,7 @@ impl Elaborator<'_> {
     }
 
     /// A method of an extern object.
+    #[expect(clippy::too_many_lines, reason = "one arm for each method")]
     pub(crate) fn extern_method(
         &mut self,
         span: Span,
@@ -188,27 +249,54 @@ impl Elaborator<'_> {
         let Type::Object(decl, object_args) = ty else {
             return Err(self.unsupported(span, "a method of this extern"));
         };
-        let DeclKind::ExternObject { methods, type_params, .. } = &decl.kind else { return Err(Reported) };
-        let named: Vec<_> = methods.iter().filter(|one| one.name.text == method.text).collect();
-        let fitting = named.iter().find(|one| one.params.len() == args.len()).or(named.first());
+        let DeclKind::ExternObject {
+            methods,
+            type_params,
+            ..
+        } = &decl.kind
+        else {
+            return Err(Reported);
+        };
+        let named: Vec<_> = methods
+            .iter()
+            .filter(|one| one.name.text == method.text)
+            .collect();
+        let fitting = named
+            .iter()
+            .find(|one| one.params.len() == args.len())
+            .or(named.first());
         let Some(signature) = fitting else {
-            return Err(self.error(method.span, format!("`{}` has no method `{}`", decl.name.text, method.text)));
+            return Err(self.error(
+                method.span,
+                format!("`{}` has no method `{}`", decl.name.text, method.text),
+            ));
         };
         let outer = self.type_scope(type_params, &object_args);
-        if let (InstanceKind::Register(_, data), Some(param)) = (&instance.kind, object_args.first()) {
+        if let (InstanceKind::Register(_, data), Some(param)) =
+            (&instance.kind, object_args.first())
+        {
             self.unify(param, data);
         }
         let (mut args, _) = self.extern_args(span, signature, outer, type_args, args)?;
         match (&instance.kind, &*method.text) {
             (InstanceKind::Counter(counter), "count") => {
                 let index = self.index_bits(&mut args)?;
-                self.emit_extern(Extern::Count { counter: *counter, index });
+                self.emit_extern(Extern::Count {
+                    counter: *counter,
+                    index,
+                });
             }
-            (InstanceKind::DirectCounter(counter), "count") => self.emit_extern(Extern::CountDirect(*counter)),
+            (InstanceKind::DirectCounter(counter), "count") => {
+                self.emit_extern(Extern::CountDirect(*counter));
+            }
             (InstanceKind::Meter(meter), "execute_meter") => {
                 let index = self.index_bits(&mut args)?;
                 let place = args.place()?;
-                self.write_result(&place, |dst| Extern::ExecuteMeter { meter: *meter, index, dst })?;
+                self.write_result(&place, |dst| Extern::ExecuteMeter {
+                    meter: *meter,
+                    index,
+                    dst,
+                })?;
             }
             (InstanceKind::DirectMeter(meter), "read") => {
                 let place = args.place()?;
@@ -217,14 +305,27 @@ impl Elaborator<'_> {
             (InstanceKind::Register(register, _), "read") => {
                 let place = args.place()?;
                 let index = self.index_bits(&mut args)?;
-                self.write_result(&place, |dst| Extern::ReadRegister { register: *register, index, dst })?;
+                self.write_result(&place, |dst| Extern::ReadRegister {
+                    register: *register,
+                    index,
+                    dst,
+                })?;
             }
             (InstanceKind::Register(register, _), "write") => {
                 let index = self.index_bits(&mut args)?;
                 let value = self.next_bits(&mut args)?;
-                self.emit_extern(Extern::WriteRegister { register: *register, index, value });
+                self.emit_extern(Extern::WriteRegister {
+                    register: *register,
+                    index,
+                    value,
+                });
             }
-            _ => return Err(self.unsupported(span, &format!("method `{}` of `{}`", method.text, decl.name.text))),
+            _ => {
+                return Err(self.unsupported(
+                    span,
+                    &format!("method `{}` of `{}`", method.text, decl.name.text),
+                ));
+            }
         }
         Ok(Typed::void())
     }
@@ -241,7 +342,9 @@ impl Elaborator<'_> {
             Place::Nowhere => self.temp(32),
             other => match self.read(other) {
                 Value::Bits(bits) => self.temp(bits.width),
-                _ => return Err(self.error(self.span, "the result is one number, not an aggregate")),
+                _ => {
+                    return Err(self.error(self.span, "the result is one number, not an aggregate"));
+                }
             },
         };
         self.emit(StmtKind::Extern(call(slot)));
@@ -286,7 +389,9 @@ impl Elaborator<'_> {
                     self.flat_bits(span, field, list)?;
                 }
             }
-            Value::Int(_) => return Err(self.error(span, "the width of this integer is not known; add a cast")),
+            Value::Int(_) => {
+                return Err(self.error(span, "the width of this integer is not known; add a cast"));
+            }
             _ => return Err(self.error(span, "this is not data")),
         }
         Ok(())
@@ -302,17 +407,25 @@ impl Elaborator<'_> {
     fn algorithm(&mut self, args: &mut Args) -> Elab<HashAlgorithm> {
         let (span, typed) = args.typed()?;
         match &typed.value {
-            Value::Bits(bits) if bits.as_const().is_some() => {
-                Ok(algorithm(bits.as_const().and_then(ir::Const::to_u64).unwrap_or(0)))
-            }
+            Value::Bits(bits) if bits.as_const().is_some() => Ok(algorithm(
+                bits.as_const().and_then(ir::Const::to_u64).unwrap_or(0),
+            )),
             _ => Err(self.error(span, "the algorithm must be known at compile time")),
         }
     }
 
     /// Methods of `packet_in`.
-    fn packet_in(&mut self, span: Span, method: &Name, type_args: &[TypeExpr], args: &[Arg]) -> Elab<Typed> {
+    fn packet_in(
+        &mut self,
+        span: Span,
+        method: &Name,
+        type_args: &[TypeExpr],
+        args: &[Arg],
+    ) -> Elab<Typed> {
         match &*method.text {
-            "extract" if args.len() == 2 => Err(self.unsupported(span, "`extract` with a `varbit`")),
+            "extract" if args.len() == 2 => {
+                Err(self.unsupported(span, "`extract` with a `varbit`"))
+            }
             "extract" => {
                 let arg = self.only(args, span)?;
                 self.extract(span, arg)?;
@@ -326,10 +439,16 @@ impl Elaborator<'_> {
                 Ok(Typed::void())
             }
             "length" => {
-                let length = ir::Expr { kind: ir::ExprKind::PacketLength, width: 32 };
+                let length = ir::Expr {
+                    kind: ir::ExprKind::PacketLength,
+                    width: 32,
+                };
                 Ok(Typed::bits(Type::bits(32), length))
             }
-            _ => Err(self.error(method.span, format!("`packet_in` has no method `{}`", method.text))),
+            _ => Err(self.error(
+                method.span,
+                format!("`packet_in` has no method `{}`", method.text),
+            )),
         }
     }
 
@@ -351,10 +470,14 @@ impl Elaborator<'_> {
             return Err(self.error(arg.span, "this header is read-only"));
         }
         if !ty.is_header() {
-            return Err(self.error(arg.span, format!("only a header can be extracted, not {ty}")));
+            return Err(self.error(
+                arg.span,
+                format!("only a header can be extracted, not {ty}"),
+            ));
         }
         self.extract_place(&place);
-        self.only_member(arg, false)
+        self.only_member(arg, false);
+        Ok(())
     }
 
     fn extract_place(&mut self, place: &Place) {
@@ -365,9 +488,16 @@ impl Elaborator<'_> {
                 let mut cases = Vec::new();
                 for (number, place) in (0_u64..).zip(places.iter()) {
                     let ((), body) = self.collect(|this| this.extract_place(place));
-                    cases.push(ir::SwitchCase { values: vec![ir::Const::new(key.width, number)], body });
+                    cases.push(ir::SwitchCase {
+                        values: vec![ir::Const::new(key.width, number)],
+                        body,
+                    });
                 }
-                self.emit(StmtKind::Switch { key, cases, default: Vec::new() });
+                self.emit(StmtKind::Switch {
+                    key,
+                    cases,
+                    default: Vec::new(),
+                });
             }
             _ => {}
         }
@@ -390,7 +520,10 @@ impl Elaborator<'_> {
         });
         self.emit(StmtKind::Lookahead(slots));
         for slot in valid {
-            self.emit(StmtKind::Assign { dst: slot, value: ir::Expr::flag(true) });
+            self.emit(StmtKind::Assign {
+                dst: slot,
+                value: ir::Expr::flag(true),
+            });
         }
         let value = self.read(&place);
         Ok(Typed::new(ty, value))
@@ -399,7 +532,10 @@ impl Elaborator<'_> {
     /// `packet_out.emit`
     fn emit_call(&mut self, span: Span, method: &Name, args: &[Arg]) -> Elab<Typed> {
         if &*method.text != "emit" {
-            return Err(self.error(method.span, format!("`packet_out` has no method `{}`", method.text)));
+            return Err(self.error(
+                method.span,
+                format!("`packet_out` has no method `{}`", method.text),
+            ));
         }
         let arg = self.only(args, span)?;
         let typed = self.expr(arg)?;
@@ -410,14 +546,15 @@ impl Elaborator<'_> {
     fn emit_value(&mut self, arg: &Expr, ty: &Type, value: &Value) -> Elab<()> {
         match value {
             Value::Header(header) => {
-                let id = match header.source {
-                    Some(id) => id,
-                    None => {
-                        let place = self.allocate(arg.span, "emitted", ty)?;
-                        self.write(&place, value);
-                        let Place::Header(id) = place else { return Err(Reported) };
-                        id
-                    }
+                let id = if let Some(id) = header.source {
+                    id
+                } else {
+                    let place = self.allocate(arg.span, "emitted", ty)?;
+                    self.write(&place, value);
+                    let Place::Header(id) = place else {
+                        return Err(Reported);
+                    };
+                    id
                 };
                 self.emit(StmtKind::Emit(id));
                 Ok(())
@@ -429,7 +566,9 @@ impl Elaborator<'_> {
                 Ok(())
             }
             Value::Stack(values) => {
-                let Type::Stack(element, _) = ty else { return Err(Reported) };
+                let Type::Stack(element, _) = ty else {
+                    return Err(Reported);
+                };
                 for value in values.iter() {
                     self.emit_value(arg, element, value)?;
                 }
@@ -447,9 +586,13 @@ impl Elaborator<'_> {
         type_args: &[TypeExpr],
         args: &[Arg],
     ) -> Elab<Typed> {
-        let DeclKind::ExternFunction(signature) = &decl.kind else { return Err(Reported) };
+        let DeclKind::ExternFunction(signature) = &decl.kind else {
+            return Err(Reported);
+        };
         let name = signature.name.text.clone();
-        let (mut args, ret) = self.extern_args(span, signature, super::Scope::new(), type_args, args)?;
+        self.info.calls_externs |= self.stage != Stage::Parser;
+        let (mut args, ret) =
+            self.extern_args(span, signature, super::Scope::new(), type_args, args)?;
         match &*name {
             "verify" => {
                 if self.stage != Stage::Parser {
@@ -462,7 +605,10 @@ impl Elaborator<'_> {
             "static_assert" => return self.static_assert(span, &mut args),
             "mark_to_drop" => {
                 let (egress_spec, mcast_grp) = self.drop_slots(&mut args)?;
-                self.emit_extern(Extern::MarkToDrop { egress_spec, mcast_grp });
+                self.emit_extern(Extern::MarkToDrop {
+                    egress_spec,
+                    mcast_grp,
+                });
             }
             "assert" => {
                 let condition = self.next_bits(&mut args)?;
@@ -477,11 +623,16 @@ impl Elaborator<'_> {
                 self.emit_extern(Extern::Truncate(length));
             }
             "random" | "hash" => self.number_function(&name, &mut args)?,
-            "verify_checksum" | "update_checksum" | "verify_checksum_with_payload" | "update_checksum_with_payload" => {
+            "verify_checksum"
+            | "update_checksum"
+            | "verify_checksum_with_payload"
+            | "update_checksum_with_payload" => {
                 self.checksum_function(&name, &mut args)?;
             }
             "digest" => self.digest(span, &mut args)?,
-            "clone" | "clone_preserving_field_list" | "resubmit_preserving_field_list"
+            "clone"
+            | "clone_preserving_field_list"
+            | "resubmit_preserving_field_list"
             | "recirculate_preserving_field_list" => self.copy_function(&name, &mut args)?,
             "log_msg" => self.log_msg(&mut args)?,
             _ => return Err(self.unsupported(span, &format!("extern function `{name}`"))),
@@ -495,7 +646,13 @@ impl Elaborator<'_> {
         match condition.as_const() {
             Some(value) if value.is_zero() => {
                 let text = match args.typed() {
-                    Ok((_, Typed { value: Value::Str(text), .. })) => format!(": {text}"),
+                    Ok((
+                        _,
+                        Typed {
+                            value: Value::Str(text),
+                            ..
+                        },
+                    )) => format!(": {text}"),
                     _ => String::new(),
                 };
                 Err(self.error(span, format!("static assertion failed{text}")))
@@ -511,7 +668,10 @@ impl Elaborator<'_> {
             Ok(Place::Parts(parts)) => parts,
             Ok(_) => return Err(Reported),
             Err(_) => {
-                let slots = (self.standard.get(EgressSpec as usize), self.standard.get(McastGrp as usize));
+                let slots = (
+                    self.standard.get(EgressSpec as usize),
+                    self.standard.get(McastGrp as usize),
+                );
                 return match slots {
                     (Some(a), Some(b)) => Ok((*a, *b)),
                     _ => Err(Reported),
@@ -535,7 +695,13 @@ impl Elaborator<'_> {
         let base = self.next_bits(args)?;
         let data = self.data(args)?;
         let max = self.next_bits(args)?;
-        self.write_result(&place, |dst| Extern::Hash { dst, algorithm, base, data, max })
+        self.write_result(&place, |dst| Extern::Hash {
+            dst,
+            algorithm,
+            base,
+            data,
+            max,
+        })
     }
 
     fn checksum_function(&mut self, name: &str, args: &mut Args) -> Elab<()> {
@@ -545,22 +711,45 @@ impl Elaborator<'_> {
         if name.starts_with("verify") {
             let checksum = self.next_bits(args)?;
             let algorithm = self.algorithm(args)?;
-            self.emit_extern(Extern::VerifyChecksum { condition, data, checksum, algorithm, with_payload });
+            self.emit_extern(Extern::VerifyChecksum {
+                condition,
+                data,
+                checksum,
+                algorithm,
+                with_payload,
+            });
             return Ok(());
         }
         let place = args.place()?;
         let algorithm = self.algorithm(args)?;
         if !matches!(place, Place::Slot(_)) {
             let old = self.read(&place);
-            let Value::Bits(old) = old else { return Err(Reported) };
+            let Value::Bits(old) = old else {
+                return Err(Reported);
+            };
             let slot = self.temp(old.width);
-            self.emit(StmtKind::Assign { dst: slot, value: old });
-            self.emit_extern(Extern::UpdateChecksum { condition, data, dst: slot, algorithm, with_payload });
+            self.emit(StmtKind::Assign {
+                dst: slot,
+                value: old,
+            });
+            self.emit_extern(Extern::UpdateChecksum {
+                condition,
+                data,
+                dst: slot,
+                algorithm,
+                with_payload,
+            });
             let value = Value::Bits(self.slot_expr(slot));
             self.write(&place, &value);
             return Ok(());
         }
-        self.write_result(&place, |dst| Extern::UpdateChecksum { condition, data, dst, algorithm, with_payload })
+        self.write_result(&place, |dst| Extern::UpdateChecksum {
+            condition,
+            data,
+            dst,
+            algorithm,
+            with_payload,
+        })
     }
 
     fn digest(&mut self, span: Span, args: &mut Args) -> Elab<()> {
@@ -579,12 +768,24 @@ impl Elaborator<'_> {
         } else {
             let mut fields = Vec::new();
             digest_fields("", &ty, &mut fields);
-            self.info.digests.push(DigestInfo { name: name.clone(), ty, span });
-            self.digests.push(ir::Digest { name, p4info_id: 0, fields });
+            self.info.digests.push(DigestInfo {
+                name: name.clone(),
+                ty,
+                span,
+            });
+            self.digests.push(ir::Digest {
+                name,
+                p4info_id: 0,
+                fields,
+            });
             self.digests.len() - 1
         };
         let digest = ir::DigestId(u32::try_from(index).unwrap_or(u32::MAX));
-        self.emit_extern(Extern::Digest { digest, receiver, values });
+        self.emit_extern(Extern::Digest {
+            digest,
+            receiver,
+            values,
+        });
         Ok(())
     }
 
@@ -595,11 +796,21 @@ impl Elaborator<'_> {
             let kind = match bits.as_const().and_then(ir::Const::to_u64) {
                 Some(0) => ir::CloneKind::IngressToEgress,
                 Some(_) => ir::CloneKind::EgressToEgress,
-                None => return Err(self.error(span, "the kind of clone must be known at compile time")),
+                None => {
+                    return Err(self.error(span, "the kind of clone must be known at compile time"));
+                }
             };
             let session = self.next_bits(args)?;
-            let field_list = if name == "clone" { None } else { Some(self.next_bits(args)?) };
-            self.emit_extern(Extern::Clone { kind, session, field_list });
+            let field_list = if name == "clone" {
+                None
+            } else {
+                Some(self.next_bits(args)?)
+            };
+            self.emit_extern(Extern::Clone {
+                kind,
+                session,
+                field_list,
+            });
             return Ok(());
         }
         let field_list = self.next_bits(args)?;
@@ -622,7 +833,8 @@ impl Elaborator<'_> {
                 Value::Parts(parts) => {
                     for part in parts.iter() {
                         match part {
-                            Value::Int(_) => values.push(self.bits_of(span, &Typed::new(Type::Int, part.clone()))?),
+                            Value::Int(_) => values
+                                .push(self.bits_of(span, &Typed::new(Type::Int, part.clone()))?),
                             part => self.flat_bits(span, part, &mut values)?,
                         }
                     }
@@ -634,7 +846,10 @@ impl Elaborator<'_> {
                 self.flat_bits(span, &value, &mut values)?;
             }
         }
-        self.emit_extern(Extern::LogMsg { format: format.to_string(), values });
+        self.emit_extern(Extern::LogMsg {
+            format: format.to_string(),
+            values,
+        });
         Ok(())
     }
 }
@@ -648,10 +863,17 @@ fn algorithm(number: u64) -> HashAlgorithm {
 
 fn digest_fields(prefix: &str, ty: &Type, fields: &mut Vec<ir::DigestField>) {
     match (ty.scalar_width(), ty.parts()) {
-        (Some(width), _) => fields.push(ir::DigestField { name: prefix.to_owned(), width }),
+        (Some(width), _) => fields.push(ir::DigestField {
+            name: prefix.to_owned(),
+            width,
+        }),
         (None, Some(parts)) => {
             for (name, ty) in parts {
-                let name = if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
+                let name = if prefix.is_empty() {
+                    name.to_string()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 digest_fields(&name, &ty, fields);
             }
         }

@@ -15,7 +15,13 @@ use super::{
 
 impl Elaborator<'_> {
     /// A method of a value.
-    pub(crate) fn value_method(&mut self, whole: &Expr, base: &Expr, method: &Name, args: &[Arg]) -> Elab<Typed> {
+    pub(crate) fn value_method(
+        &mut self,
+        whole: &Expr,
+        base: &Expr,
+        method: &Name,
+        args: &[Arg],
+    ) -> Elab<Typed> {
         match &*method.text {
             "setValid" | "setInvalid" => {
                 let (ty, place, writable) = self.place(base)?;
@@ -31,7 +37,7 @@ impl Elaborator<'_> {
                 let valid = &*method.text == "setValid";
                 self.set_valid(&place, valid);
                 if valid {
-                    self.only_member(base, true)?;
+                    self.only_member(base, true);
                 }
                 Ok(Typed::void())
             }
@@ -40,7 +46,9 @@ impl Elaborator<'_> {
                 let count = self.const_int(count)?;
                 let (ty, place, writable) = self.place(base)?;
                 let (Type::Stack(_, size), Place::Stack(..), true) = (&ty, &place, writable) else {
-                    return Err(self.error(base.span, "this is not a header stack that can be written"));
+                    return Err(
+                        self.error(base.span, "this is not a header stack that can be written")
+                    );
                 };
                 let Ok(count) = u32::try_from(count) else {
                     return Err(self.error(whole.span, "the count must not be negative"));
@@ -79,7 +87,11 @@ impl Elaborator<'_> {
     /// Size of a type; only a `varbit` makes the least and the greatest size differ.
     pub(crate) fn size_method(&mut self, method: &Name, ty: &Type) -> Elab<Typed> {
         let most = ty.total_width();
-        let bits = if method.text.starts_with("max") { most } else { least_width(ty) };
+        let bits = if method.text.starts_with("max") {
+            most
+        } else {
+            least_width(ty)
+        };
         match &*method.text {
             "minSizeInBits" | "maxSizeInBits" => Ok(Typed::int(bits)),
             "minSizeInBytes" | "maxSizeInBytes" => Ok(Typed::int(bits.div_ceil(8))),
@@ -92,7 +104,10 @@ impl Elaborator<'_> {
         match place {
             Place::Header(id) => {
                 let dst = self.headers[id.index()].valid;
-                self.emit(StmtKind::Assign { dst, value: Ir::flag(valid) });
+                self.emit(StmtKind::Assign {
+                    dst,
+                    value: Ir::flag(valid),
+                });
             }
             Place::Chosen(index, places) => {
                 let mut cases = Vec::new();
@@ -101,38 +116,55 @@ impl Elaborator<'_> {
                     let values = vec![crate::ir::Const::new(index.width, number)];
                     cases.push(crate::ir::SwitchCase { values, body });
                 }
-                self.emit(StmtKind::Switch { key: index.as_ref().clone(), cases, default: Vec::new() });
+                self.emit(StmtKind::Switch {
+                    key: index.as_ref().clone(),
+                    cases,
+                    default: Vec::new(),
+                });
             }
             _ => {}
         }
     }
 
     /// If a header is a member of a union, makes the other members invalid.
-    pub(crate) fn only_member(&mut self, header: &Expr, check: bool) -> Elab<()> {
-        let crate::ast::ExprKind::Member(base, name) = &header.kind else { return Ok(()) };
+    pub(crate) fn only_member(&mut self, header: &Expr, check: bool) {
+        let crate::ast::ExprKind::Member(base, name) = &header.kind else {
+            return;
+        };
         let errors = self.diagnostics.list.len();
         let found = self.place(base);
         if !check {
             self.diagnostics.list.truncate(errors);
         }
-        let Ok((ty, Place::Union(members), _)) = found else { return Ok(()) };
+        let Ok((ty, Place::Union(members), _)) = found else {
+            return;
+        };
         for ((member, _), place) in ty.parts().unwrap_or_default().iter().zip(members.iter()) {
             if *member != name.text {
                 self.set_valid(place, false);
             }
         }
-        Ok(())
     }
 
     /// `push_front` and `pop_front`: elements move by copies, the free ones become invalid.
     /// See [P4_16 §8.18](https://p4.org/p4-spec/docs/P4-16-v1.2.5.html#sec-expr-hs).
     fn shift_stack(&mut self, place: &Place, count: u32, push: bool) {
-        let Place::Stack(id, elements) = place else { return };
+        let Place::Stack(id, elements) = place else {
+            return;
+        };
         let elements = elements.clone();
         let (size, by) = (elements.len(), count as usize);
-        let order: Vec<usize> = if push { (0..size).rev().collect() } else { (0..size).collect() };
+        let order: Vec<usize> = if push {
+            (0..size).rev().collect()
+        } else {
+            (0..size).collect()
+        };
         for at in order {
-            let from = if push { at.checked_sub(by) } else { Some(at + by).filter(|from| *from < size) };
+            let from = if push {
+                at.checked_sub(by)
+            } else {
+                Some(at + by).filter(|from| *from < size)
+            };
             match from {
                 Some(from) => {
                     let value = self.read(&elements[from]);
@@ -152,7 +184,10 @@ impl Elaborator<'_> {
         } else {
             Ir::binary(BinaryOp::SubSat, now, count)
         };
-        self.emit(StmtKind::Assign { dst: next, value: moved });
+        self.emit(StmtKind::Assign {
+            dst: next,
+            value: moved,
+        });
     }
 }
 
@@ -163,7 +198,11 @@ fn least_width(ty: &Type) -> u64 {
         Type::Stack(element, size) => least_width(element) * u64::from(*size),
         _ if ty.is_union() => {
             let parts = ty.parts().unwrap_or_default();
-            parts.iter().map(|(_, ty)| least_width(ty)).min().unwrap_or(0)
+            parts
+                .iter()
+                .map(|(_, ty)| least_width(ty))
+                .min()
+                .unwrap_or(0)
         }
         _ => match ty.parts() {
             Some(parts) => parts.iter().map(|(_, ty)| least_width(ty)).sum(),

@@ -3,7 +3,12 @@
 
 use std::rc::Rc;
 
-use crate::{ast::Decl, ir::{Const, Expr}, source::Span, diagnostic::Diagnostic};
+use crate::{
+    ast::Decl,
+    diagnostic::Diagnostic,
+    ir::{Const, Expr},
+    source::Span,
+};
 
 use super::{
     Elab, Elaborator, Entity, Reported, Scope, TypeDef, params_of,
@@ -20,9 +25,16 @@ impl Elaborator<'_> {
 
     /// A type with inferred parameters replaced by what is known of them.
     pub(crate) fn substitute(&self, ty: &Type) -> Type {
-        let all = |list: &[Type]| list.iter().map(|ty| self.substitute(ty)).collect::<Vec<_>>();
+        let all = |list: &[Type]| {
+            list.iter()
+                .map(|ty| self.substitute(ty))
+                .collect::<Vec<_>>()
+        };
         match ty {
-            Type::Var(number) => self.bindings.get(number).map_or_else(|| ty.clone(), |known| self.substitute(known)),
+            Type::Var(number) => self
+                .bindings
+                .get(number)
+                .map_or_else(|| ty.clone(), |known| self.substitute(known)),
             Type::Stack(element, size) => Type::Stack(Rc::new(self.substitute(element)), *size),
             Type::Tuple(list) => Type::Tuple(all(list).into()),
             Type::List(list) => Type::List(all(list).into()),
@@ -54,18 +66,24 @@ impl Elaborator<'_> {
         match (&a, &b) {
             (Type::Var(x), Type::Var(y)) if x == y => true,
             (Type::Var(number), other) | (other, Type::Var(number)) => {
-                if matches!(other, Type::DontCare) || occurs(*number, other) {
-                    return matches!(other, Type::DontCare);
+                if occurs(*number, other) {
+                    return false;
                 }
                 self.bindings.insert(*number, other.clone());
                 true
             }
             (Type::Stack(x, n), Type::Stack(y, m)) => n == m && self.unify(x, y),
-            (Type::Tuple(x) | Type::List(x), Type::Tuple(y) | Type::List(y)) => self.unify_all(x, y),
+            (Type::Tuple(x) | Type::List(x), Type::Tuple(y) | Type::List(y)) => {
+                self.unify_all(x, y)
+            }
             (Type::ListOf(x), Type::ListOf(y)) => self.unify(x, y),
             (Type::Struct(x), Type::Struct(y)) if x.id == y.id => self.unify_all(&x.args, &y.args),
             (Type::Object(x, xs), Type::Object(y, ys)) => {
-                if x.id == y.id { self.unify_all(xs, ys) } else { self.unify_blocks(x, xs, y, ys) }
+                if x.id == y.id {
+                    self.unify_all(xs, ys)
+                } else {
+                    self.unify_blocks(x, xs, y, ys)
+                }
             }
             _ => a.same(&b),
         }
@@ -76,24 +94,47 @@ impl Elaborator<'_> {
     }
 
     /// A parser or control agrees with a parser or control type if their parameters do.
-    fn unify_blocks(&mut self, a: &Rc<Decl>, a_args: &[Type], b: &Rc<Decl>, b_args: &[Type]) -> bool {
+    fn unify_blocks(
+        &mut self,
+        a: &Rc<Decl>,
+        a_args: &[Type],
+        b: &Rc<Decl>,
+        b_args: &[Type],
+    ) -> bool {
         use crate::ast::DeclKind::{Control, Parser};
-        if !matches!((&a.kind, &b.kind), (Parser(_), Parser(_)) | (Control(_), Control(_))) {
+        if !matches!(
+            (&a.kind, &b.kind),
+            (Parser(_), Parser(_)) | (Control(_), Control(_))
+        ) {
             return false;
         }
-        let (Ok(a), Ok(b)) = (self.param_types(a, a_args), self.param_types(b, b_args)) else { return true };
+        let (Ok(a), Ok(b)) = (self.param_types(a, a_args), self.param_types(b, b_args)) else {
+            return true;
+        };
         a.len() == b.len()
-            && a.iter().zip(&b).all(|((d, x), (e, y))| d == e && self.unify(x, y))
+            && a.iter()
+                .zip(&b)
+                .all(|((d, x), (e, y))| d == e && self.unify(x, y))
     }
 
     /// Directions and types of the parameters of a declaration with its type arguments.
-    pub(crate) fn param_types(&mut self, decl: &Decl, args: &[Type]) -> Elab<Vec<(crate::ast::Direction, Type)>> {
+    pub(crate) fn param_types(
+        &mut self,
+        decl: &Decl,
+        args: &[Type],
+    ) -> Elab<Vec<(crate::ast::Direction, Type)>> {
         let mut scope = Scope::new();
         for (param, arg) in type_params_of(decl).iter().zip(args) {
-            scope.insert(param.name.text.clone(), Entity::Type(TypeDef::Known(arg.clone())));
+            scope.insert(
+                param.name.text.clone(),
+                Entity::Type(TypeDef::Known(arg.clone())),
+            );
         }
         self.within(vec![Rc::new(scope)], |this| {
-            params_of(decl).iter().map(|param| Ok((param.direction, this.resolve(&param.ty)?))).collect()
+            params_of(decl)
+                .iter()
+                .map(|param| Ok((param.direction, this.resolve(&param.ty)?)))
+                .collect()
         })
     }
 
@@ -101,19 +142,21 @@ impl Elaborator<'_> {
     /// See [P4_16 §8.11.2](https://p4.org/p4-spec/docs/P4-16-v1.2.5.html#sec-implicit-casts).
     pub(crate) fn coerce(&mut self, span: Span, typed: Typed, to: &Type) -> Elab<Typed> {
         let to = self.substitute(to);
-        match self.try_coerce(span, &typed, &to)? {
-            Some(value) => Ok(Typed::new(to, value)),
-            None => {
-                let message = format!("expected a value of type {to}, found {}", typed.ty);
-                let mut diagnostic = Diagnostic::error(span, message);
-                if let (Some(have), Some(want)) = (typed.ty.scalar_width(), to.scalar_width()) {
-                    let cast = have != want || !typed.ty.base().same(to.base()) || matches!((&typed.ty, &to), (Type::New(_), _) | (_, Type::New(_)));
-                    if cast {
-                        diagnostic = diagnostic.help(format!("a cast says that this is meant: `({to})`"));
-                    }
+        if let Some(value) = self.try_coerce(span, &typed, &to)? {
+            Ok(Typed::new(to, value))
+        } else {
+            let message = format!("expected a value of type {to}, found {}", typed.ty);
+            let mut diagnostic = Diagnostic::error(span, message);
+            if let (Some(have), Some(want)) = (typed.ty.scalar_width(), to.scalar_width()) {
+                let cast = have != want
+                    || !typed.ty.base().same(to.base())
+                    || matches!((&typed.ty, &to), (Type::New(_), _) | (_, Type::New(_)));
+                if cast {
+                    diagnostic =
+                        diagnostic.help(format!("a cast says that this is meant: `({to})`"));
                 }
-                Err(self.report(diagnostic))
             }
+            Err(self.report(diagnostic))
         }
     }
 
@@ -125,24 +168,36 @@ impl Elaborator<'_> {
                 Some(Value::Bits(self.fit(span, value, *width, *signed)))
             }
             (Type::Int, Type::Var(_), _) => Some(typed.value.clone()),
-            (_, Type::Var(_) | Type::DontCare, _) => {
+            (_, Type::Var(_), _) => {
                 self.unify(&from, to);
                 Some(typed.value.clone())
             }
-            (Type::Enum(one), Type::Bits { .. }, _) if one.underlying.as_ref().is_some_and(|ty| ty.same(to)) => {
+            (Type::Enum(one), Type::Bits { .. }, _)
+                if one.underlying.as_ref().is_some_and(|ty| ty.same(to)) =>
+            {
                 Some(typed.value.clone())
             }
             (Type::Invalid, _, _) => self.invalid_value(span, to)?,
             (Type::Dots, _, _) => Some(self.default_value(span, to)?),
             (Type::List(types), Type::ListOf(element), Value::Parts(values)) => {
                 let wanted = vec![element.as_ref().clone(); types.len()];
-                Some(Value::Parts(self.coerce_parts(span, types, values, &wanted)?))
+                Some(Value::Parts(
+                    self.coerce_parts(span, types, values, &wanted)?,
+                ))
             }
-            (Type::List(types), Type::Struct(_) | Type::Tuple(_) | Type::Stack(..), Value::Parts(values)) => {
+            (
+                Type::List(types),
+                Type::Struct(_) | Type::Tuple(_) | Type::Stack(..),
+                Value::Parts(values),
+            ) => {
                 let wanted = wanted_parts(to);
                 let (types, values) = self.fill(span, types, values, &wanted)?;
                 if types.len() != wanted.len() {
-                    let message = format!("{to} has {} parts, but {} values are given", wanted.len(), types.len());
+                    let message = format!(
+                        "{to} has {} parts, but {} values are given",
+                        wanted.len(),
+                        types.len()
+                    );
                     return Err(self.error(span, message));
                 }
                 let parts = self.coerce_parts(span, &types, &values, &wanted)?;
@@ -158,7 +213,13 @@ impl Elaborator<'_> {
     }
 
     /// A trailing `...` stands for default values of the rest.
-    fn fill(&mut self, span: Span, types: &[Type], values: &[Value], wanted: &[Type]) -> Elab<(Vec<Type>, Vec<Value>)> {
+    fn fill(
+        &mut self,
+        span: Span,
+        types: &[Type],
+        values: &[Value],
+        wanted: &[Type],
+    ) -> Elab<(Vec<Type>, Vec<Value>)> {
         let (mut types, mut values) = (types.to_vec(), values.to_vec());
         if matches!(types.last(), Some(Type::Dots)) {
             types.pop();
@@ -171,10 +232,19 @@ impl Elaborator<'_> {
         Ok((types, values))
     }
 
-    fn coerce_parts(&mut self, span: Span, types: &[Type], values: &[Value], wanted: &[Type]) -> Elab<Rc<Vec<Value>>> {
+    fn coerce_parts(
+        &mut self,
+        span: Span,
+        types: &[Type],
+        values: &[Value],
+        wanted: &[Type],
+    ) -> Elab<Rc<Vec<Value>>> {
         let mut parts = Vec::new();
         for ((ty, value), want) in types.iter().zip(values).zip(wanted) {
-            parts.push(self.coerce(span, Typed::new(ty.clone(), value.clone()), want)?.value);
+            parts.push(
+                self.coerce(span, Typed::new(ty.clone(), value.clone()), want)?
+                    .value,
+            );
         }
         Ok(Rc::new(parts))
     }
@@ -202,19 +272,34 @@ impl Elaborator<'_> {
                     self.coerce(span, typed, &field.ty)?.value
                 }
                 None if has_dots => self.default_value(span, &field.ty)?,
-                None => return Err(self.error(span, format!("no value for field `{}` of {to}", field.name))),
+                None => {
+                    return Err(
+                        self.error(span, format!("no value for field `{}` of {to}", field.name))
+                    );
+                }
             });
         }
         Ok(assemble(to, Rc::new(parts)))
     }
 
     /// A number cut to a width, with a warning if that changes it.
-    pub(crate) fn fit(&mut self, span: Span, value: &num_bigint::BigInt, width: u32, signed: bool) -> Expr {
+    pub(crate) fn fit(
+        &mut self,
+        span: Span,
+        value: &num_bigint::BigInt,
+        width: u32,
+        signed: bool,
+    ) -> Expr {
         let cut = Const::from_int(width.max(1), value);
         let one = num_bigint::BigInt::from(1);
-        let top = if signed { &one << (width.max(1) - 1) } else { &one << width };
+        let top = if signed {
+            &one << (width.max(1) - 1)
+        } else {
+            &one << width
+        };
         if *value >= top || *value < -(&one << (width.max(1) - 1)) {
-            let mut warning = Diagnostic::error(span, format!("value {value} does not fit in {width} bits"));
+            let mut warning =
+                Diagnostic::error(span, format!("value {value} does not fit in {width} bits"));
             warning.severity = crate::diagnostic::Severity::Warning;
             self.diagnostics.push(warning);
         }
@@ -242,9 +327,10 @@ impl Elaborator<'_> {
                     parts.push(self.default_value(span, &part)?);
                 }
                 Ok(match assemble(ty, Rc::new(parts)) {
-                    Value::Header(header) => {
-                        Value::Header(HeaderValue { valid: Expr::flag(false), ..header })
-                    }
+                    Value::Header(header) => Value::Header(HeaderValue {
+                        valid: Expr::flag(false),
+                        ..header
+                    }),
                     other => other,
                 })
             }
@@ -257,7 +343,12 @@ impl Elaborator<'_> {
 fn wanted_parts(ty: &Type) -> Vec<Type> {
     match ty {
         Type::Stack(element, size) => vec![element.as_ref().clone(); *size as usize],
-        _ => ty.parts().unwrap_or_default().into_iter().map(|(_, ty)| ty).collect(),
+        _ => ty
+            .parts()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, ty)| ty)
+            .collect(),
     }
 }
 
@@ -265,9 +356,11 @@ fn wanted_parts(ty: &Type) -> Vec<Type> {
 fn assemble(ty: &Type, parts: Rc<Vec<Value>>) -> Value {
     match ty {
         Type::Stack(..) => Value::Stack(parts),
-        _ if ty.is_header() => {
-            Value::Header(HeaderValue { valid: Expr::flag(true), fields: parts, source: None })
-        }
+        _ if ty.is_header() => Value::Header(HeaderValue {
+            valid: Expr::flag(true),
+            fields: parts,
+            source: None,
+        }),
         _ => Value::Parts(parts),
     }
 }
@@ -276,7 +369,9 @@ fn occurs(number: u32, ty: &Type) -> bool {
     match ty {
         Type::Var(other) => *other == number,
         Type::Stack(element, _) | Type::ListOf(element) => occurs(number, element),
-        Type::Tuple(list) | Type::List(list) | Type::Object(_, list) => list.iter().any(|ty| occurs(number, ty)),
+        Type::Tuple(list) | Type::List(list) | Type::Object(_, list) => {
+            list.iter().any(|ty| occurs(number, ty))
+        }
         Type::Struct(of) => of.args.iter().any(|ty| occurs(number, ty)),
         _ => false,
     }

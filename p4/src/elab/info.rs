@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
     ast::{Annotation, Annotations, Expr, ExprKind},
-    ir::{self, ActionId, MatchKind, SlotId, TableId, ValueSetId},
+    ir::{MatchKind, SlotId, TableId, ValueSetId},
     lexer::{Kind, Token},
     p4info::Documentation,
     source::{SourceMap, Span},
@@ -25,6 +25,23 @@ pub(crate) struct Info {
     pub(crate) externs: BTreeMap<String, ExternInfo>,
     pub(crate) digests: Vec<DigestInfo>,
     pub(crate) value_sets: Vec<ValueSetInfo>,
+    /// A control calls an extern function; p4c then writes type information even if there is none.
+    pub(crate) calls_externs: bool,
+}
+
+impl Info {
+    /// Adds an action, or the parameters of one that has been called before a table has listed it.
+    pub(crate) fn add_action(&mut self, action: ActionInfo) {
+        match self
+            .actions
+            .iter_mut()
+            .find(|known| known.name == action.name)
+        {
+            Some(known) if known.params.is_empty() => known.params = action.params,
+            Some(_) => {}
+            None => self.actions.push(action),
+        }
+    }
 }
 
 pub(crate) struct TableInfo {
@@ -37,8 +54,6 @@ pub(crate) struct TableInfo {
     pub(crate) key_slots: Vec<SlotId>,
     pub(crate) action_names: Vec<Rc<str>>,
     pub(crate) action_annotations: Vec<Annotations>,
-    /// The default action is `NoAction`, and neither is in the source.
-    pub(crate) implicit_default: bool,
 }
 
 impl TableInfo {
@@ -52,7 +67,6 @@ impl TableInfo {
             key_slots: Vec::new(),
             action_names: Vec::new(),
             action_annotations: Vec::new(),
-            implicit_default: false,
         }
     }
 }
@@ -65,7 +79,6 @@ pub(crate) struct KeyInfo {
 }
 
 pub(crate) struct ActionInfo {
-    pub(crate) id: ActionId,
     pub(crate) name: String,
     pub(crate) order: Vec<u32>,
     pub(crate) annotations: Annotations,
@@ -90,7 +103,6 @@ pub(crate) struct DigestInfo {
 pub(crate) struct ValueSetInfo {
     pub(crate) id: ValueSetId,
     pub(crate) name: String,
-    pub(crate) order: Vec<u32>,
     pub(crate) annotations: Annotations,
     pub(crate) ty: Type,
     pub(crate) size: u64,
@@ -99,10 +111,13 @@ pub(crate) struct ValueSetInfo {
 
 /// The text of the first annotation of a name that has one string.
 pub(crate) fn string_annotation(annotations: &[Annotation], name: &str) -> Option<String> {
-    annotations.iter().find(|one| &*one.name.text == name).and_then(|one| match &one.body[..] {
-        [token] if token.kind == Kind::Str => Some(token.text.to_string()),
-        _ => None,
-    })
+    annotations
+        .iter()
+        .find(|one| &*one.name.text == name)
+        .and_then(|one| match &one.body[..] {
+            [token] if token.kind == Kind::Str => Some(token.text.to_string()),
+            _ => None,
+        })
 }
 
 /// The name in a `@name("...")` annotation.
@@ -118,18 +133,39 @@ pub(crate) fn has_annotation(annotations: &[Annotation], name: &str) -> bool {
 fn id_annotation(annotations: &[Annotation]) -> Option<u32> {
     let one = annotations.iter().find(|one| &*one.name.text == "id")?;
     let [token] = &one.body[..] else { return None };
-    crate::number::parse(&token.text).ok()?.value.try_into().ok()
+    crate::number::parse(&token.text)
+        .ok()?
+        .value
+        .try_into()
+        .ok()
 }
 
 /// Annotations that have no meaning of their own in P4Info, as text.
 fn annotation_texts(annotations: &[Annotation]) -> Vec<String> {
-    let own = ["name", "id", "brief", "description", "pkginfo", "platform_property", "match"];
+    let own = [
+        "name",
+        "id",
+        "brief",
+        "description",
+        "pkginfo",
+        "platform_property",
+        "match",
+    ];
     annotations
         .iter()
         .filter(|one| !own.contains(&&*one.name.text) && !one.structured)
         .map(|one| {
-            let body: String = one.body.iter().enumerate().map(|(index, token)| token_text(index, token)).collect();
-            if one.has_body { format!("@{}({body})", one.name.text) } else { format!("@{}", one.name.text) }
+            let body: String = one
+                .body
+                .iter()
+                .enumerate()
+                .map(|(index, token)| token_text(index, token))
+                .collect();
+            if one.has_body {
+                format!("@{}({body})", one.name.text)
+            } else {
+                format!("@{}", one.name.text)
+            }
         })
         .collect()
 }
@@ -148,7 +184,10 @@ fn documentation(annotations: &[Annotation]) -> Option<Documentation> {
     if brief.is_none() && description.is_none() {
         return None;
     }
-    Some(Documentation { brief: brief.unwrap_or_default(), description: description.unwrap_or_default() })
+    Some(Documentation {
+        brief: brief.unwrap_or_default(),
+        description: description.unwrap_or_default(),
+    })
 }
 
 /// Name of a key for the control plane; complex keys have none.
@@ -158,15 +197,27 @@ pub(crate) fn key_name(expr: &Expr, sources: &SourceMap) -> Option<String> {
         _ => key_name(expr, sources),
     };
     Some(match &expr.kind {
-        ExprKind::Name { name, global: false } => name.text.to_string(),
+        ExprKind::Name {
+            name,
+            global: false,
+        } => name.text.to_string(),
         ExprKind::Name { name, global: true } => format!(".{}", name.text),
         ExprKind::Member(base, name) => format!("{}.{}", key_name(base, sources)?, name.text),
         ExprKind::Index(base, index) => format!("{}[{}]", key_name(base, sources)?, number(index)?),
         ExprKind::Slice(base, high, low) => {
-            format!("{}[{}:{}]", key_name(base, sources)?, number(high)?, number(low)?)
+            format!(
+                "{}[{}:{}]",
+                key_name(base, sources)?,
+                number(high)?,
+                number(low)?
+            )
         }
         ExprKind::Binary(crate::ast::Binary::BitAnd, left, right) => {
-            format!("{} & {}", key_name(left, sources)?, sources.text(right.span))
+            format!(
+                "{} & {}",
+                key_name(left, sources)?,
+                sources.text(right.span)
+            )
         }
         ExprKind::Call { callee, args, .. } if args.is_empty() => match &callee.kind {
             ExprKind::Member(base, method) if &*method.text == "isValid" => {
@@ -197,11 +248,4 @@ fn field_ids(annotations: &[&Annotations]) -> Vec<u32> {
             next
         })
         .collect()
-}
-
-/// Big-endian octets without leading zeros, at least one.
-fn canonical(value: &ir::Const) -> Vec<u8> {
-    let bytes = value.to_be_bytes();
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes[zeros.min(bytes.len().saturating_sub(1))..].to_vec()
 }

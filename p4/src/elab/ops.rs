@@ -21,7 +21,13 @@ const MAX_SHIFT: u32 = 4096;
 
 impl Elaborator<'_> {
     /// A binary operation.
-    pub(crate) fn binary(&mut self, whole: &Expr, op: Binary, left: &Expr, right: &Expr) -> Elab<Typed> {
+    pub(crate) fn binary(
+        &mut self,
+        whole: &Expr,
+        op: Binary,
+        left: &Expr,
+        right: &Expr,
+    ) -> Elab<Typed> {
         if matches!(op, Binary::And | Binary::Or) {
             return self.logical(op, left, right);
         }
@@ -44,25 +50,42 @@ impl Elaborator<'_> {
         if matches!(a.ty, Type::Unknown) || matches!(b.ty, Type::Unknown) {
             return Err(Reported);
         }
-        let a = self.underlying(op, a);
-        let b = self.underlying(op, b);
+        let a = Self::underlying(op, a);
+        let b = Self::underlying(op, b);
         match op {
             Binary::Shl | Binary::Shr => self.shift(span, op, a, b),
             Binary::Eq | Binary::Ne => {
                 let same = self.equal(span, (left_span, a), (right_span, b))?;
-                Ok(Typed::flag(if op == Binary::Eq { same } else { same.not() }))
+                Ok(Typed::flag(if op == Binary::Eq {
+                    same
+                } else {
+                    same.not()
+                }))
             }
             Binary::Concat => match (&a.ty, &b.ty, a.value, b.value) {
-                (Type::Bits { width: w, signed }, Type::Bits { width: v, .. }, Value::Bits(x), Value::Bits(y)) => {
+                (
+                    Type::Bits { width: w, signed },
+                    Type::Bits { width: v, .. },
+                    Value::Bits(x),
+                    Value::Bits(y),
+                ) => {
                     if w + v > super::MAX_WIDTH {
                         return Err(self.error(span, format!("{} bits are too wide", w + v)));
                     }
-                    Ok(Typed::bits(Type::Bits { width: w + v, signed: *signed }, Ir::concat(x, y)))
+                    Ok(Typed::bits(
+                        Type::Bits {
+                            width: w + v,
+                            signed: *signed,
+                        },
+                        Ir::concat(x, y),
+                    ))
                 }
                 _ => Err(self.error(span, "`++` joins values of known width")),
             },
             _ => {
-                if let (Type::Int, Type::Int, Value::Int(x), Value::Int(y)) = (&a.ty, &b.ty, &a.value, &b.value) {
+                if let (Type::Int, Type::Int, Value::Int(x), Value::Int(y)) =
+                    (&a.ty, &b.ty, &a.value, &b.value)
+                {
                     return self.int_operator(span, op, x, y);
                 }
                 let (a, b) = self.balance((left_span, a), (right_span, b))?;
@@ -72,7 +95,7 @@ impl Elaborator<'_> {
     }
 
     /// A serializable enum counts as its underlying type, except in comparisons with itself.
-    fn underlying(&mut self, op: Binary, typed: Typed) -> Typed {
+    fn underlying(op: Binary, typed: Typed) -> Typed {
         match &typed.ty {
             Type::Enum(of) if !matches!(op, Binary::Eq | Binary::Ne) => match &of.underlying {
                 Some(ty) => Typed::new(ty.clone(), typed.value),
@@ -83,7 +106,11 @@ impl Elaborator<'_> {
     }
 
     /// Gives integers of unknown width the type of the other operand.
-    fn balance(&mut self, (left_span, a): (Span, Typed), (right_span, b): (Span, Typed)) -> Elab<(Typed, Typed)> {
+    fn balance(
+        &mut self,
+        (left_span, a): (Span, Typed),
+        (right_span, b): (Span, Typed),
+    ) -> Elab<(Typed, Typed)> {
         match (&a.ty, &b.ty) {
             (Type::Int, _) => {
                 let ty = b.ty.clone();
@@ -102,7 +129,8 @@ impl Elaborator<'_> {
     }
 
     fn bits_operator(&mut self, span: Span, op: Binary, a: Typed, b: Typed) -> Elab<Typed> {
-        let (Type::Bits { signed, .. }, Value::Bits(x), Value::Bits(y)) = (&a.ty, a.value, b.value) else {
+        let (Type::Bits { signed, .. }, Value::Bits(x), Value::Bits(y)) = (&a.ty, a.value, b.value)
+        else {
             return Err(self.error(span, format!("this operator does not apply to {}", a.ty)));
         };
         let signed = *signed;
@@ -134,7 +162,9 @@ impl Elaborator<'_> {
             Binary::BitOr => BinaryOp::Or,
             _ => BinaryOp::Xor,
         };
-        if matches!(op, BinaryOp::Div | BinaryOp::Mod) && y.as_const().is_some_and(crate::ir::Const::is_zero) {
+        if matches!(op, BinaryOp::Div | BinaryOp::Mod)
+            && y.as_const().is_some_and(crate::ir::Const::is_zero)
+        {
             return Err(self.error(span, "division by zero"));
         }
         Ok(Typed::bits(a.ty, Ir::binary(op, x, y)))
@@ -151,14 +181,22 @@ impl Elaborator<'_> {
             Binary::Sub => Typed::int(x - y),
             Binary::Mul if x.bits() + y.bits() <= u64::from(MAX_SHIFT) => Typed::int(x * y),
             Binary::Div | Binary::Mod if *y <= zero || *x < zero => {
-                return Err(self.error(span, "division needs a positive divisor and a dividend that is not negative"));
+                return Err(self.error(
+                    span,
+                    "division needs a positive divisor and a dividend that is not negative",
+                ));
             }
             Binary::Div => Typed::int(x / y),
             Binary::Mod => Typed::int(x % y),
             Binary::BitAnd => Typed::int(x & y),
             Binary::BitOr => Typed::int(x | y),
             Binary::BitXor => Typed::int(x ^ y),
-            _ => return Err(self.error(span, "this operator does not apply to integers of unknown width")),
+            _ => {
+                return Err(self.error(
+                    span,
+                    "this operator does not apply to integers of unknown width",
+                ));
+            }
         })
     }
 
@@ -172,20 +210,29 @@ impl Elaborator<'_> {
                 Ir::constant(crate::ir::Const::from_int(32, &value))
             }
             (Type::Bits { signed: false, .. }, Value::Bits(bits)) => bits.clone(),
-            (Type::Bits { signed: true, .. }, Value::Bits(bits)) if bits.as_const().is_some() => bits.clone(),
+            (Type::Bits { signed: true, .. }, Value::Bits(bits)) if bits.as_const().is_some() => {
+                bits.clone()
+            }
             (ty, _) => return Err(self.error(span, format!("a shift by {ty} is not possible"))),
         };
         match (&a.ty, a.value) {
             (Type::Int, Value::Int(value)) => {
                 let Some(amount) = amount.as_const().and_then(crate::ir::Const::to_u64) else {
-                    return Err(self.error(span, "an integer of unknown width can only be shifted by a constant"));
+                    return Err(self.error(
+                        span,
+                        "an integer of unknown width can only be shifted by a constant",
+                    ));
                 };
                 let by = u32::try_from(amount).unwrap_or(u32::MAX);
                 if op == Binary::Shl && by > MAX_SHIFT {
                     return Err(self.error(span, "the result of this shift is too large"));
                 }
                 let by = by.min(MAX_SHIFT * 4);
-                Ok(Typed::int(if op == Binary::Shl { value << by } else { value >> by }))
+                Ok(Typed::int(if op == Binary::Shl {
+                    value << by
+                } else {
+                    value >> by
+                }))
             }
             (Type::Bits { signed, .. }, Value::Bits(bits)) => {
                 let op = match (op, signed) {
@@ -200,11 +247,21 @@ impl Elaborator<'_> {
     }
 
     /// Whether two values are equal, part by part.
-    fn equal(&mut self, span: Span, (left_span, a): (Span, Typed), (right_span, b): (Span, Typed)) -> Elab<Ir> {
+    fn equal(
+        &mut self,
+        span: Span,
+        (left_span, a): (Span, Typed),
+        (right_span, b): (Span, Typed),
+    ) -> Elab<Ir> {
         if let (Value::Int(x), Value::Int(y)) = (&a.value, &b.value) {
             return Ok(Ir::flag(x == y));
         }
-        let literal = |ty: &Type| matches!(ty, Type::Int | Type::List(_) | Type::Record(_) | Type::Invalid);
+        let literal = |ty: &Type| {
+            matches!(
+                ty,
+                Type::Int | Type::List(_) | Type::Record(_) | Type::Invalid
+            )
+        };
         let (a, b) = if literal(&a.ty) && !literal(&b.ty) {
             let ty = b.ty.clone();
             (self.coerce(left_span, a, &ty)?, b)
@@ -238,7 +295,11 @@ fn equal_values(a: &Value, b: &Value) -> Option<Ir> {
             let both_invalid = Ir::and(a.valid.clone().not(), b.valid.clone().not());
             let both_valid = Ir::and(a.valid.clone(), b.valid.clone());
             let fields = all(&a.fields, &b.fields)?;
-            Some(Ir::binary(BinaryOp::Or, both_invalid, Ir::and(both_valid, fields)))
+            Some(Ir::binary(
+                BinaryOp::Or,
+                both_invalid,
+                Ir::and(both_valid, fields),
+            ))
         }
         _ => None,
     }

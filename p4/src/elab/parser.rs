@@ -10,7 +10,8 @@ use crate::{
 };
 
 use super::{
-    Elab, Elaborator, Entity, Env, Frame, FrameKind, Instance, InstanceKind, Owner, ParserFrame, Reported,
+    Elab, Elaborator, Entity, Env, Frame, FrameKind, Instance, InstanceKind, Owner, ParserFrame,
+    Reported,
     args::Passing,
     info::ValueSetInfo,
     types::Type,
@@ -22,9 +23,24 @@ const MAX_STATES: usize = 20_000;
 
 impl Elaborator<'_> {
     /// `parser.apply(args)` in a state: the rest of the state becomes a state of its own.
-    pub(crate) fn apply_parser(&mut self, span: Span, instance: &Rc<Instance>, args: &[Arg]) -> Elab<Typed> {
-        let InstanceKind::Block { decl, type_args, ctor, owner } = &instance.kind else { return Err(Reported) };
-        let DeclKind::Parser(parser) = &decl.kind else { return Err(Reported) };
+    pub(crate) fn apply_parser(
+        &mut self,
+        span: Span,
+        instance: &Rc<Instance>,
+        args: &[Arg],
+    ) -> Elab<Typed> {
+        let InstanceKind::Block {
+            decl,
+            type_args,
+            ctor,
+            owner,
+        } = &instance.kind
+        else {
+            return Err(Reported);
+        };
+        let DeclKind::Parser(parser) = &decl.kind else {
+            return Err(Reported);
+        };
         if self.parser_frames.is_empty() {
             return Err(self.error(span, "a parser can only be applied in a state of a parser"));
         }
@@ -42,7 +58,14 @@ impl Elaborator<'_> {
         let mut owner = owner.as_ref().clone();
         owner.in_parser = true;
         let after = self.new_state(String::new(), true, span)?;
-        self.run_parser(span, decl, parser, vec![Rc::new(types)], Rc::new(owner), Some(after))?;
+        self.run_parser(
+            span,
+            decl,
+            parser,
+            vec![Rc::new(types)],
+            Rc::new(owner),
+            Some(after),
+        )?;
         self.copy_out(&bound.copy_out);
         Ok(Typed::void())
     }
@@ -58,12 +81,19 @@ impl Elaborator<'_> {
         owner: Rc<Owner>,
         after: Option<StateId>,
     ) -> Elab<StateId> {
-        let Some(body) = parser.body.clone() else { return Err(Reported) };
+        let Some(body) = parser.body.clone() else {
+            return Err(Reported);
+        };
         self.visited.insert(decl.id);
         let outer_owner = std::mem::replace(&mut self.owner, owner);
         let label = self.new_label();
-        let frame =
-            Frame { label, result: None, copy_out: Vec::new(), loops: Vec::new(), kind: FrameKind::Parser };
+        let frame = Frame {
+            label,
+            result: None,
+            copy_out: Vec::new(),
+            loops: Vec::new(),
+            kind: FrameKind::Parser,
+        };
         let result = self.framed(span, frame, |this| {
             this.within(env.clone(), |this| {
                 for local in &body.locals {
@@ -76,12 +106,20 @@ impl Elaborator<'_> {
             for state in &body.states {
                 let name = format!("{}.{}", this.owner.name, state.name.text);
                 let id = this.new_state(name, false, state.span)?;
-                if matches!(&*state.name.text, "accept" | "reject") || states.insert(state.name.text.clone(), id).is_some() {
-                    this.error(state.name.span, format!("state `{}` cannot be declared again", state.name.text));
+                if matches!(&*state.name.text, "accept" | "reject")
+                    || states.insert(state.name.text.clone(), id).is_some()
+                {
+                    this.error(
+                        state.name.span,
+                        format!("state `{}` cannot be declared again", state.name.text),
+                    );
                 }
             }
             let Some(start) = states.get("start").copied() else {
-                return Err(this.error(decl.name.span, format!("parser `{}` has no state `start`", decl.name.text)));
+                return Err(this.error(
+                    decl.name.span,
+                    format!("parser `{}` has no state `start`", decl.name.text),
+                ));
             };
             if after.is_some() {
                 this.finish_state(ir::Transition::Goto(Target::State(start)));
@@ -90,7 +128,10 @@ impl Elaborator<'_> {
             let outer_nesting = std::mem::take(&mut this.nesting);
             let prelude = std::mem::take(&mut this.block);
             let accept = after.map_or(Target::Accept, Target::State);
-            this.parser_frames.push(ParserFrame { states: states.clone(), accept });
+            this.parser_frames.push(ParserFrame {
+                states: states.clone(),
+                accept,
+            });
             for state in &body.states {
                 if let Some(id) = states.get(&state.name.text) {
                     this.state = *id;
@@ -119,7 +160,13 @@ impl Elaborator<'_> {
         }
         let id = StateId(u32::try_from(self.states.len()).unwrap_or(u32::MAX));
         let next = ir::Transition::Goto(Target::Reject);
-        self.states.push(ir::State { name, continuation, body: Vec::new(), next, span });
+        self.states.push(ir::State {
+            name,
+            continuation,
+            body: Vec::new(),
+            next,
+            span,
+        });
         Ok(id)
     }
 
@@ -132,7 +179,9 @@ impl Elaborator<'_> {
     }
 
     fn lower_state(&mut self, decl: &Rc<Decl>) {
-        let DeclKind::State(state) = &decl.kind else { return };
+        let DeclKind::State(state) = &decl.kind else {
+            return;
+        };
         self.scoped(|this| {
             for stmt in &state.body {
                 this.stmt(stmt);
@@ -159,7 +208,12 @@ impl Elaborator<'_> {
         }
     }
 
-    fn select(&mut self, keys: &[Expr], cases: &[crate::ast::SelectCase], span: Span) -> Elab<ir::Transition> {
+    fn select(
+        &mut self,
+        keys: &[Expr],
+        cases: &[crate::ast::SelectCase],
+        span: Span,
+    ) -> Elab<ir::Transition> {
         let (mut list, mut types) = (Vec::new(), Vec::new());
         for (index, key) in keys.iter().enumerate() {
             self.span = key.span;
@@ -174,11 +228,18 @@ impl Elaborator<'_> {
             let target = self.state_target(&case.target);
             let patterns = self.patterns(&case.patterns, &types, case.span);
             if let (Ok(target), Ok(patterns)) = (target, patterns) {
-                lowered.push(ir::SelectCase { patterns, target, span: case.span });
+                lowered.push(ir::SelectCase {
+                    patterns,
+                    target,
+                    span: case.span,
+                });
             }
         }
         self.span = span;
-        Ok(ir::Transition::Select { keys: list, cases: lowered })
+        Ok(ir::Transition::Select {
+            keys: list,
+            cases: lowered,
+        })
     }
 
     fn flatten_key(
@@ -201,13 +262,20 @@ impl Elaborator<'_> {
                 }
                 Ok(())
             }
-            Value::Int(_) => Err(self.error(key.span, "the width of this key is not known; add a cast")),
+            Value::Int(_) => {
+                Err(self.error(key.span, "the width of this key is not known; add a cast"))
+            }
             _ => Err(self.error(key.span, format!("a key of type {ty} is not possible"))),
         }
     }
 
     /// The patterns of a case or of a table's entry, one for each key.
-    pub(crate) fn patterns(&mut self, patterns: &[Expr], types: &[Type], span: Span) -> Elab<Vec<Pattern>> {
+    pub(crate) fn patterns(
+        &mut self,
+        patterns: &[Expr],
+        types: &[Type],
+        span: Span,
+    ) -> Elab<Vec<Pattern>> {
         if let [one] = patterns {
             if matches!(one.kind, ExprKind::Any) {
                 return Ok(vec![Pattern::Any; types.len()]);
@@ -218,7 +286,10 @@ impl Elaborator<'_> {
                 let mut list = vec![Pattern::Any; types.len()];
                 let id = *id;
                 if self.value_sets[id.index()].fields.len() != types.len() {
-                    return Err(self.error(one.span, "the value set has another number of fields than there are keys"));
+                    return Err(self.error(
+                        one.span,
+                        "the value set has another number of fields than there are keys",
+                    ));
                 }
                 if let Some(first) = list.first_mut() {
                     *first = Pattern::ValueSet(id);
@@ -226,23 +297,33 @@ impl Elaborator<'_> {
                 return Ok(list);
             }
             if let ExprKind::List(items) = &one.kind
-                && types.len() != 1
+                && items.len() == types.len()
             {
                 return self.patterns(items, types, span);
             }
         }
         if patterns.len() != types.len() {
-            let message = format!("there are {} keys, but {} patterns", types.len(), patterns.len());
+            let message = format!(
+                "there are {} keys, but {} patterns",
+                types.len(),
+                patterns.len()
+            );
             return Err(self.error(span, message));
         }
-        patterns.iter().zip(types).map(|(pattern, ty)| self.pattern(pattern, ty)).collect()
+        patterns
+            .iter()
+            .zip(types)
+            .map(|(pattern, ty)| self.pattern(pattern, ty))
+            .collect()
     }
 
     fn pattern(&mut self, pattern: &Expr, ty: &Type) -> Elab<Pattern> {
         let base = ty.clone();
         match &pattern.kind {
             ExprKind::Any => Ok(Pattern::Any),
-            ExprKind::Name { name, .. } if matches!(self.lookup(&name.text), Some(Entity::ValueSet(_))) => {
+            ExprKind::Name { name, .. }
+                if matches!(self.lookup(&name.text), Some(Entity::ValueSet(_))) =>
+            {
                 match self.lookup(&name.text) {
                     Some(Entity::ValueSet(id)) => Ok(Pattern::ValueSet(*id)),
                     _ => Err(Reported),
@@ -254,13 +335,25 @@ impl Elaborator<'_> {
                 if mask.is_zero() {
                     return Ok(Pattern::Any);
                 }
-                let limbs = value.limbs.iter().zip(&mask.limbs).map(|(value, mask)| value & mask).collect();
-                Ok(Pattern::Mask { value: ir::Const::from_limbs(value.width, limbs), mask })
+                let limbs = value
+                    .limbs
+                    .iter()
+                    .zip(&mask.limbs)
+                    .map(|(value, mask)| value & mask)
+                    .collect();
+                Ok(Pattern::Mask {
+                    value: ir::Const::from_limbs(value.width, limbs),
+                    mask,
+                })
             }
             ExprKind::Range(low, high) => {
                 let low = self.const_bits(low, &base)?;
                 let high = self.const_bits(high, &base)?;
-                Ok(Pattern::Range { low, high, signed: ty.is_signed() })
+                Ok(Pattern::Range {
+                    low,
+                    high,
+                    signed: ty.is_signed(),
+                })
             }
             _ => Ok(Pattern::Value(self.const_bits(pattern, &base)?)),
         }
@@ -270,12 +363,11 @@ impl Elaborator<'_> {
     fn mask_bits(&mut self, expr: &Expr, ty: &Type) -> Elab<ir::Const> {
         let typed = self.expr(expr)?;
         let width = ty.scalar_width().unwrap_or(1);
-        match &typed.value {
-            Value::Int(value) => Ok(ir::Const::from_int(width, value)),
-            _ => {
-                let typed = self.coerce(expr.span, typed, ty)?;
-                self.known_bits(expr, &typed)
-            }
+        if let Value::Int(value) = &typed.value {
+            Ok(ir::Const::from_int(width, value))
+        } else {
+            let typed = self.coerce(expr.span, typed, ty)?;
+            self.known_bits(expr, &typed)
         }
     }
 
@@ -286,15 +378,21 @@ impl Elaborator<'_> {
 
     fn known_bits(&mut self, expr: &Expr, typed: &Typed) -> Elab<ir::Const> {
         match &typed.value {
-            Value::Bits(bits) if bits.as_const().is_some() => {
-                Ok(bits.as_const().cloned().unwrap_or_else(|| ir::Const::new(1, 0)))
-            }
+            Value::Bits(bits) if bits.as_const().is_some() => Ok(bits
+                .as_const()
+                .cloned()
+                .unwrap_or_else(|| ir::Const::new(1, 0))),
             _ => Err(self.error(expr.span, "this must be known at compile time")),
         }
     }
 
     /// `valueset<T>(size) name;`
-    pub(crate) fn value_set(&mut self, decl: &Rc<Decl>, ty: &TypeExpr, size: &Expr) -> Elab<Entity> {
+    pub(crate) fn value_set(
+        &mut self,
+        decl: &Rc<Decl>,
+        ty: &TypeExpr,
+        size: &Expr,
+    ) -> Elab<Entity> {
         let resolved = self.resolve(ty)?;
         let size = self.const_int(size)?;
         let name = self.qualified(&decl.name, &decl.annotations);
@@ -313,11 +411,15 @@ impl Elaborator<'_> {
             return Err(self.error(decl.span, "the size must not be negative"));
         };
         let id = ValueSetId(u32::try_from(self.value_sets.len()).unwrap_or(u32::MAX));
-        self.value_sets.push(ir::ValueSet { name: name.clone(), p4info_id: 0, size, fields });
+        self.value_sets.push(ir::ValueSet {
+            name: name.clone(),
+            p4info_id: 0,
+            size,
+            fields,
+        });
         self.info.value_sets.push(ValueSetInfo {
             id,
             name,
-            order: self.order_of(decl.id),
             annotations: decl.annotations.clone(),
             ty: resolved,
             size,
@@ -336,10 +438,18 @@ impl Elaborator<'_> {
                 _ => return Err(Reported),
             };
             let name = param.name.text.to_string();
-            return Ok(Entity::Instance(Rc::new(Instance { name, kind, span: param.name.span })));
+            return Ok(Entity::Instance(Rc::new(Instance {
+                name,
+                kind,
+                span: param.name.span,
+            })));
         }
         let place = self.allocate(param.name.span, &param.name.text, &ty)?;
         let writable = matches!(param.direction, Direction::Out | Direction::InOut);
-        Ok(Entity::Place { ty, place, writable })
+        Ok(Entity::Place {
+            ty,
+            place,
+            writable,
+        })
     }
 }

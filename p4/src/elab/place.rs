@@ -36,9 +36,20 @@ pub(crate) enum Place {
 }
 
 impl Elaborator<'_> {
-    pub(crate) fn new_slot(&mut self, name: String, width: u32, signed: bool, kind: SlotKind) -> SlotId {
+    pub(crate) fn new_slot(
+        &mut self,
+        name: String,
+        width: u32,
+        signed: bool,
+        kind: SlotKind,
+    ) -> SlotId {
         let id = SlotId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        self.slots.push(ir::Slot { name, width, signed, kind });
+        self.slots.push(ir::Slot {
+            name,
+            width,
+            signed,
+            kind,
+        });
         id
     }
 
@@ -54,21 +65,33 @@ impl Elaborator<'_> {
         }
         if let Some(width) = ty.scalar_width() {
             if width == 0 || width > MAX_WIDTH {
-                let message = format!("a variable of {width} bits cannot be stored; 1 to {MAX_WIDTH} can");
+                let message =
+                    format!("a variable of {width} bits cannot be stored; 1 to {MAX_WIDTH} can");
                 return Err(self.error(span, message));
             }
             let kind = self.slot_kind;
-            return Ok(Place::Slot(self.new_slot(name.to_owned(), width, ty.is_signed(), kind)));
+            return Ok(Place::Slot(self.new_slot(
+                name.to_owned(),
+                width,
+                ty.is_signed(),
+                kind,
+            )));
         }
         match ty.base().clone() {
-            Type::Struct(of) if of.kind == Aggregate::Header => self.allocate_header(span, name, &Type::Struct(of)),
+            Type::Struct(of) if of.kind == Aggregate::Header => {
+                self.allocate_header(span, name, &Type::Struct(of))
+            }
             Type::Struct(_) | Type::Tuple(_) | Type::List(_) | Type::Record(_) => {
                 let mut parts = Vec::new();
                 for (field, ty) in ty.parts().unwrap_or_default() {
                     parts.push(self.allocate(span, &format!("{name}.{field}"), &ty)?);
                 }
                 let parts = Rc::new(parts);
-                Ok(if ty.is_union() { Place::Union(parts) } else { Place::Parts(parts) })
+                Ok(if ty.is_union() {
+                    Place::Union(parts)
+                } else {
+                    Place::Parts(parts)
+                })
             }
             Type::Stack(element, size) => {
                 let mut parts = Vec::new();
@@ -76,12 +99,27 @@ impl Elaborator<'_> {
                     parts.push(self.allocate(span, &format!("{name}[{index}]"), &element)?);
                 }
                 let id = StackId(u32::try_from(self.stacks.len()).unwrap_or(u32::MAX));
-                let next_index = self.new_slot(format!("{name}.nextIndex"), 32, false, SlotKind::NextIndex(id));
+                let next_index = self.new_slot(
+                    format!("{name}.nextIndex"),
+                    32,
+                    false,
+                    SlotKind::NextIndex(id),
+                );
                 let elements = parts
                     .iter()
-                    .filter_map(|part| if let Place::Header(id) = part { Some(*id) } else { None })
+                    .filter_map(|part| {
+                        if let Place::Header(id) = part {
+                            Some(*id)
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
-                self.stacks.push(ir::Stack { name: name.to_owned(), elements, next_index });
+                self.stacks.push(ir::Stack {
+                    name: name.to_owned(),
+                    elements,
+                    next_index,
+                });
                 Ok(Place::Stack(id, Rc::new(parts)))
             }
             Type::Unknown => Err(Reported),
@@ -117,7 +155,10 @@ impl Elaborator<'_> {
             place.each_slot(self, &mut |slot| fields.push(slot));
         }
         let header = &mut self.headers[id.index()];
-        header.width = fields.iter().map(|slot| self.slots[slot.index()].width).sum();
+        header.width = fields
+            .iter()
+            .map(|slot| self.slots[slot.index()].width)
+            .sum();
         header.fields = fields;
         self.header_fields[id.index()] = Rc::new(places);
         Ok(Place::Header(id))
@@ -162,7 +203,9 @@ impl Elaborator<'_> {
             place.each_slot(self, &mut |slot| {
                 written.insert(slot);
             });
-            value.each_expr(&mut |expr| expr.each_slot(&mut |slot| reads_itself |= written.contains(&slot)));
+            value.each_expr(&mut |expr| {
+                expr.each_slot(&mut |slot| reads_itself |= written.contains(&slot));
+            });
         }
         if reads_itself {
             let value = self.spill(value);
@@ -174,13 +217,19 @@ impl Elaborator<'_> {
 
     fn write_parts(&mut self, place: &Place, value: &Value) {
         match (place, value) {
-            (Place::Slot(slot), Value::Bits(expr)) => {
-                if *expr != self.slot_expr(*slot) {
-                    self.emit(StmtKind::Assign { dst: *slot, value: expr.clone() });
-                }
+            (Place::Slot(slot), Value::Bits(expr)) if *expr != self.slot_expr(*slot) => {
+                self.emit(StmtKind::Assign {
+                    dst: *slot,
+                    value: expr.clone(),
+                });
             }
             (Place::Slice(slot, high, low), Value::Bits(expr)) => {
-                self.emit(StmtKind::AssignSlice { dst: *slot, high: *high, low: *low, value: expr.clone() });
+                self.emit(StmtKind::AssignSlice {
+                    dst: *slot,
+                    high: *high,
+                    low: *low,
+                    value: expr.clone(),
+                });
             }
             (Place::Parts(places) | Place::Union(places), Value::Parts(values))
             | (Place::Stack(_, places), Value::Stack(values) | Value::Parts(values)) => {
@@ -198,12 +247,19 @@ impl Elaborator<'_> {
                 let mut cases = Vec::new();
                 for (number, place) in (0_u64..).zip(places.iter()) {
                     let ((), body) = self.collect(|this| this.write_parts(place, value));
-                    cases.push(ir::SwitchCase { values: vec![ir::Const::new(index.width, number)], body });
+                    cases.push(ir::SwitchCase {
+                        values: vec![ir::Const::new(index.width, number)],
+                        body,
+                    });
                 }
                 cases.retain(|case| case.values[0].to_u64().is_some());
                 let distinct = 1_u64.checked_shl(index.width).unwrap_or(u64::MAX);
                 cases.truncate(usize::try_from(distinct).unwrap_or(usize::MAX));
-                self.emit(StmtKind::Switch { key: index, cases, default: Vec::new() });
+                self.emit(StmtKind::Switch {
+                    key: index,
+                    cases,
+                    default: Vec::new(),
+                });
             }
             _ => {}
         }
@@ -212,7 +268,10 @@ impl Elaborator<'_> {
     fn write_header(&mut self, dst: HeaderId, header: &HeaderValue) {
         let valid = self.headers[dst.index()].valid;
         let fields = self.header_fields[dst.index()].clone();
-        self.emit(StmtKind::Assign { dst: valid, value: header.valid.clone() });
+        self.emit(StmtKind::Assign {
+            dst: valid,
+            value: header.valid.clone(),
+        });
         for (place, value) in fields.iter().zip(header.fields.iter()) {
             self.write_parts(place, value);
         }
@@ -230,7 +289,13 @@ impl Elaborator<'_> {
             }
             Value::Header(header) => Value::Header(HeaderValue {
                 valid: self.stable_copy(&header.valid),
-                fields: Rc::new(header.fields.iter().map(|field| self.spill(field)).collect()),
+                fields: Rc::new(
+                    header
+                        .fields
+                        .iter()
+                        .map(|field| self.spill(field))
+                        .collect(),
+                ),
                 source: None,
             }),
             other => other.clone(),
@@ -243,13 +308,30 @@ impl Elaborator<'_> {
             return expr.clone();
         }
         let slot = self.temp(expr.width);
-        self.emit(StmtKind::Assign { dst: slot, value: expr.clone() });
+        self.emit(StmtKind::Assign {
+            dst: slot,
+            value: expr.clone(),
+        });
         self.slot_expr(slot)
+    }
+
+    /// A place that stays the same whatever is written before it is used.
+    pub(crate) fn pin(&mut self, place: Place) -> Place {
+        match place {
+            Place::Chosen(index, places) => {
+                Place::Chosen(Box::new(self.stable_copy(&index)), places)
+            }
+            other => other,
+        }
     }
 
     /// An expression that is cheap to repeat: a constant or a slot.
     pub(crate) fn stable(&mut self, expr: &Expr) -> Expr {
-        if matches!(expr.kind, ir::ExprKind::Slot(_)) { expr.clone() } else { self.stable_copy(expr) }
+        if matches!(expr.kind, ir::ExprKind::Slot(_)) {
+            expr.clone()
+        } else {
+            self.stable_copy(expr)
+        }
     }
 
     /// Makes every header in a place invalid, and its next indices zero.
@@ -257,7 +339,10 @@ impl Elaborator<'_> {
         match place {
             Place::Header(id) => {
                 let valid = self.headers[id.index()].valid;
-                self.emit(StmtKind::Assign { dst: valid, value: Expr::flag(false) });
+                self.emit(StmtKind::Assign {
+                    dst: valid,
+                    value: Expr::flag(false),
+                });
             }
             Place::Parts(parts) | Place::Union(parts) => {
                 for part in parts.iter() {
@@ -269,7 +354,10 @@ impl Elaborator<'_> {
                     self.invalidate(part);
                 }
                 let next = self.stacks[id.index()].next_index;
-                self.emit(StmtKind::Assign { dst: next, value: Expr::number(32, 0) });
+                self.emit(StmtKind::Assign {
+                    dst: next,
+                    value: Expr::number(32, 0),
+                });
             }
             _ => {}
         }
@@ -316,7 +404,9 @@ impl Place {
 
 /// The value with that number; the last one if the number is too large.
 pub(crate) fn choose(index: &Expr, values: &[Value]) -> Value {
-    let Some((last, rest)) = values.split_last() else { return Value::None };
+    let Some((last, rest)) = values.split_last() else {
+        return Value::None;
+    };
     let mut chosen = last.clone();
     for (number, value) in rest.iter().enumerate().rev() {
         let number = Expr::number(index.width, number as u64);
@@ -329,7 +419,12 @@ pub(crate) fn choose(index: &Expr, values: &[Value]) -> Value {
 /// One of two values of a type.
 pub(crate) fn mux(condition: &Expr, then: &Value, otherwise: &Value) -> Value {
     let all = |a: &[Value], b: &[Value]| {
-        Rc::new(a.iter().zip(b).map(|(a, b)| mux(condition, a, b)).collect::<Vec<_>>())
+        Rc::new(
+            a.iter()
+                .zip(b)
+                .map(|(a, b)| mux(condition, a, b))
+                .collect::<Vec<_>>(),
+        )
     };
     match (then, otherwise) {
         (Value::Bits(a), Value::Bits(b)) => {

@@ -21,6 +21,7 @@ const MAX_STACK: u32 = 1024;
 
 impl Elaborator<'_> {
     /// The type that an expression of types denotes.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of type")]
     pub(crate) fn resolve(&mut self, ty: &TypeExpr) -> Elab<Type> {
         Ok(match &ty.kind {
             TypeKind::Bool => Type::Bool,
@@ -33,17 +34,30 @@ impl Elaborator<'_> {
                 self.next_var += 1;
                 Type::Var(self.next_var)
             }
-            TypeKind::Bits { width, signed } => Type::Bits { width: self.width(width)?, signed: *signed },
+            TypeKind::Bits { width, signed } => Type::Bits {
+                width: self.width(width)?,
+                signed: *signed,
+            },
             TypeKind::Varbit(width) => Type::Varbit(self.width(width)?),
             TypeKind::Stack(element, size) => {
                 let element = self.resolve(element)?;
                 let count = self.const_int(size)?;
-                let count = u32::try_from(count).ok().filter(|count| (1..=MAX_STACK).contains(count));
+                let count = u32::try_from(count)
+                    .ok()
+                    .filter(|count| (1..=MAX_STACK).contains(count));
                 let Some(count) = count else {
-                    return Err(self.error(size.span, format!("a stack has 1 to {MAX_STACK} elements")));
+                    return Err(
+                        self.error(size.span, format!("a stack has 1 to {MAX_STACK} elements"))
+                    );
                 };
-                if !element.is_header() && !element.is_union() && !matches!(element, Type::Unknown | Type::Var(_)) {
-                    return Err(self.error(ty.span, format!("a stack of {element} is not possible, only one of headers")));
+                if !element.is_header()
+                    && !element.is_union()
+                    && !matches!(element, Type::Unknown | Type::Var(_))
+                {
+                    return Err(self.error(
+                        ty.span,
+                        format!("a stack of {element} is not possible, only one of headers"),
+                    ));
                 }
                 Type::Stack(Rc::new(element), count)
             }
@@ -56,12 +70,19 @@ impl Elaborator<'_> {
             }
             TypeKind::List(element) => Type::ListOf(Rc::new(self.resolve(element)?)),
             TypeKind::Name { name, global, args } => {
-                let found = if *global { self.globals.get(&name.text) } else { self.lookup(&name.text) };
+                let found = if *global {
+                    self.globals.get(&name.text)
+                } else {
+                    self.lookup(&name.text)
+                };
                 let found = found.cloned();
                 match found {
                     Some(Entity::Type(TypeDef::Known(known))) => {
                         if !args.is_empty() {
-                            return Err(self.error(ty.span, format!("`{}` takes no type arguments", name.text)));
+                            return Err(self.error(
+                                ty.span,
+                                format!("`{}` takes no type arguments", name.text),
+                            ));
                         }
                         known
                     }
@@ -73,8 +94,14 @@ impl Elaborator<'_> {
                         self.instantiate(&decl, types, ty)?
                     }
                     Some(Entity::Broken) => return Err(Reported),
-                    Some(_) => return Err(self.error(name.span, format!("`{}` is not a type", name.text))),
-                    None => return Err(self.error(name.span, format!("type `{}` is not declared", name.text))),
+                    Some(_) => {
+                        return Err(self.error(name.span, format!("`{}` is not a type", name.text)));
+                    }
+                    None => {
+                        return Err(
+                            self.error(name.span, format!("type `{}` is not declared", name.text))
+                        );
+                    }
                 }
             }
         })
@@ -97,7 +124,9 @@ impl Elaborator<'_> {
                 params.len(),
                 args.len()
             );
-            return Err(self.report(Diagnostic::error(ty.span, message).note(decl.name.span, "declared here")));
+            return Err(self.report(
+                Diagnostic::error(ty.span, message).note(decl.name.span, "declared here"),
+            ));
         }
         if object {
             return Ok(Type::Object(decl.clone(), args.into()));
@@ -107,27 +136,46 @@ impl Elaborator<'_> {
 
     /// A struct, header or union.
     pub(crate) fn aggregate(&mut self, decl: &Rc<Decl>, args: Vec<Type>) -> Elab<Type> {
-        let DeclKind::Aggregate { kind, type_params, fields } = &decl.kind else { return Err(Reported) };
+        let DeclKind::Aggregate {
+            kind,
+            type_params,
+            fields,
+        } = &decl.kind
+        else {
+            return Err(Reported);
+        };
         let mut scope = super::Scope::new();
         for (param, arg) in type_params.iter().zip(&args) {
-            scope.insert(param.name.text.clone(), Entity::Type(TypeDef::Known(arg.clone())));
+            scope.insert(
+                param.name.text.clone(),
+                Entity::Type(TypeDef::Known(arg.clone())),
+            );
         }
         let mut list: Vec<FieldType> = Vec::new();
         let mut result = Ok(());
         self.within(vec![Rc::new(scope)], |this| {
             for field in fields {
-                if let Some(first) = fields.iter().find(|other| other.name.text == field.name.text)
+                if let Some(first) = fields
+                    .iter()
+                    .find(|other| other.name.text == field.name.text)
                     && first.name.span != field.name.span
                 {
                     let message = format!("field `{}` is declared twice", field.name.text);
-                    this.report(Diagnostic::error(field.name.span, message).note(first.name.span, "first here"));
+                    this.report(
+                        Diagnostic::error(field.name.span, message)
+                            .note(first.name.span, "first here"),
+                    );
                     continue;
                 }
                 match this.resolve(&field.ty) {
                     Ok(ty) => {
                         this.check_field(*kind, &ty, field.ty.span);
                         let annotations = field.annotations.clone();
-                        list.push(FieldType { name: field.name.text.clone(), ty, annotations });
+                        list.push(FieldType {
+                            name: field.name.text.clone(),
+                            ty,
+                            annotations,
+                        });
                     }
                     Err(reported) => result = Err(reported),
                 }
@@ -151,11 +199,21 @@ impl Elaborator<'_> {
         let allowed = match kind {
             Aggregate::Union => ty.is_header() || matches!(ty, Type::Var(_)),
             Aggregate::Header => match base {
-                Type::Bits { .. } | Type::Bool | Type::Varbit(_) | Type::Var(_) | Type::Unknown => true,
+                Type::Bits { .. } | Type::Bool | Type::Varbit(_) | Type::Var(_) | Type::Unknown => {
+                    true
+                }
                 Type::Struct(of) => of.kind == Aggregate::Struct,
                 _ => false,
             },
-            Aggregate::Struct => !matches!(base, Type::Int | Type::Void | Type::Str | Type::MatchKind | Type::Object(..) | Type::ListOf(_)),
+            Aggregate::Struct => !matches!(
+                base,
+                Type::Int
+                    | Type::Void
+                    | Type::Str
+                    | Type::MatchKind
+                    | Type::Object(..)
+                    | Type::ListOf(_)
+            ),
         };
         if !allowed {
             let what = match kind {
@@ -183,10 +241,17 @@ impl Elaborator<'_> {
         let typed = self.expr(expr)?;
         let number = match &typed.value {
             Value::Int(value) => Some(value.clone()),
-            Value::Bits(bits) => bits.as_const().map(|value| value.to_int(typed.ty.is_signed())),
+            Value::Bits(bits) => bits
+                .as_const()
+                .map(|value| value.to_int(typed.ty.is_signed())),
             _ => None,
         };
-        number.ok_or_else(|| self.error(expr.span, "this is not an integer that is known at compile time"))
+        number.ok_or_else(|| {
+            self.error(
+                expr.span,
+                "this is not an integer that is known at compile time",
+            )
+        })
     }
 }
 
@@ -198,7 +263,9 @@ pub(crate) fn type_params_of(decl: &Decl) -> &[TypeParam] {
         | DeclKind::Package { type_params, .. } => type_params,
         DeclKind::Parser(parser) => &parser.type_params,
         DeclKind::Control(control) => &control.type_params,
-        DeclKind::Function { signature, .. } | DeclKind::ExternFunction(signature) => &signature.type_params,
+        DeclKind::Function { signature, .. } | DeclKind::ExternFunction(signature) => {
+            &signature.type_params
+        }
         _ => &[],
     }
 }

@@ -39,9 +39,14 @@ impl Elaborator<'_> {
             StmtKind::Assign { dst, op, value } => self.assign(stmt.span, dst, *op, value),
             StmtKind::Call(call) => {
                 self.expr(call)?;
+                self.narrow_apply(false, false);
                 Ok(())
             }
-            StmtKind::If { condition, then, otherwise } => {
+            StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.condition(condition)?;
                 let then = self.branch(|this| this.stmt(then));
                 let otherwise = self.branch(|this| {
@@ -50,9 +55,16 @@ impl Elaborator<'_> {
                     }
                 });
                 match condition.as_const() {
-                    Some(value) => self.block.extend(if value.is_zero() { otherwise } else { then }),
+                    Some(value) => {
+                        self.block
+                            .extend(if value.is_zero() { otherwise } else { then });
+                    }
                     None if then.is_empty() && otherwise.is_empty() => {}
-                    None => self.emit(ir::StmtKind::If { condition, then, otherwise }),
+                    None => self.emit(ir::StmtKind::If {
+                        condition,
+                        then,
+                        otherwise,
+                    }),
                 }
                 Ok(())
             }
@@ -68,13 +80,27 @@ impl Elaborator<'_> {
             StmtKind::Return(value) => self.return_stmt(stmt.span, value.as_ref()),
             StmtKind::Exit => self.exit(stmt.span),
             StmtKind::Empty => Ok(()),
-            StmtKind::For { init, condition, update, body } => self.for_loop(init, condition, update, body),
-            StmtKind::ForIn { variable, range, body } => self.for_in(stmt.span, variable, range, body),
+            StmtKind::For {
+                init,
+                condition,
+                update,
+                body,
+            } => self.for_loop(init, condition, update, body),
+            StmtKind::ForIn {
+                variable,
+                range,
+                body,
+            } => self.for_in(stmt.span, variable, range, body),
             StmtKind::Break | StmtKind::Continue => {
                 let is_break = matches!(stmt.kind, StmtKind::Break);
-                let labels = self.frames.last().and_then(|frame| frame.loops.last().copied());
+                let labels = self
+                    .frames
+                    .last()
+                    .and_then(|frame| frame.loops.last().copied());
                 match labels {
-                    Some((end, next)) => self.emit(ir::StmtKind::Leave(if is_break { end } else { next })),
+                    Some((end, next)) => {
+                        self.emit(ir::StmtKind::Leave(if is_break { end } else { next }));
+                    }
                     None => return Err(self.error(stmt.span, "this can only be used in a loop")),
                 }
                 Ok(())
@@ -95,6 +121,11 @@ impl Elaborator<'_> {
         if !writable {
             return Err(self.error(dst.span, "this is read-only"));
         }
+        let place = if has_effects(value) {
+            self.pin(place)
+        } else {
+            place
+        };
         let typed = match op {
             None => self.expr(value)?,
             Some(op) => {
@@ -109,25 +140,31 @@ impl Elaborator<'_> {
         let typed = self.coerce(value.span, typed, &ty)?;
         self.write(&place, &typed.value);
         if ty.is_header() {
-            self.only_member_if_valid(dst, &typed)?;
+            self.only_member_if_valid(dst, &typed);
         }
         Ok(())
     }
 
     /// Assigning a valid header to a member of a union makes the others invalid.
-    fn only_member_if_valid(&mut self, dst: &Expr, typed: &Typed) -> Elab<()> {
-        let (ExprKind::Member(..), Value::Header(header)) = (&dst.kind, &typed.value) else { return Ok(()) };
+    fn only_member_if_valid(&mut self, dst: &Expr, typed: &Typed) {
+        let (ExprKind::Member(..), Value::Header(header)) = (&dst.kind, &typed.value) else {
+            return;
+        };
         let condition = header.valid.clone();
-        let (result, then) = self.collect(|this| this.only_member(dst, false));
-        result?;
+        let ((), then) = self.collect(|this| this.only_member(dst, false));
         if !then.is_empty() {
-            self.emit(ir::StmtKind::If { condition, then, otherwise: Vec::new() });
+            self.emit(ir::StmtKind::If {
+                condition,
+                then,
+                otherwise: Vec::new(),
+            });
         }
-        Ok(())
     }
 
     fn return_stmt(&mut self, span: Span, value: Option<&Expr>) -> Elab<()> {
-        let Some(frame) = self.frames.last() else { return Err(Reported) };
+        let Some(frame) = self.frames.last() else {
+            return Err(Reported);
+        };
         let (label, result, kind) = (frame.label, frame.result.clone(), frame.kind);
         if kind == FrameKind::Parser {
             return Err(self.error(span, "`return` cannot be used in a parser"));
@@ -138,8 +175,12 @@ impl Elaborator<'_> {
                 self.write(&place, &typed.value);
             }
             (None, None) => {}
-            (Some(value), None) => return Err(self.error(value.span, "no value can be returned here")),
-            (None, Some((ty, _))) => return Err(self.error(span, format!("a value of type {ty} must be returned"))),
+            (Some(value), None) => {
+                return Err(self.error(value.span, "no value can be returned here"));
+            }
+            (None, Some((ty, _))) => {
+                return Err(self.error(span, format!("a value of type {ty} must be returned")));
+            }
         }
         self.emit(ir::StmtKind::Leave(label));
         Ok(())
@@ -147,14 +188,69 @@ impl Elaborator<'_> {
 
     /// `exit` ends everything, after the copies that the calls around it owe.
     fn exit(&mut self, span: Span) -> Elab<()> {
-        let in_function = self.frames.iter().any(|frame| matches!(frame.kind, FrameKind::Function | FrameKind::Parser));
+        let in_function = self
+            .frames
+            .iter()
+            .any(|frame| matches!(frame.kind, FrameKind::Function | FrameKind::Parser));
         if self.stage == Stage::Parser || in_function {
             return Err(self.error(span, "`exit` cannot be used in a parser or a function"));
         }
-        let owed: Vec<_> = self.frames.iter().rev().flat_map(|frame| frame.copy_out.clone()).collect();
+        if self.owner.multiple
+            && let Some(label) = self.table_action_label()
+        {
+            self.exit_later(label);
+            return Ok(());
+        }
+        let owed: Vec<_> = self
+            .frames
+            .iter()
+            .rev()
+            .flat_map(|frame| frame.copy_out.clone())
+            .collect();
         self.copy_out(&owed);
         self.emit(ir::StmtKind::Exit);
         Ok(())
+    }
+
+    /// Label of the action that a table runs, if that is what is being lowered.
+    fn table_action_label(&self) -> Option<Label> {
+        let first = self.frames.first()?;
+        (first.kind == FrameKind::TableAction).then_some(first.label)
+    }
+
+    /// `exit` in a table's action whose control is applied at several places: what has to be copied back
+    /// depends on the place, so the action sets a flag and ends, and [`Self::exit_if_asked`] does the rest.
+    fn exit_later(&mut self, label: Label) {
+        let inner = self.frames.iter().skip(1).rev();
+        let owed: Vec<_> = inner.flat_map(|frame| frame.copy_out.clone()).collect();
+        self.copy_out(&owed);
+        let flag = match self.exit_flag {
+            Some(flag) => flag,
+            None => self.temp(1),
+        };
+        self.exit_flag = Some(flag);
+        let value = ir::Expr::flag(true);
+        self.emit(ir::StmtKind::Assign { dst: flag, value });
+        self.emit(ir::StmtKind::Leave(label));
+    }
+
+    /// Exits after a table has been applied, if its action asked for it.
+    pub(crate) fn exit_if_asked(&mut self, span: Span) -> Elab<()> {
+        let Some(flag) = self.exit_flag.filter(|_| self.owner.multiple) else {
+            return Ok(());
+        };
+        let (result, then) = self.collect(|this| {
+            let value = ir::Expr::flag(false);
+            this.emit(ir::StmtKind::Assign { dst: flag, value });
+            this.exit(span)
+        });
+        let condition = self.slot_expr(flag);
+        self.emit(ir::StmtKind::If {
+            condition,
+            then,
+            otherwise: Vec::new(),
+        });
+        result
     }
 
     fn switch(&mut self, key: &Expr, cases: &[SwitchCase]) -> Elab<()> {
@@ -166,9 +262,15 @@ impl Elaborator<'_> {
         let bits = match (&typed.value, run) {
             (_, Some((slot, _))) => self.slot_expr(slot),
             (Value::Bits(bits), None) => bits.clone(),
-            _ => return Err(self.error(key.span, format!("switch on {} is not possible", typed.ty))),
+            _ => {
+                return Err(self.error(key.span, format!("switch on {} is not possible", typed.ty)));
+            }
         };
-        let bits = if bits.as_const().is_some() { bits } else { self.stable(&bits) };
+        let bits = if bits.as_const().is_some() {
+            bits
+        } else {
+            self.stable(&bits)
+        };
         let (mut list, mut default) = (Vec::new(), Vec::new());
         let mut seen: Vec<ir::Const> = Vec::new();
         let mut values = Vec::new();
@@ -201,7 +303,11 @@ impl Elaborator<'_> {
             }
         }
         unique_labels(self, &mut default, &list);
-        self.emit(ir::StmtKind::Switch { key: bits, cases: list, default });
+        self.emit(ir::StmtKind::Switch {
+            key: bits,
+            cases: list,
+            default,
+        });
         Ok(())
     }
 
@@ -218,75 +324,138 @@ impl Elaborator<'_> {
         let ExprKind::Name { name, .. } = &label.kind else {
             return Err(self.error(label.span, "expected the name of an action"));
         };
-        let names = self.info.tables.get(table).map(|info| info.action_names.clone()).unwrap_or_default();
+        let names = self
+            .info
+            .tables
+            .get(table)
+            .map(|info| info.action_names.clone())
+            .unwrap_or_default();
         match names.iter().position(|action| *action == name.text) {
             Some(index) => Ok(ir::Const::new(ir::ENUM_WIDTH, index as u64)),
-            None => Err(self.error(name.span, format!("`{}` is not an action of this table", name.text))),
+            None => Err(self.error(
+                name.span,
+                format!("`{}` is not an action of this table", name.text),
+            )),
         }
     }
 
-    fn for_loop(&mut self, init: &[Stmt], condition: &Expr, update: &[Stmt], body: &Stmt) -> Elab<()> {
+    fn for_loop(
+        &mut self,
+        init: &[Stmt],
+        condition: &Expr,
+        update: &[Stmt],
+        body: &Stmt,
+    ) -> Elab<()> {
         self.scoped(|this| {
             for stmt in init {
                 this.stmt(stmt);
             }
-            this.looped(|this, end| {
-                let condition = this.condition(condition)?;
-                this.emit_unless(condition, ir::StmtKind::Leave(end));
-                Ok(())
-            }, |this| this.stmt(body), |this| {
-                for stmt in update {
-                    this.stmt(stmt);
-                }
-            })
+            this.looped(
+                |this, end| {
+                    let condition = this.condition(condition)?;
+                    this.emit_unless(condition, ir::StmtKind::Leave(end));
+                    Ok(())
+                },
+                |this| this.stmt(body),
+                |this| {
+                    for stmt in update {
+                        this.stmt(stmt);
+                    }
+                },
+            )
         })
     }
 
-    fn for_in(&mut self, span: Span, variable: &std::rc::Rc<crate::ast::Decl>, range: &Expr, body: &Stmt) -> Elab<()> {
+    fn for_in(
+        &mut self,
+        span: Span,
+        variable: &std::rc::Rc<crate::ast::Decl>,
+        range: &Expr,
+        body: &Stmt,
+    ) -> Elab<()> {
         let ExprKind::Range(low, high) = &range.kind else {
             return Err(self.unsupported(range.span, "a loop over something else than a range"));
         };
         self.scoped(|this| {
             this.local(variable);
-            let Some(super::Entity::Place { ty, place, .. }) = this.lookup(&variable.name.text).cloned() else {
+            let Some(super::Entity::Place { ty, place, .. }) =
+                this.lookup(&variable.name.text).cloned()
+            else {
                 return Err(Reported);
             };
             let low = this.bits_as(low, &ty)?;
             let high = this.bits_as(high, &ty)?;
-            let high = if super::expr::is_literal(&high) { high } else {
+            let high = if super::expr::is_literal(&high) {
+                high
+            } else {
                 let slot = this.temp(high.width);
-                this.emit(ir::StmtKind::Assign { dst: slot, value: high });
+                this.emit(ir::StmtKind::Assign {
+                    dst: slot,
+                    value: high,
+                });
                 this.slot_expr(slot)
             };
             let counter = this.temp(low.width);
-            this.emit(ir::StmtKind::Assign { dst: counter, value: low });
+            this.emit(ir::StmtKind::Assign {
+                dst: counter,
+                value: low,
+            });
             let now = this.slot_expr(counter);
-            let op = if ty.is_signed() { ir::BinaryOp::LeSigned } else { ir::BinaryOp::Le };
+            let op = if ty.is_signed() {
+                ir::BinaryOp::LeSigned
+            } else {
+                ir::BinaryOp::Le
+            };
             let inside = ir::Expr::binary(op, now.clone(), high.clone());
             let (result, stmts) = this.collect(|this| {
-                this.looped(|this, _| {
-                    this.write(&place, &Value::Bits(now.clone()));
-                    Ok(())
-                }, |this| this.stmt(body), |this| {
-                    let last = ir::Expr::binary(ir::BinaryOp::Eq, now.clone(), high.clone());
-                    let end = this.frames.last().and_then(|frame| frame.loops.last().copied());
-                    if let Some((end, _)) = end {
-                        this.emit_unless(last.not(), ir::StmtKind::Leave(end));
-                    }
-                    let next = ir::Expr::binary(ir::BinaryOp::Add, now.clone(), ir::Expr::number(now.width, 1));
-                    this.emit(ir::StmtKind::Assign { dst: counter, value: next });
-                })
+                this.looped(
+                    |this, _| {
+                        this.write(&place, &Value::Bits(now.clone()));
+                        Ok(())
+                    },
+                    |this| this.stmt(body),
+                    |this| {
+                        let last = ir::Expr::binary(ir::BinaryOp::Eq, now.clone(), high.clone());
+                        let end = this
+                            .frames
+                            .last()
+                            .and_then(|frame| frame.loops.last().copied());
+                        if let Some((end, _)) = end {
+                            this.emit_unless(last.not(), ir::StmtKind::Leave(end));
+                        }
+                        let next = ir::Expr::binary(
+                            ir::BinaryOp::Add,
+                            now.clone(),
+                            ir::Expr::number(now.width, 1),
+                        );
+                        this.emit(ir::StmtKind::Assign {
+                            dst: counter,
+                            value: next,
+                        });
+                    },
+                )
             });
             result?;
             let _ = span;
-            this.emit(ir::StmtKind::If { condition: inside, then: stmts, otherwise: Vec::new() });
+            this.emit(ir::StmtKind::If {
+                condition: inside,
+                then: stmts,
+                otherwise: Vec::new(),
+            });
             Ok(())
         })
     }
 
     fn emit_unless(&mut self, condition: ir::Expr, kind: ir::StmtKind) {
-        let stmt = ir::Stmt { kind, span: self.span };
-        self.emit(ir::StmtKind::If { condition: condition.not(), then: vec![stmt], otherwise: Vec::new() });
+        let stmt = ir::Stmt {
+            kind,
+            span: self.span,
+        };
+        self.emit(ir::StmtKind::If {
+            condition: condition.not(),
+            then: vec![stmt],
+            otherwise: Vec::new(),
+        });
     }
 
     fn looped(
@@ -312,19 +481,29 @@ impl Elaborator<'_> {
         if let Some(frame) = self.frames.last_mut() {
             frame.loops.pop();
         }
-        self.emit(ir::StmtKind::Loop { label: end, body: stmts });
+        self.emit(ir::StmtKind::Loop {
+            label: end,
+            body: stmts,
+        });
         result
     }
 }
 
 /// A default branch that shares its text with a case gets labels of its own.
 fn unique_labels(elab: &mut Elaborator<'_>, default: &mut [ir::Stmt], cases: &[ir::SwitchCase]) {
-    if cases.iter().any(|case| case.body == default && !default.is_empty()) {
+    if cases
+        .iter()
+        .any(|case| case.body == default && !default.is_empty())
+    {
         relabel(elab, default, &mut std::collections::HashMap::new());
     }
 }
 
-fn relabel(elab: &mut Elaborator<'_>, stmts: &mut [ir::Stmt], map: &mut std::collections::HashMap<Label, Label>) {
+fn relabel(
+    elab: &mut Elaborator<'_>,
+    stmts: &mut [ir::Stmt],
+    map: &mut std::collections::HashMap<Label, Label>,
+) {
     for stmt in stmts {
         match &mut stmt.kind {
             ir::StmtKind::Scope { label, body } | ir::StmtKind::Loop { label, body } => {
@@ -338,7 +517,9 @@ fn relabel(elab: &mut Elaborator<'_>, stmts: &mut [ir::Stmt], map: &mut std::col
                     *label = *new;
                 }
             }
-            ir::StmtKind::If { then, otherwise, .. } => {
+            ir::StmtKind::If {
+                then, otherwise, ..
+            } => {
                 relabel(elab, then, map);
                 relabel(elab, otherwise, map);
             }
@@ -357,7 +538,10 @@ fn relabel(elab: &mut Elaborator<'_>, stmts: &mut [ir::Stmt], map: &mut std::col
 pub(crate) fn finish_scope(label: Label, mut stmts: Vec<ir::Stmt>, span: Span) -> Vec<ir::Stmt> {
     drop_tail(label, &mut stmts);
     if leaves(label, &stmts) {
-        return vec![ir::Stmt { kind: ir::StmtKind::Scope { label, body: stmts }, span }];
+        return vec![ir::Stmt {
+            kind: ir::StmtKind::Scope { label, body: stmts },
+            span,
+        }];
     }
     stmts
 }
@@ -365,7 +549,9 @@ pub(crate) fn finish_scope(label: Label, mut stmts: Vec<ir::Stmt>, span: Span) -
 /// Removes a `Leave` at the very end, where control falls out of the scope anyway,
 /// and what follows a `Leave`.
 fn drop_tail(label: Label, stmts: &mut Vec<ir::Stmt>) {
-    let end = stmts.iter().position(|stmt| matches!(stmt.kind, ir::StmtKind::Leave(_) | ir::StmtKind::Exit));
+    let end = stmts
+        .iter()
+        .position(|stmt| matches!(stmt.kind, ir::StmtKind::Leave(_) | ir::StmtKind::Exit));
     if let Some(end) = end {
         stmts.truncate(end + 1);
     }
@@ -373,7 +559,9 @@ fn drop_tail(label: Label, stmts: &mut Vec<ir::Stmt>) {
         Some(ir::StmtKind::Leave(found)) if *found == label => {
             stmts.pop();
         }
-        Some(ir::StmtKind::If { then, otherwise, .. }) => {
+        Some(ir::StmtKind::If {
+            then, otherwise, ..
+        }) => {
             drop_tail(label, then);
             drop_tail(label, otherwise);
         }
@@ -390,7 +578,9 @@ fn drop_tail(label: Label, stmts: &mut Vec<ir::Stmt>) {
 fn leaves(label: Label, stmts: &[ir::Stmt]) -> bool {
     stmts.iter().any(|stmt| match &stmt.kind {
         ir::StmtKind::Leave(found) => *found == label,
-        ir::StmtKind::If { then, otherwise, .. } => leaves(label, then) || leaves(label, otherwise),
+        ir::StmtKind::If {
+            then, otherwise, ..
+        } => leaves(label, then) || leaves(label, otherwise),
         ir::StmtKind::Switch { cases, default, .. } => {
             leaves(label, default) || cases.iter().any(|case| leaves(label, &case.body))
         }
@@ -403,12 +593,14 @@ fn leaves(label: Label, stmts: &[ir::Stmt]) -> bool {
 pub(crate) fn has_return(stmt: &Stmt) -> bool {
     match &stmt.kind {
         StmtKind::Return(_) => true,
-        StmtKind::If { then, otherwise, .. } => {
-            has_return(then) || otherwise.as_deref().is_some_and(has_return)
-        }
-        StmtKind::Switch { cases, .. } => {
-            cases.iter().any(|case| case.body.as_ref().is_some_and(|body| body.stmts.iter().any(has_return)))
-        }
+        StmtKind::If {
+            then, otherwise, ..
+        } => has_return(then) || otherwise.as_deref().is_some_and(has_return),
+        StmtKind::Switch { cases, .. } => cases.iter().any(|case| {
+            case.body
+                .as_ref()
+                .is_some_and(|body| body.stmts.iter().any(has_return))
+        }),
         StmtKind::Block(block) => block.stmts.iter().any(has_return),
         StmtKind::For { body, .. } | StmtKind::ForIn { body, .. } => has_return(body),
         _ => false,

@@ -6,7 +6,10 @@ use std::rc::Rc;
 use crate::{
     ast::{self, ActionRef, Arg, DeclKind, Direction, Expr, ExprKind},
     diagnostic::Diagnostic,
-    ir::{self, ActionCall, ActionScope, Const, MatchKind, Match, Pattern, SlotId, StmtKind, TableAction, TableId},
+    ir::{
+        self, ActionCall, ActionScope, Const, Match, MatchKind, Pattern, SlotId, StmtKind,
+        TableAction, TableId,
+    },
     source::Span,
 };
 
@@ -24,9 +27,19 @@ impl Elaborator<'_> {
     /// `table.apply()`
     pub(crate) fn apply_table(&mut self, span: Span, table: &Rc<TableDecl>) -> Elab<Typed> {
         if self.stage == Stage::Parser || self.stage == Stage::Deparser {
-            return Err(self.error(span, "a table can only be applied in a control that is no deparser"));
+            return Err(self.error(
+                span,
+                "a table can only be applied in a control that is no deparser",
+            ));
         }
-        if self.frames.iter().any(|frame| matches!(frame.kind, super::FrameKind::Action | super::FrameKind::TableAction | super::FrameKind::Function)) {
+        if self.frames.iter().any(|frame| {
+            matches!(
+                frame.kind,
+                super::FrameKind::Action
+                    | super::FrameKind::TableAction
+                    | super::FrameKind::Function
+            )
+        }) {
             return Err(self.error(span, "a table cannot be applied in an action or a function"));
         }
         self.visited.insert(table.decl.id);
@@ -40,19 +53,56 @@ impl Elaborator<'_> {
         };
         let hit = self.temp(1);
         let run = self.temp(ir::ENUM_WIDTH);
-        self.emit(StmtKind::Apply { table: id, hit: Some(hit), action_run: Some(run) });
-        Ok(Typed::new(Type::ApplyResult, Value::Applied { hit, run, table: id.index() }))
+        self.emit(StmtKind::Apply {
+            table: id,
+            hit: Some(hit),
+            action_run: Some(run),
+        });
+        self.exit_if_asked(span)?;
+        Ok(Typed::new(
+            Type::ApplyResult,
+            Value::Applied {
+                hit,
+                run,
+                table: id.index(),
+            },
+        ))
+    }
+
+    /// Drops the results that nobody asks for, if the last statement applies a table.
+    pub(crate) fn narrow_apply(&mut self, keep_hit: bool, keep_run: bool) {
+        let apply = match &mut self.block[..] {
+            [.., last] if matches!(last.kind, StmtKind::Apply { .. }) => last,
+            [.., before, last] if matches!(last.kind, StmtKind::If { .. }) => before,
+            _ => return,
+        };
+        if let StmtKind::Apply {
+            hit, action_run, ..
+        } = &mut apply.kind
+        {
+            if !keep_hit {
+                *hit = None;
+            }
+            if !keep_run {
+                *action_run = None;
+            }
+        }
     }
 
     fn lower_table(&mut self, table: &Rc<TableDecl>) -> Elab<TableId> {
-        let DeclKind::Table(decl) = &table.decl.kind else { return Err(Reported) };
+        let DeclKind::Table(decl) = &table.decl.kind else {
+            return Err(Reported);
+        };
         let id = TableId(u32::try_from(self.tables.len()).unwrap_or(u32::MAX));
         let placeholder = ir::Table {
             name: table.name.clone(),
             p4info_id: 0,
             keys: Vec::new(),
             actions: Vec::new(),
-            default_action: ActionCall { action: ir::ActionId(0), args: Vec::new() },
+            default_action: ActionCall {
+                action: ir::ActionId(0),
+                args: Vec::new(),
+            },
             const_default_action: false,
             entries: Vec::new(),
             const_entries: false,
@@ -121,18 +171,34 @@ impl Elaborator<'_> {
                     Some(name) => name,
                     None => {
                         return Err(self.report(
-                            Diagnostic::error(key.value.span, "this key has no name for the control plane")
-                                .help("add a `@name(\"...\")` annotation after the match kind"),
+                            Diagnostic::error(
+                                key.value.span,
+                                "this key has no name for the control plane",
+                            )
+                            .help("add a `@name(\"...\")` annotation after the match kind"),
                         ));
                     }
                 },
             };
-            self.tables[id.index()].keys.push(ir::Key { name: name.clone(), value, match_kind });
+            self.tables[id.index()].keys.push(ir::Key {
+                name: name.clone(),
+                value,
+                match_kind,
+            });
             types.push(ty.clone());
             let annotations = key.annotations.clone();
-            self.info.tables[id.index()].keys.push(KeyInfo { name, ty, match_kind, annotations });
+            self.info.tables[id.index()].keys.push(KeyInfo {
+                name,
+                ty,
+                match_kind,
+                annotations,
+            });
         }
-        let lpms = self.tables[id.index()].keys.iter().filter(|key| key.match_kind == MatchKind::Lpm).count();
+        let lpms = self.tables[id.index()]
+            .keys
+            .iter()
+            .filter(|key| key.match_kind == MatchKind::Lpm)
+            .count();
         if lpms > 1 {
             let span = self.tables[id.index()].span;
             return Err(self.error(span, "a table can have only one lpm key"));
@@ -148,7 +214,12 @@ impl Elaborator<'_> {
             let ty = typed.ty.clone();
             match typed.value {
                 Value::Bits(bits) => values.push((ty, bits)),
-                _ => return Err(self.error(key.value.span, format!("a key of type {ty} is not possible"))),
+                _ => {
+                    return Err(self.error(
+                        key.value.span,
+                        format!("a key of type {ty} is not possible"),
+                    ));
+                }
             }
         }
         Ok(values)
@@ -157,7 +228,9 @@ impl Elaborator<'_> {
     /// Computes keys that are kept in slots again, before another application.
     fn refresh_keys(&mut self, table: &Rc<TableDecl>, id: TableId) {
         let slots: Vec<SlotId> = self.info.tables[id.index()].key_slots.clone();
-        let DeclKind::Table(decl) = &table.decl.kind else { return };
+        let DeclKind::Table(decl) = &table.decl.kind else {
+            return;
+        };
         if slots.is_empty() {
             return;
         }
@@ -183,15 +256,30 @@ impl Elaborator<'_> {
         let lowered = self.table_action(item.value.span, &action, args, &table.name)?;
         let has = |name: &str| item.annotations.iter().any(|one| &*one.name.text == name);
         let scope = match (has("tableonly"), has("defaultonly")) {
-            (true, true) => return Err(self.error(item.value.span, "an action cannot be both @tableonly and @defaultonly")),
+            (true, true) => {
+                return Err(self.error(
+                    item.value.span,
+                    "an action cannot be both @tableonly and @defaultonly",
+                ));
+            }
             (true, false) => ActionScope::TableOnly,
             (false, true) => ActionScope::DefaultOnly,
             (false, false) => ActionScope::TableAndDefault,
         };
-        if self.tables[id.index()].actions.iter().any(|known| known.action == lowered) {
-            return Err(self.error(item.value.span, format!("action `{}` is listed twice", action.decl.name.text)));
+        if self.tables[id.index()]
+            .actions
+            .iter()
+            .any(|known| known.action == lowered)
+        {
+            return Err(self.error(
+                item.value.span,
+                format!("action `{}` is listed twice", action.decl.name.text),
+            ));
         }
-        self.tables[id.index()].actions.push(TableAction { action: lowered, scope });
+        self.tables[id.index()].actions.push(TableAction {
+            action: lowered,
+            scope,
+        });
         let info = &mut self.info.tables[id.index()];
         info.action_names.push(action.decl.name.text.clone());
         info.action_annotations.push(item.annotations.clone());
@@ -207,7 +295,11 @@ impl Elaborator<'_> {
         let ExprKind::Name { name, global } = &callee.kind else {
             return Err(self.error(expr.span, "expected an action"));
         };
-        let found = if *global { self.globals.get(&name.text) } else { self.lookup(&name.text) };
+        let found = if *global {
+            self.globals.get(&name.text)
+        } else {
+            self.lookup(&name.text)
+        };
         match found.cloned() {
             Some(Entity::Action(action)) => Ok((action, args)),
             Some(Entity::Broken) => Err(Reported),
@@ -220,34 +312,57 @@ impl Elaborator<'_> {
     fn listed_call(&mut self, id: TableId, expr: &Expr) -> Elab<ActionCall> {
         let (action, args) = self.action_of(expr)?;
         let listed = self.tables[id.index()].actions.clone();
-        let found = listed.iter().find(|one| self.actions[one.action.index()].name == action.name);
+        let found = listed
+            .iter()
+            .find(|one| self.actions[one.action.index()].name == action.name);
         let Some(found) = found.map(|one| one.action) else {
             let name = &action.decl.name.text;
-            return Err(self.error(expr.span, format!("action `{name}` is not in the list of this table")));
+            return Err(self.error(
+                expr.span,
+                format!("action `{name}` is not in the list of this table"),
+            ));
         };
-        let DeclKind::Action { params, .. } = &action.decl.kind else { return Err(Reported) };
-        let undirected: Vec<_> = params.iter().filter(|param| param.direction == Direction::None).cloned().collect();
+        let DeclKind::Action { params, .. } = &action.decl.kind else {
+            return Err(Reported);
+        };
+        let undirected: Vec<_> = params
+            .iter()
+            .filter(|param| param.direction == Direction::None)
+            .cloned()
+            .collect();
         let args = if args.len() == params.len() && args.iter().all(|arg| arg.name.is_none()) {
-            let pairs = params.iter().zip(args).filter(|(param, _)| param.direction == Direction::None);
+            let pairs = params
+                .iter()
+                .zip(args)
+                .filter(|(param, _)| param.direction == Direction::None);
             pairs.map(|(_, arg)| arg.clone()).collect()
         } else {
             args.to_vec()
         };
         let types = self.within(action.env.clone(), |this| this.resolve_params(&undirected))?;
-        let matched: Vec<Option<Expr>> =
-            self.match_args(&undirected, &args, expr.span)?.into_iter().map(Option::<&Expr>::cloned).collect();
+        let matched: Vec<Option<Expr>> = self
+            .match_args(&undirected, &args, expr.span)?
+            .into_iter()
+            .map(Option::<&Expr>::cloned)
+            .collect();
         let mut values = Vec::new();
         for (arg, ty) in matched.iter().zip(&types) {
             let Some(arg) = arg else { return Err(Reported) };
             values.push(self.const_bits(arg, ty)?);
         }
-        Ok(ActionCall { action: found, args: values })
+        Ok(ActionCall {
+            action: found,
+            args: values,
+        })
     }
 
     fn default_action(&mut self, id: TableId, table: &TableDecl, decl: &ast::Table) -> Elab<()> {
         if let Some((is_const, value)) = &decl.default_action {
             let call = self.listed_call(id, value)?;
-            let scope = self.tables[id.index()].actions.iter().find(|one| one.action == call.action);
+            let scope = self.tables[id.index()]
+                .actions
+                .iter()
+                .find(|one| one.action == call.action);
             if scope.is_some_and(|one| one.scope == ActionScope::TableOnly) {
                 return Err(self.error(value.span, "the default action is marked @tableonly"));
             }
@@ -262,12 +377,17 @@ impl Elaborator<'_> {
         let info = &mut self.info.tables[id.index()];
         let target = &mut self.tables[id.index()];
         if !target.actions.iter().any(|one| one.action == lowered) {
-            target.actions.push(TableAction { action: lowered, scope: ActionScope::DefaultOnly });
+            target.actions.push(TableAction {
+                action: lowered,
+                scope: ActionScope::DefaultOnly,
+            });
             info.action_names.push("NoAction".into());
             info.action_annotations.push(Rc::default());
-            info.implicit_default = true;
         }
-        target.default_action = ActionCall { action: lowered, args: Vec::new() };
+        target.default_action = ActionCall {
+            action: lowered,
+            args: Vec::new(),
+        };
         Ok(())
     }
 
@@ -284,14 +404,18 @@ impl Elaborator<'_> {
                 }
                 "support_timeout" => {
                     let on = self.condition(value)?;
-                    self.tables[id.index()].idle_timeout = on.as_const().is_some_and(|value| !value.is_zero());
+                    self.tables[id.index()].idle_timeout =
+                        on.as_const().is_some_and(|value| !value.is_zero());
                 }
                 "counters" | "meters" | "implementation" => {
                     let instance = self.property_instance(table, property)?;
                     self.attach(id, value.span, &instance)?;
                 }
                 other => {
-                    let mut warning = Diagnostic::error(property.name.span, format!("v1model has no table property `{other}`"));
+                    let mut warning = Diagnostic::error(
+                        property.name.span,
+                        format!("v1model has no table property `{other}`"),
+                    );
                     warning.severity = crate::diagnostic::Severity::Warning;
                     self.report(warning);
                 }
@@ -301,7 +425,11 @@ impl Elaborator<'_> {
     }
 
     /// An instance that a property names or makes.
-    fn property_instance(&mut self, table: &TableDecl, property: &ast::Property) -> Elab<Rc<Instance>> {
+    fn property_instance(
+        &mut self,
+        table: &TableDecl,
+        property: &ast::Property,
+    ) -> Elab<Rc<Instance>> {
         if let ExprKind::Call { callee, args, .. } = &property.value.kind
             && let ExprKind::Type(ty) = &callee.kind
         {
@@ -333,16 +461,30 @@ impl Elaborator<'_> {
                 *cells = ir::Cells::Direct(id);
                 self.tables[id.index()].direct_meter = Some(*meter);
             }
-            InstanceKind::ActionProfile(profile) => self.tables[id.index()].action_profile = Some(*profile),
-            _ => return Err(self.error(span, format!("`{}` cannot be attached to a table", instance.name))),
+            InstanceKind::ActionProfile(profile) => {
+                self.tables[id.index()].action_profile = Some(*profile);
+            }
+            _ => {
+                return Err(self.error(
+                    span,
+                    format!("`{}` cannot be attached to a table", instance.name),
+                ));
+            }
         }
         Ok(())
     }
 
     fn entries(&mut self, id: TableId, decl: &ast::Table) -> Elab<()> {
-        let Some(entries) = &decl.entries else { return Ok(()) };
+        let Some(entries) = &decl.entries else {
+            return Ok(());
+        };
         self.tables[id.index()].const_entries = entries.is_const;
-        let ranked = |key: &ir::Key| matches!(key.match_kind, MatchKind::Ternary | MatchKind::Range | MatchKind::Optional);
+        let ranked = |key: &ir::Key| {
+            matches!(
+                key.match_kind,
+                MatchKind::Ternary | MatchKind::Range | MatchKind::Optional
+            )
+        };
         let needs_priority = self.tables[id.index()].keys.iter().any(ranked);
         let count = u32::try_from(entries.list.len()).unwrap_or(u32::MAX);
         let mut result = Ok(());
@@ -350,7 +492,8 @@ impl Elaborator<'_> {
             let priority = match &entry.priority {
                 Some(priority) => {
                     let value = self.const_int(priority)?;
-                    u32::try_from(value).map_err(|_| self.error(priority.span, "this is not a possible priority"))?
+                    u32::try_from(value)
+                        .map_err(|_| self.error(priority.span, "this is not a possible priority"))?
                 }
                 None => count - index,
             };
@@ -369,8 +512,16 @@ impl Elaborator<'_> {
     }
 
     fn entry(&mut self, id: TableId, entry: &ast::Entry) -> Elab<(Vec<Match>, ActionCall)> {
-        let types: Vec<Type> = self.info.tables[id.index()].keys.iter().map(|key| key.ty.clone()).collect();
-        let kinds: Vec<MatchKind> = self.tables[id.index()].keys.iter().map(|key| key.match_kind).collect();
+        let types: Vec<Type> = self.info.tables[id.index()]
+            .keys
+            .iter()
+            .map(|key| key.ty.clone())
+            .collect();
+        let kinds: Vec<MatchKind> = self.tables[id.index()]
+            .keys
+            .iter()
+            .map(|key| key.match_kind)
+            .collect();
         let patterns = self.patterns(&entry.keys, &types, entry.span)?;
         let mut matches = Vec::new();
         for (pattern, kind) in patterns.into_iter().zip(kinds) {
@@ -395,18 +546,30 @@ impl Elaborator<'_> {
                 let mask = Const::ones(value.width);
                 Match::Ternary { value, mask }
             }
-            (Pattern::Value(value), MatchKind::Range) => Match::Range { low: value.clone(), high: value },
+            (Pattern::Value(value), MatchKind::Range) => Match::Range {
+                low: value.clone(),
+                high: value,
+            },
             (Pattern::Mask { value, mask }, MatchKind::Ternary) => Match::Ternary { value, mask },
             (Pattern::Mask { value, mask }, MatchKind::Lpm) => {
                 let ones: u32 = mask.limbs.iter().map(|limb| limb.count_ones()).sum();
-                let expected = Const::ones(value.width).to_uint() >> (value.width - ones) << (value.width - ones);
+                let expected = Const::ones(value.width).to_uint() >> (value.width - ones)
+                    << (value.width - ones);
                 if mask.to_uint() != expected {
                     return Err(self.error(span, "the mask of an lpm key must be a prefix"));
                 }
-                Match::Lpm { value, prefix_len: ones }
+                Match::Lpm {
+                    value,
+                    prefix_len: ones,
+                }
             }
             (Pattern::Range { low, high, .. }, MatchKind::Range) => Match::Range { low, high },
-            _ => return Err(self.error(span, "this kind of pattern does not fit the match kind of its key")),
+            _ => {
+                return Err(self.error(
+                    span,
+                    "this kind of pattern does not fit the match kind of its key",
+                ));
+            }
         })
     }
 }

@@ -13,7 +13,10 @@ pub(crate) enum Type {
     Bool,
     /// Integers of any size, at compile time only.
     Int,
-    Bits { width: u32, signed: bool },
+    Bits {
+        width: u32,
+        signed: bool,
+    },
     Varbit(u32),
     Error,
     Str,
@@ -43,8 +46,6 @@ pub(crate) enum Type {
     Invalid,
     /// `...`
     Dots,
-    /// `_`
-    DontCare,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,6 @@ pub(crate) struct EnumType {
     /// Type of a serializable enum.
     pub(crate) underlying: Option<Type>,
     pub(crate) members: Vec<(Rc<str>, num_bigint::BigInt)>,
-    pub(crate) annotations: Annotations,
 }
 
 #[derive(Debug)]
@@ -84,16 +84,20 @@ pub(crate) struct NewType {
 
 impl Type {
     pub(crate) fn bits(width: u32) -> Self {
-        Self::Bits { width, signed: false }
+        Self::Bits {
+            width,
+            signed: false,
+        }
     }
 
     /// Whether both are the same type.
     pub(crate) fn same(&self, other: &Self) -> bool {
         use Type::{
-            ActionRun, ApplyResult, Bits, Bool, DontCare, Dots, Enum, Error, Int, Invalid, List, ListOf, MatchKind, New,
-            Object, Record, Stack, Str, Struct, Tuple, Unknown, Var, Varbit, Void,
+            ActionRun, ApplyResult, Bits, Bool, Dots, Enum, Error, Int, Invalid, List, ListOf,
+            MatchKind, New, Object, Record, Stack, Str, Struct, Tuple, Unknown, Var, Varbit, Void,
         };
-        let all = |a: &[Type], b: &[Type]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b));
+        let all =
+            |a: &[Type], b: &[Type]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b));
         match (self, other) {
             (Unknown, _)
             | (_, Unknown)
@@ -106,10 +110,17 @@ impl Type {
             | (ApplyResult, ApplyResult)
             | (ActionRun, ActionRun)
             | (Invalid, Invalid)
-            | (Dots, Dots)
-            | (DontCare, _)
-            | (_, DontCare) => true,
-            (Bits { width: a, signed: s }, Bits { width: b, signed: t }) => a == b && s == t,
+            | (Dots, Dots) => true,
+            (
+                Bits {
+                    width: a,
+                    signed: s,
+                },
+                Bits {
+                    width: b,
+                    signed: t,
+                },
+            ) => a == b && s == t,
             (Varbit(a), Varbit(b)) | (Var(a), Var(b)) => a == b,
             (Enum(a), Enum(b)) => a.id == b.id,
             (Struct(a), Struct(b)) => a.id == b.id && all(&a.args, &b.args),
@@ -117,7 +128,9 @@ impl Type {
             (Tuple(a) | List(a), Tuple(b) | List(b)) => all(a, b),
             (Record(a), Record(b)) => {
                 a.len() == b.len()
-                    && a.iter().zip(b.iter()).all(|((n, a), (m, b))| n == m && a.same(b))
+                    && a.iter()
+                        .zip(b.iter())
+                        .all(|((n, a), (m, b))| n == m && a.same(b))
             }
             (ListOf(a), ListOf(b)) => a.same(b),
             (New(a), New(b)) => a.id == b.id,
@@ -160,9 +173,12 @@ impl Type {
     /// Sum of the widths of all fields.
     pub(crate) fn total_width(&self) -> u64 {
         match self {
-            Self::Struct(ty) if ty.kind == Aggregate::Union => {
-                ty.fields.iter().map(|field| field.ty.total_width()).max().unwrap_or(0)
-            }
+            Self::Struct(ty) if ty.kind == Aggregate::Union => ty
+                .fields
+                .iter()
+                .map(|field| field.ty.total_width())
+                .max()
+                .unwrap_or(0),
             Self::Struct(ty) => ty.fields.iter().map(|field| field.ty.total_width()).sum(),
             Self::Stack(ty, size) => ty.total_width() * u64::from(*size),
             Self::Tuple(list) | Self::List(list) => list.iter().map(Self::total_width).sum(),
@@ -174,9 +190,12 @@ impl Type {
     /// Types of the parts of an aggregate, with names where they have names.
     pub(crate) fn parts(&self) -> Option<Vec<(Rc<str>, Type)>> {
         match self {
-            Self::Struct(ty) => {
-                Some(ty.fields.iter().map(|field| (field.name.clone(), field.ty.clone())).collect())
-            }
+            Self::Struct(ty) => Some(
+                ty.fields
+                    .iter()
+                    .map(|field| (field.name.clone(), field.ty.clone()))
+                    .collect(),
+            ),
             Self::Tuple(list) | Self::List(list) => Some(
                 list.iter()
                     .enumerate()
@@ -204,8 +223,14 @@ impl fmt::Display for Type {
             Self::Unknown => f.write_str("an unknown type"),
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),
-            Self::Bits { width, signed: false } => write!(f, "bit<{width}>"),
-            Self::Bits { width, signed: true } => write!(f, "int<{width}>"),
+            Self::Bits {
+                width,
+                signed: false,
+            } => write!(f, "bit<{width}>"),
+            Self::Bits {
+                width,
+                signed: true,
+            } => write!(f, "int<{width}>"),
             Self::Varbit(width) => write!(f, "varbit<{width}>"),
             Self::Error => f.write_str("error"),
             Self::Str => f.write_str("string"),
@@ -245,7 +270,6 @@ impl fmt::Display for Type {
             Self::ActionRun => f.write_str("action_run"),
             Self::Invalid => f.write_str("{#}"),
             Self::Dots => f.write_str("..."),
-            Self::DontCare => f.write_str("_"),
         }
     }
 }

@@ -34,9 +34,16 @@ pub(crate) enum Value {
     /// A mask or a range of a set.
     Object(Rc<Instance>),
     /// Result of applying a table.
-    Applied { hit: crate::ir::SlotId, run: crate::ir::SlotId, table: usize },
+    Applied {
+        hit: crate::ir::SlotId,
+        run: crate::ir::SlotId,
+        table: usize,
+    },
     /// `action_run`: which table's.
-    Run { slot: crate::ir::SlotId, table: usize },
+    Run {
+        slot: crate::ir::SlotId,
+        table: usize,
+    },
 }
 
 /// A header value.
@@ -54,7 +61,10 @@ impl Typed {
     }
 
     pub(crate) fn bits(ty: Type, value: Expr) -> Self {
-        Self { ty, value: Value::Bits(value) }
+        Self {
+            ty,
+            value: Value::Bits(value),
+        }
     }
 
     pub(crate) fn flag(value: Expr) -> Self {
@@ -62,11 +72,17 @@ impl Typed {
     }
 
     pub(crate) fn int(value: impl Into<BigInt>) -> Self {
-        Self { ty: Type::Int, value: Value::Int(value.into()) }
+        Self {
+            ty: Type::Int,
+            value: Value::Int(value.into()),
+        }
     }
 
     pub(crate) fn void() -> Self {
-        Self { ty: Type::Void, value: Value::None }
+        Self {
+            ty: Type::Void,
+            value: Value::None,
+        }
     }
 }
 

@@ -6,16 +6,21 @@ use std::fmt::Write as _;
 use crate::ir::{ActionScope, CounterUnit, MatchKind, MeterUnit};
 
 use super::{
-    ActionCall, Bitstring, Documentation, MatchField, NewType, P4Info, Param, Preamble, Table, TypeInfo,
-    TypeSpec,
+    ActionCall, Bitstring, Documentation, MatchField, NewType, P4Info, Param, Preamble, Table,
+    TypeInfo, TypeSpec,
 };
 
 impl P4Info {
     /// The text that `p4c --p4runtime-files x.txtpb` writes.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = Text { out: String::new(), depth: 0 };
-        text.out.push_str("# proto-file: p4/config/v1/p4info.proto\n# proto-message: p4.config.v1.P4Info\n\n");
+        let mut text = Text {
+            out: String::new(),
+            depth: 0,
+        };
+        text.out.push_str(
+            "# proto-file: p4/config/v1/p4info.proto\n# proto-message: p4.config.v1.P4Info\n\n",
+        );
         self.write(&mut text);
         text.out
     }
@@ -245,8 +250,13 @@ fn write_table(text: &mut Text, table: &Table) {
             }
         });
     }
-    text.nonzero("const_default_action_id", table.const_default_action_id.into());
-    text.message("initial_default_action", |text| write_call(text, &table.initial_default_action));
+    text.nonzero(
+        "const_default_action_id",
+        table.const_default_action_id.into(),
+    );
+    text.message("initial_default_action", |text| {
+        write_call(text, &table.initial_default_action);
+    });
     text.nonzero("implementation_id", table.implementation_id.into());
     for id in &table.direct_resource_ids {
         text.number("direct_resource_ids", (*id).into());
@@ -374,10 +384,12 @@ fn write_types(text: &mut Text, types: &TypeInfo) {
             }
         });
     }
-    for (name, (width, members)) in &types.serializable_enums {
+    for (name, of) in &types.serializable_enums {
         entry(text, "serializable_enums", name, |text| {
-            text.message("underlying_type", |text| text.nonzero("bitwidth", (*width).into()));
-            for (name, value) in members {
+            text.message("underlying_type", |text| {
+                text.nonzero("bitwidth", of.bitwidth.into());
+            });
+            for (name, value) in &of.members {
                 text.message("members", |text| {
                     text.text("name", name);
                     text.bytes("value", value);

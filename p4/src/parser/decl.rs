@@ -24,27 +24,26 @@ impl Parser<'_> {
                 continue;
             }
             let scopes = self.scopes.len();
-            match self.declaration() {
-                Ok(decl) => decls.push(Rc::new(decl)),
-                Err(_) => {
-                    self.scopes.truncate(scopes);
-                    self.depth = 0;
-                    self.recover();
-                    self.eat("}");
-                }
+            if let Ok(decl) = self.declaration() {
+                decls.push(Rc::new(decl));
+            } else {
+                self.scopes.truncate(scopes);
+                self.depth = 0;
+                self.recover();
+                self.eat("}");
             }
         }
         decls
     }
 
-    fn decl(
-        &mut self,
-        start: Span,
-        annotations: Annotations,
-        name: Name,
-        kind: DeclKind,
-    ) -> Decl {
-        Decl { id: self.new_decl(), annotations, name, span: self.since(start), kind }
+    fn decl(&mut self, start: Span, annotations: Annotations, name: Name, kind: DeclKind) -> Decl {
+        Decl {
+            id: self.new_decl(),
+            annotations,
+            name,
+            span: self.since(start),
+            kind,
+        }
     }
 
     /// A declaration of the top level.
@@ -81,7 +80,9 @@ impl Parser<'_> {
             "const" if token.kind == Kind::Ident => self.const_decl(start, annotations),
             "action" if token.kind == Kind::Ident => self.action(start, annotations),
             "table" if token.kind == Kind::Ident => self.table_decl(start, annotations),
-            "valueset" if token.kind == Kind::Ident => self.value_set(start, annotations),
+            "valueset" | "value_set" if token.kind == Kind::Ident && self.ahead(1).is("<") => {
+                self.value_set(start, annotations)
+            }
             _ => self.typed_decl(start, annotations),
         }
     }
@@ -100,7 +101,11 @@ impl Parser<'_> {
             self.declare(&name, false);
             return self.function(start, annotations, ty, name);
         }
-        let value = if self.eat("=") { Some(self.expr()?) } else { None };
+        let value = if self.eat("=") {
+            Some(self.expr()?)
+        } else {
+            None
+        };
         self.expect(";")?;
         self.declare(&name, false);
         Ok(self.decl(start, annotations, name, DeclKind::Variable { ty, value }))
@@ -112,7 +117,10 @@ impl Parser<'_> {
         let name = self.name()?;
         if self.is("=") {
             let span = self.span();
-            return Err(self.error(span, "instances with abstract methods are not supported yet"));
+            return Err(self.error(
+                span,
+                "instances with abstract methods are not supported yet",
+            ));
         }
         self.expect(";")?;
         self.declare(&name, false);
@@ -130,9 +138,18 @@ impl Parser<'_> {
             let type_params = parser.type_params()?;
             let params = parser.params()?;
             let body = parser.block()?;
-            let id = parser.new_decl();
-            let signature = Signature { id, name: name.clone(), type_params, ret, params };
-            Ok(parser.decl(start, annotations, name, DeclKind::Function { signature, body }))
+            let signature = Signature {
+                name: name.clone(),
+                type_params,
+                ret,
+                params,
+            };
+            Ok(parser.decl(
+                start,
+                annotations,
+                name,
+                DeclKind::Function { signature, body },
+            ))
         })
     }
 
@@ -151,23 +168,44 @@ impl Parser<'_> {
         let word = self.bump();
         self.expect("{")?;
         let names = self.list("}", Self::name)?;
-        let kind = if word.is("error") { DeclKind::Errors(names) } else { DeclKind::MatchKinds(names) };
-        Ok(self.decl(start, annotations, Name { text: word.text, span: word.span }, kind))
+        let kind = if word.is("error") {
+            DeclKind::Errors(names)
+        } else {
+            DeclKind::MatchKinds(names)
+        };
+        Ok(self.decl(
+            start,
+            annotations,
+            Name {
+                text: word.text,
+                span: word.span,
+            },
+            kind,
+        ))
     }
 
     fn extern_decl(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
         self.bump();
         if !self.extern_is_object() {
-            return self.scoped(|parser| {
-                let signature = parser.signature()?;
-                parser.expect(";")?;
-                let name = signature.name.clone();
-                Ok((parser.decl(start, annotations, name, DeclKind::ExternFunction(signature)), ()))
-            })
-            .map(|(decl, ())| {
-                self.declare(&decl.name, false);
-                decl
-            });
+            return self
+                .scoped(|parser| {
+                    let signature = parser.signature()?;
+                    parser.expect(";")?;
+                    let name = signature.name.clone();
+                    Ok((
+                        parser.decl(
+                            start,
+                            annotations,
+                            name,
+                            DeclKind::ExternFunction(signature),
+                        ),
+                        (),
+                    ))
+                })
+                .map(|(decl, ())| {
+                    self.declare(&decl.name, false);
+                    decl
+                });
         }
         let name = self.name()?;
         self.declare(&name, true);
@@ -180,13 +218,26 @@ impl Parser<'_> {
                     parser.annotations()?;
                     parser.eat("abstract");
                     let is_ctor = parser.peek().text == name.text && parser.ahead(1).is("(");
-                    let signature =
-                        parser.scoped(|parser| if is_ctor { parser.constructor() } else { parser.signature() })?;
+                    let signature = parser.scoped(|parser| {
+                        if is_ctor {
+                            parser.constructor()
+                        } else {
+                            parser.signature()
+                        }
+                    })?;
                     parser.expect(";")?;
-                    if is_ctor { constructors.push(signature) } else { methods.push(signature) }
+                    if is_ctor {
+                        constructors.push(signature);
+                    } else {
+                        methods.push(signature);
+                    }
                 }
             }
-            let kind = DeclKind::ExternObject { type_params, constructors, methods };
+            let kind = DeclKind::ExternObject {
+                type_params,
+                constructors,
+                methods,
+            };
             Ok(parser.decl(start, annotations, name, kind))
         })
     }
@@ -205,9 +256,17 @@ impl Parser<'_> {
 
     fn constructor(&mut self) -> Parsed<Signature> {
         let name = self.name()?;
-        let ret = TypeExpr { kind: TypeKind::Void, span: name.span };
+        let ret = TypeExpr {
+            kind: TypeKind::Void,
+            span: name.span,
+        };
         let params = self.params()?;
-        Ok(Signature { id: self.new_decl(), name, type_params: Vec::new(), ret, params })
+        Ok(Signature {
+            name,
+            type_params: Vec::new(),
+            ret,
+            params,
+        })
     }
 
     /// `ret name<T>(params)`, where the return type may name the type parameters.
@@ -216,7 +275,12 @@ impl Parser<'_> {
         let name = self.name()?;
         let type_params = self.type_params()?;
         let params = self.params()?;
-        Ok(Signature { id: self.new_decl(), name, type_params, ret, params })
+        Ok(Signature {
+            name,
+            type_params,
+            ret,
+            params,
+        })
     }
 
     fn aggregate(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
@@ -236,9 +300,17 @@ impl Parser<'_> {
                 let ty = parser.type_expr()?;
                 let name = parser.name()?;
                 parser.expect(";")?;
-                fields.push(Field { annotations, ty, name });
+                fields.push(Field {
+                    annotations,
+                    ty,
+                    name,
+                });
             }
-            let kind = DeclKind::Aggregate { kind, type_params, fields };
+            let kind = DeclKind::Aggregate {
+                kind,
+                type_params,
+                fields,
+            };
             Ok(parser.decl(start, annotations, name, kind))
         })
     }
@@ -246,17 +318,33 @@ impl Parser<'_> {
     fn enum_decl(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
         self.bump();
         let has_type = !self.ahead(1).is("{");
-        let underlying = if has_type { Some(self.type_expr()?) } else { None };
+        let underlying = if has_type {
+            Some(self.type_expr()?)
+        } else {
+            None
+        };
         let name = self.name()?;
         self.declare(&name, true);
         self.expect("{")?;
         let members = self.list("}", |parser| {
             parser.annotations()?;
             let name = parser.name()?;
-            let value = if parser.eat("=") { Some(parser.expr()?) } else { None };
+            let value = if parser.eat("=") {
+                Some(parser.expr()?)
+            } else {
+                None
+            };
             Ok((name, value))
         })?;
-        Ok(self.decl(start, annotations, name, DeclKind::Enum { underlying, members }))
+        Ok(self.decl(
+            start,
+            annotations,
+            name,
+            DeclKind::Enum {
+                underlying,
+                members,
+            },
+        ))
     }
 
     fn typedef(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
@@ -276,7 +364,15 @@ impl Parser<'_> {
             let type_params = parser.type_params()?;
             let params = parser.params()?;
             parser.expect(";")?;
-            Ok(parser.decl(start, annotations, name, DeclKind::Package { type_params, params }))
+            Ok(parser.decl(
+                start,
+                annotations,
+                name,
+                DeclKind::Package {
+                    type_params,
+                    params,
+                },
+            ))
         })
     }
 
@@ -297,13 +393,27 @@ impl Parser<'_> {
             let ty = parser.type_expr()?;
             let name = parser.name()?;
             parser.declare(&name, false);
-            let default = if parser.eat("=") { Some(parser.expr()?) } else { None };
-            Ok(Param { id: parser.new_decl(), annotations, direction, ty, name, default })
+            let default = if parser.eat("=") {
+                Some(parser.expr()?)
+            } else {
+                None
+            };
+            Ok(Param {
+                annotations,
+                direction,
+                ty,
+                name,
+                default,
+            })
         })
     }
 
     fn ctor_params(&mut self) -> Parsed<Vec<Param>> {
-        if self.is("(") { self.params() } else { Ok(Vec::new()) }
+        if self.is("(") {
+            self.params()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     fn action(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
@@ -348,7 +458,12 @@ impl Parser<'_> {
                 parser.expect("}")?;
                 body = Some(Rc::new(ControlBody { locals, apply }));
             }
-            let control = ControlDecl { type_params, params, ctor_params, body };
+            let control = ControlDecl {
+                type_params,
+                params,
+                ctor_params,
+                body,
+            };
             Ok(parser.decl(start, annotations, name, DeclKind::Control(control)))
         })
     }
@@ -407,7 +522,12 @@ impl Parser<'_> {
                 }
                 body = Some(Rc::new(ParserBody { locals, states }));
             }
-            let decl = ParserDecl { type_params, params, ctor_params, body };
+            let decl = ParserDecl {
+                type_params,
+                params,
+                ctor_params,
+                body,
+            };
             Ok(parser.decl(start, annotations, name, DeclKind::Parser(decl)))
         })
     }
@@ -439,7 +559,11 @@ impl Parser<'_> {
             while !parser.is("transition") && !parser.is("}") {
                 body.push(parser.stmt()?);
             }
-            let transition = if parser.eat("transition") { parser.transition()? } else { Transition::None };
+            let transition = if parser.eat("transition") {
+                parser.transition()?
+            } else {
+                Transition::None
+            };
             parser.expect("}")?;
             let state = State { body, transition };
             Ok(parser.decl(start, annotations, name, DeclKind::State(state)))
@@ -464,7 +588,11 @@ impl Parser<'_> {
             self.expect(":")?;
             let target = self.name()?;
             self.expect(";")?;
-            cases.push(SelectCase { patterns, target, span: self.since(start) });
+            cases.push(SelectCase {
+                patterns,
+                target,
+                span: self.since(start),
+            });
         }
         Ok(Transition::Select { keys, cases, span })
     }
@@ -516,6 +644,9 @@ impl Parser<'_> {
         self.expect("{")?;
         let stmts = self.scoped(Self::stmts);
         self.expect("}")?;
-        Ok(Block { stmts, span: self.since(start) })
+        Ok(Block {
+            stmts,
+            span: self.since(start),
+        })
     }
 }

@@ -70,7 +70,11 @@ impl Parser<'_> {
         let right = self.expr()?;
         let (span, below) = (left.span.to(right.span), [left.id, right.id]);
         let (left, right) = (Box::new(left), Box::new(right));
-        let kind = if mask { ExprKind::Mask(left, right) } else { ExprKind::Range(left, right) };
+        let kind = if mask {
+            ExprKind::Mask(left, right)
+        } else {
+            ExprKind::Range(left, right)
+        };
         self.new_expr(kind, span, &below)
     }
 
@@ -101,7 +105,9 @@ impl Parser<'_> {
         if joined && next.is(">=") {
             return None;
         }
-        let Kind::Punct(punct) = token.kind else { return None };
+        let Kind::Punct(punct) = token.kind else {
+            return None;
+        };
         INFIX
             .iter()
             .find(|(text, ..)| *text == punct)
@@ -186,7 +192,10 @@ impl Parser<'_> {
             return Err(self.unexpected("the name of a member"));
         }
         let token = self.bump();
-        Ok(Name { text: token.text, span: token.span })
+        Ok(Name {
+            text: token.text,
+            span: token.span,
+        })
     }
 
     fn may_have_type_args(&self, left: &Expr) -> bool {
@@ -217,7 +226,11 @@ impl Parser<'_> {
         let args = self.args_rest()?;
         let mut below: Vec<_> = args.iter().map(|arg| arg.value.id).collect();
         below.push(callee.id);
-        let kind = ExprKind::Call { callee: Box::new(callee), type_args, args };
+        let kind = ExprKind::Call {
+            callee: Box::new(callee),
+            type_args,
+            args,
+        };
         self.new_expr(kind, self.since(start), &below)
     }
 
@@ -229,7 +242,11 @@ impl Parser<'_> {
             if named {
                 parser.bump();
             }
-            let value = if parser.is("_") { parser.keyset()? } else { parser.expr()? };
+            let value = if parser.is("_") {
+                parser.keyset()?
+            } else {
+                parser.expr()?
+            };
             Ok(Arg { name, value })
         })
     }
@@ -241,7 +258,10 @@ impl Parser<'_> {
                 self.bump();
                 match number::parse(&token.text) {
                     Ok(literal) => {
-                        let kind = ExprKind::Int { value: literal.value, width: literal.width };
+                        let kind = ExprKind::Int {
+                            value: literal.value,
+                            width: literal.width,
+                        };
                         self.new_expr(kind, token.span, &[])
                     }
                     Err(message) => Err(self.error(token.span, message)),
@@ -265,7 +285,11 @@ impl Parser<'_> {
             Kind::Punct(".") => {
                 self.bump();
                 let name = self.name()?;
-                self.new_expr(ExprKind::Name { name, global: true }, self.since(token.span), &[])
+                self.new_expr(
+                    ExprKind::Name { name, global: true },
+                    self.since(token.span),
+                    &[],
+                )
             }
             Kind::Ident => self.word(),
             _ => Err(self.unexpected("an expression")),
@@ -286,7 +310,10 @@ impl Parser<'_> {
         }
         if token.is("error") && self.ahead(1).is(".") {
             self.bump();
-            let ty = TypeExpr { kind: TypeKind::Error, span: token.span };
+            let ty = TypeExpr {
+                kind: TypeKind::Error,
+                span: token.span,
+            };
             return self.new_expr(ExprKind::Type(ty), token.span, &[]);
         }
         if self.is_type_name(&token) {
@@ -299,15 +326,33 @@ impl Parser<'_> {
         }
         let name = self.name()?;
         let span = name.span;
-        self.new_expr(ExprKind::Name { name, global: false }, span, &[])
+        self.new_expr(
+            ExprKind::Name {
+                name,
+                global: false,
+            },
+            span,
+            &[],
+        )
     }
 
     /// A named type in an expression: no array brackets.
     fn base_type_name(&mut self) -> Parsed<TypeExpr> {
         let start = self.span();
         let name = self.name()?;
-        let args = if self.eat("<") { self.type_args_rest()? } else { Vec::new() };
-        Ok(TypeExpr { kind: TypeKind::Name { name, global: false, args }, span: self.since(start) })
+        let args = if self.eat("<") {
+            self.type_args_rest()?
+        } else {
+            Vec::new()
+        };
+        Ok(TypeExpr {
+            kind: TypeKind::Name {
+                name,
+                global: false,
+                args,
+            },
+            span: self.since(start),
+        })
     }
 
     /// `{a, b}`, `{x = a, y = b}`, `{#}`.
@@ -321,7 +366,13 @@ impl Parser<'_> {
             let fields = self.list("}", |parser| {
                 if parser.is("...") {
                     let dots = parser.atom()?;
-                    return Ok((Name { text: "...".into(), span: dots.span }, dots));
+                    return Ok((
+                        Name {
+                            text: "...".into(),
+                            span: dots.span,
+                        },
+                        dots,
+                    ));
                 }
                 let name = parser.name()?;
                 parser.expect("=")?;

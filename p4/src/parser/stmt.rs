@@ -33,15 +33,14 @@ impl Parser<'_> {
         let mut stmts = Vec::new();
         while !self.is("}") && self.peek().kind != Kind::Eof {
             let (at, depth, scopes) = (self.at, self.depth, self.scopes.len());
-            match self.stmt() {
-                Ok(stmt) => stmts.push(stmt),
-                Err(_) => {
-                    self.depth = depth;
-                    self.scopes.truncate(scopes);
-                    self.recover();
-                    if self.at == at {
-                        break;
-                    }
+            if let Ok(stmt) = self.stmt() {
+                stmts.push(stmt);
+            } else {
+                self.depth = depth;
+                self.scopes.truncate(scopes);
+                self.recover();
+                if self.at == at {
+                    break;
                 }
             }
         }
@@ -68,7 +67,11 @@ impl Parser<'_> {
             "for" => self.scoped(Self::for_stmt)?,
             "return" => {
                 self.bump();
-                let value = if self.is(";") { None } else { Some(self.expr()?) };
+                let value = if self.is(";") {
+                    None
+                } else {
+                    Some(self.expr()?)
+                };
                 self.expect(";")?;
                 StmtKind::Return(value)
             }
@@ -91,7 +94,10 @@ impl Parser<'_> {
                 kind
             }
         };
-        Ok(Stmt { kind, span: self.since(start) })
+        Ok(Stmt {
+            kind,
+            span: self.since(start),
+        })
     }
 
     /// A type that is not the prefix of an expression.
@@ -134,7 +140,10 @@ impl Parser<'_> {
             self.bump();
             Some(Some(Binary::Shr))
         } else {
-            ASSIGNMENTS.iter().find(|(text, _)| self.is(text)).map(|(_, op)| *op)
+            ASSIGNMENTS
+                .iter()
+                .find(|(text, _)| self.is(text))
+                .map(|(_, op)| *op)
         };
         if let Some(op) = op {
             self.bump();
@@ -153,9 +162,16 @@ impl Parser<'_> {
         let condition = self.expr()?;
         self.expect(")")?;
         let then = Box::new(self.scoped(Self::stmt)?);
-        let otherwise =
-            if self.eat("else") { Some(Box::new(self.scoped(Self::stmt)?)) } else { None };
-        Ok(StmtKind::If { condition, then, otherwise })
+        let otherwise = if self.eat("else") {
+            Some(Box::new(self.scoped(Self::stmt)?))
+        } else {
+            None
+        };
+        Ok(StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        })
     }
 
     fn switch(&mut self) -> Parsed<StmtKind> {
@@ -166,11 +182,18 @@ impl Parser<'_> {
         self.expect("{")?;
         let mut cases = Vec::new();
         while !self.eat("}") {
-            let start = self.span();
-            let label = if self.eat("default") { None } else { Some(self.expr()?) };
+            let label = if self.eat("default") {
+                None
+            } else {
+                Some(self.expr()?)
+            };
             self.expect(":")?;
-            let body = if self.is("{") || self.is("@") { Some(self.block()?) } else { None };
-            cases.push(SwitchCase { label, body, span: self.since(start) });
+            let body = if self.is("{") || self.is("@") {
+                Some(self.block()?)
+            } else {
+                None
+            };
+            cases.push(SwitchCase { label, body });
         }
         Ok(StmtKind::Switch { key, cases })
     }
@@ -183,14 +206,23 @@ impl Parser<'_> {
             let range = self.keyset()?;
             self.expect(")")?;
             let body = Box::new(self.stmt()?);
-            return Ok(StmtKind::ForIn { variable: Rc::new(variable), range, body });
+            return Ok(StmtKind::ForIn {
+                variable: Rc::new(variable),
+                range,
+                body,
+            });
         }
         let init = self.for_list(";")?;
         let condition = self.expr()?;
         self.expect(";")?;
         let update = self.for_list(")")?;
         let body = Box::new(self.stmt()?);
-        Ok(StmtKind::For { init, condition, update, body })
+        Ok(StmtKind::For {
+            init,
+            condition,
+            update,
+            body,
+        })
     }
 
     /// `T x in` if that is what comes; nothing is taken otherwise.
@@ -205,7 +237,13 @@ impl Parser<'_> {
             self.declare(&name, false);
             let kind = DeclKind::Variable { ty, value: None };
             let span = self.since(start);
-            return Ok(Some(Decl { id: self.new_decl(), annotations, name, span, kind }));
+            return Ok(Some(Decl {
+                id: self.new_decl(),
+                annotations,
+                name,
+                span,
+                kind,
+            }));
         }
         self.at = at;
         self.diagnostics.list.truncate(errors);
@@ -220,15 +258,28 @@ impl Parser<'_> {
             let kind = if self.starts_declaration() {
                 let ty = self.type_expr()?;
                 let name = self.name()?;
-                let value: Option<Expr> = if self.eat("=") { Some(self.expr()?) } else { None };
+                let value: Option<Expr> = if self.eat("=") {
+                    Some(self.expr()?)
+                } else {
+                    None
+                };
                 self.declare(&name, false);
                 let (id, span) = (self.new_decl(), self.since(start));
                 let kind = DeclKind::Variable { ty, value };
-                StmtKind::Decl(Rc::new(Decl { id, annotations, name, span, kind }))
+                StmtKind::Decl(Rc::new(Decl {
+                    id,
+                    annotations,
+                    name,
+                    span,
+                    kind,
+                }))
             } else {
                 self.assignment_or_call()?
             };
-            list.push(Stmt { kind, span: self.since(start) });
+            list.push(Stmt {
+                kind,
+                span: self.since(start),
+            });
             if !self.eat(",") && !self.is(end) {
                 return Err(self.unexpected(&format!("`,` or `{end}`")));
             }

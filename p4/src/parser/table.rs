@@ -2,9 +2,7 @@
 //! Tables.
 
 use crate::{
-    ast::{
-        ActionRef, Annotations, Decl, DeclKind, Entries, Entry, Key, Property, Table,
-    },
+    ast::{ActionRef, Annotations, Decl, DeclKind, Entries, Entry, Key, Property, Table},
     source::Span,
 };
 
@@ -28,7 +26,13 @@ impl Parser<'_> {
         }
         self.declare(&name, false);
         let id = self.new_decl();
-        Ok(Decl { id, annotations, name, span: self.since(start), kind: DeclKind::Table(table) })
+        Ok(Decl {
+            id,
+            annotations,
+            name,
+            span: self.since(start),
+            kind: DeclKind::Table(table),
+        })
     }
 
     fn property(&mut self, table: &mut Table) -> Parsed<()> {
@@ -45,7 +49,11 @@ impl Parser<'_> {
                     let match_kind = self.name()?;
                     let annotations = self.annotations()?;
                     self.expect(";")?;
-                    table.keys.push(Key { annotations, value, match_kind });
+                    table.keys.push(Key {
+                        annotations,
+                        value,
+                        match_kind,
+                    });
                 }
                 self.eat(";");
             }
@@ -97,6 +105,12 @@ impl Parser<'_> {
         let action = self.primary()?;
         self.annotations()?;
         self.expect(";")?;
-        Ok(Entry { is_const, priority, keys, action, span: self.since(start) })
+        Ok(Entry {
+            is_const,
+            priority,
+            keys,
+            action,
+            span: self.since(start),
+        })
     }
 }

@@ -9,12 +9,23 @@ use crate::{
 use super::{Parsed, Parser};
 
 /// Keywords that begin a type.
-const TYPE_WORDS: &[&str] = &["bool", "bit", "int", "varbit", "error", "string", "void", "tuple", "match_kind"];
+const TYPE_WORDS: &[&str] = &[
+    "bool",
+    "bit",
+    "int",
+    "varbit",
+    "error",
+    "string",
+    "void",
+    "tuple",
+    "match_kind",
+];
 
 impl Parser<'_> {
     /// Whether a type begins with that token.
     pub(super) fn starts_type(&self, token: &Token) -> bool {
-        (token.kind == Kind::Ident && TYPE_WORDS.contains(&&*token.text)) || self.is_type_name(token)
+        (token.kind == Kind::Ident && TYPE_WORDS.contains(&&*token.text))
+            || self.is_type_name(token)
     }
 
     /// A type, with array brackets.
@@ -25,7 +36,10 @@ impl Parser<'_> {
             self.bump();
             let size = self.expr()?;
             self.expect("]")?;
-            ty = TypeExpr { kind: TypeKind::Stack(Box::new(ty), Box::new(size)), span: self.since(start) };
+            ty = TypeExpr {
+                kind: TypeKind::Stack(Box::new(ty), Box::new(size)),
+                span: self.since(start),
+            };
         }
         Ok(ty)
     }
@@ -68,12 +82,19 @@ impl Parser<'_> {
                 _ => {
                     let global = self.eat(".");
                     let name = self.name()?;
-                    let args = if self.eat("<") { self.type_args_rest()? } else { Vec::new() };
+                    let args = if self.eat("<") {
+                        self.type_args_rest()?
+                    } else {
+                        Vec::new()
+                    };
                     TypeKind::Name { name, global, args }
                 }
             }
         };
-        Ok(TypeExpr { kind, span: self.since(start) })
+        Ok(TypeExpr {
+            kind,
+            span: self.since(start),
+        })
     }
 
     /// `bit`, `bit<8>`, `int`, `int<(W)>`, `varbit<8>`.
@@ -83,9 +104,15 @@ impl Parser<'_> {
             return match word {
                 "int" => Ok(TypeKind::Int),
                 "bit" => {
-                    let kind = crate::ast::ExprKind::Int { value: 1.into(), width: None };
+                    let kind = crate::ast::ExprKind::Int {
+                        value: 1.into(),
+                        width: None,
+                    };
                     let one = self.new_expr(kind, start, &[])?;
-                    Ok(TypeKind::Bits { width: Box::new(one), signed: false })
+                    Ok(TypeKind::Bits {
+                        width: Box::new(one),
+                        signed: false,
+                    })
                 }
                 _ => Err(self.error(start, "`varbit` needs a maximal width")),
             };
@@ -101,8 +128,14 @@ impl Parser<'_> {
         self.expect(">")?;
         let width = Box::new(width);
         Ok(match word {
-            "bit" => TypeKind::Bits { width, signed: false },
-            "int" => TypeKind::Bits { width, signed: true },
+            "bit" => TypeKind::Bits {
+                width,
+                signed: false,
+            },
+            "int" => TypeKind::Bits {
+                width,
+                signed: true,
+            },
             _ => TypeKind::Varbit(width),
         })
     }
@@ -120,7 +153,7 @@ impl Parser<'_> {
         self.list(">", |parser| {
             let name = parser.name()?;
             parser.declare(&name, true);
-            Ok(TypeParam { id: parser.new_decl(), name })
+            Ok(TypeParam { name })
         })
     }
 }

@@ -16,15 +16,18 @@ impl Preprocessor<'_> {
     /// Whether a condition holds; a malformed one is reported and does not.
     pub(super) fn evaluate(&mut self, span: Span, tokens: &[Token]) -> bool {
         let tokens = self.replace_defined(tokens);
-        let tokens = self.expand(tokens, &mut Vec::new());
-        let mut condition = Condition { tokens: &tokens, at: 0, depth: 0 };
+        let tokens = self.expand(&tokens, &mut Vec::new());
+        let mut condition = Condition {
+            tokens: &tokens,
+            at: 0,
+            depth: 0,
+        };
         let value = condition.ternary();
-        match value.filter(|_| condition.at == tokens.len()) {
-            Some(value) => value != 0,
-            None => {
-                self.error(span, "this is not a condition that #if can evaluate");
-                false
-            }
+        if let Some(value) = value.filter(|_| condition.at == tokens.len()) {
+            value != 0
+        } else {
+            self.error(span, "this is not a condition that #if can evaluate");
+            false
         }
     }
 
@@ -35,13 +38,23 @@ impl Preprocessor<'_> {
         while at < tokens.len() {
             let token = &tokens[at];
             let bare = tokens.get(at + 1).filter(|next| next.kind == Kind::Ident);
-            let inner = tokens.get(at + 2).filter(|_| tokens.get(at + 1).is_some_and(|t| t.is("(")));
+            let inner = tokens
+                .get(at + 2)
+                .filter(|_| tokens.get(at + 1).is_some_and(|t| t.is("(")));
             if token.is("defined")
                 && let Some(name) = bare.or(inner)
             {
                 at += if bare.is_some() { 2 } else { 4 };
-                let text = if self.macros.contains_key(&name.text) { "1" } else { "0" };
-                out.push(Token { kind: Kind::Int, text: text.into(), ..token.clone() });
+                let text = if self.macros.contains_key(&name.text) {
+                    "1"
+                } else {
+                    "0"
+                };
+                out.push(Token {
+                    kind: Kind::Int,
+                    text: text.into(),
+                    ..token.clone()
+                });
             } else {
                 at += 1;
                 out.push(token.clone());
@@ -86,10 +99,20 @@ impl Condition<'_> {
 
     fn binary(&mut self, level: usize) -> Option<i64> {
         const LEVELS: &[&[&str]] = &[
-            &["||"], &["&&"], &["|"], &["^"], &["&"], &["==", "!="], &["<=", ">=", "<", ">"],
-            &["<<"], &["+", "-"], &["*", "/", "%"],
+            &["||"],
+            &["&&"],
+            &["|"],
+            &["^"],
+            &["&"],
+            &["==", "!="],
+            &["<=", ">=", "<", ">"],
+            &["<<"],
+            &["+", "-"],
+            &["*", "/", "%"],
         ];
-        let Some(operators) = LEVELS.get(level) else { return self.unary() };
+        let Some(operators) = LEVELS.get(level) else {
+            return self.unary();
+        };
         let mut left = self.binary(level + 1)?;
         while let Some(operator) = operators.iter().find(|operator| self.eat(operator)) {
             let right = self.binary(level + 1)?;

@@ -15,14 +15,17 @@ const MAX_DEPTH: usize = 200;
 
 impl Preprocessor<'_> {
     /// Replaces macros. `active` holds the macros that are being replaced; they stay as they are.
-    pub(super) fn expand(&mut self, tokens: Vec<Token>, active: &mut Vec<Rc<str>>) -> Vec<Token> {
+    pub(super) fn expand(&mut self, tokens: &[Token], active: &mut Vec<Rc<str>>) -> Vec<Token> {
         let mut out = Vec::with_capacity(tokens.len());
         let mut at = 0;
         while at < tokens.len() && out.len() <= MAX_TOKENS {
             let token = &tokens[at];
             at += 1;
             let known = token.kind == Kind::Ident && !active.contains(&token.text);
-            let Some(found) = known.then(|| self.macros.get(&token.text).cloned()).flatten() else {
+            let Some(found) = known
+                .then(|| self.macros.get(&token.text).cloned())
+                .flatten()
+            else {
                 out.push(token.clone());
                 continue;
             };
@@ -41,9 +44,9 @@ impl Preprocessor<'_> {
                 at += used;
                 args = list;
             }
-            let body = self.substitute(&found, args, span, active);
+            let body = self.substitute(&found, &args, span, active);
             active.push(token.text.clone());
-            let body = self.expand(body, active);
+            let body = self.expand(&body, active);
             active.pop();
             out.extend(body);
         }
@@ -54,16 +57,23 @@ impl Preprocessor<'_> {
     fn substitute(
         &mut self,
         found: &Macro,
-        args: Vec<Vec<Token>>,
+        args: &[Vec<Token>],
         span: Span,
         active: &mut Vec<Rc<str>>,
     ) -> Vec<Token> {
         let params = found.params.as_deref().unwrap_or(&[]);
-        let given = if params.is_empty() && args.len() == 1 && args[0].is_empty() { 0 } else { args.len() };
+        let given = if params.is_empty() && args.len() == 1 && args[0].is_empty() {
+            0
+        } else {
+            args.len()
+        };
         if given != params.len() {
             self.error(
                 span,
-                format!("macro takes {} arguments, but {given} are given", params.len()),
+                format!(
+                    "macro takes {} arguments, but {given} are given",
+                    params.len()
+                ),
             );
             return Vec::new();
         }
@@ -85,14 +95,22 @@ impl Preprocessor<'_> {
                 at += 1;
                 let text: Vec<&str> = args[index].iter().map(|token| &*token.text).collect();
                 let text: Rc<str> = text.join(" ").into();
-                out.push(Token { kind: Kind::Str, text, ..token.clone() });
-            } else if let Some(index) = (token.kind == Kind::Ident).then(|| param(token)).flatten() {
+                out.push(Token {
+                    kind: Kind::Str,
+                    text,
+                    ..token.clone()
+                });
+            } else if let Some(index) = (token.kind == Kind::Ident).then(|| param(token)).flatten()
+            {
                 let raw = found.body.get(at).is_some_and(|next| next.is("##"));
                 let arg = args[index].clone();
-                let arg = if raw { arg } else { self.expand(arg, active) };
+                let arg = if raw { arg } else { self.expand(&arg, active) };
                 out.extend(arg);
             } else {
-                out.push(Token { span, ..token.clone() });
+                out.push(Token {
+                    span,
+                    ..token.clone()
+                });
             }
             if out.len() > MAX_TOKENS {
                 break;

@@ -4,27 +4,19 @@
 use bundle::Reason;
 
 use super::text::{
-    BlockText, DigitState, ErrorText, FieldText, GuardText, Group, HeadChunk, HeadForm,
-    OptionalRead, OptionalWrite, Part, PayloadChunk, PayloadStep, ProgramText, PutDigit, Read,
-    ReasonText, Refusal, SdnvForm, SdnvOctet, Slice, Write,
+    BlockText, CrcGroup, ErrorText, FieldText, Form, Group, GuardText, HeadChunk, OptionalWrite,
+    Part, PayloadChunk, ProgramText, ReasonText, Slice, Write,
 };
-use crate::layout::{
-    BLOCKS, Block, Condition, FRAGMENT, FieldKind, GUARDS, Guard, Item, V6_PRIMARY, V6_SECURITY,
-    V7_PRIMARY, V7_SECURITY, Version,
-};
+use super::{ORDER_DIGIT_BITS, WRITER_BITS, error_name, parser};
+use crate::layout::{BLOCKS, Block, Condition, FieldKind, GUARDS, Guard, Item, Version};
 use crate::parameters::Parameters;
 
-/// A writer holds the longest primary block, and separately the longest row of blocks:
-/// with every number at its widest, either is below 128 octets.
-const WRITER_BITS: usize = 1024;
 /// Bits of the length of what a writer holds.
 const WRITER_LENGTH_BITS: u32 = 7;
 /// The widest field that p4c accepts, in bits.
 const FIELD_BITS: u32 = 2048;
-/// Digits of the order register, one for each kind of block.
-const ORDER_DIGIT_BITS: usize = 4;
-/// An SDNV of 64 bits has ten groups of seven.
-const SDNV_OCTETS: usize = 10;
+/// Groups of seven bits that an SDNV of a number of 63 bits has.
+const SDNV_GROUPS: usize = 9;
 /// 2^64-1 has twenty decimal digits.
 const DECIMAL_DIGITS: usize = 20;
 /// `EtherType` for local experiments (IEEE 802): frames between the switch and its slow path.
@@ -52,14 +44,15 @@ const PARSER_REASONS: &[Reason] = &[
     Reason::CrcUnsupported,
 ];
 
-/// States that do nothing but refuse.
-const REFUSALS: &[(&str, Reason)] = &[
-    ("refuse_item", Reason::UnexpectedItem),
-    ("refuse_security", Reason::Security),
-    ("refuse_block", Reason::BlockUnsupported),
-    ("refuse_crc", Reason::CrcUnsupported),
-    ("refuse_without_payload", Reason::PayloadMissing),
-    ("refuse_after_payload", Reason::PayloadNotLast),
+/// What the guards and the translation find, besides what the parser does.
+const CONTROL_REASONS: &[Reason] = &[
+    Reason::Truncated,
+    Reason::TrailingOctets,
+    Reason::TimeRange,
+    Reason::SequenceRange,
+    Reason::ValueRange,
+    Reason::Encapsulation,
+    Reason::Framing,
 ];
 
 /// The program for these parameters.
@@ -71,43 +64,35 @@ pub(crate) fn lower(parameters: &Parameters) -> ProgramText {
         udp_port: parameters.udp_port,
         punt_ethertype: PUNT_ETHERTYPE,
         max_payload: parameters.max_payload,
-        reasons: Reason::ALL.iter().map(|&reason| reason_text(reason)).collect(),
+        reasons: reasons(),
         errors: PARSER_REASONS.iter().map(|&reason| error_text(reason)).collect(),
         blocks: BLOCKS.iter().enumerate().map(|(at, block)| block_text(at + 1, block)).collect(),
         head_chunks: (0..WRITER_LENGTH_BITS).rev().map(head_chunk).collect(),
         payload_chunks: (0..payload_bits).rev().map(payload_chunk).collect(),
-        payload_steps: (0..payload_bits).rev().map(payload_step).collect(),
-        first_chunk: 1 << (payload_bits - 1),
         order_bits,
         order_keep: order_bits - ORDER_DIGIT_BITS - 1,
         slots: slices(order_bits, ORDER_DIGIT_BITS),
-        sdnv_octets: (1..=SDNV_OCTETS).map(sdnv_octet).collect(),
-        decimal_digits: (2..=DECIMAL_DIGITS + 1).map(digit_state).collect(),
-        ihl_with_options: (6..=15).collect(),
-        v6_primary: reads(V6_PRIMARY, Version::V6),
-        v6_fragment: reads(FRAGMENT, Version::V6),
-        v7_primary: reads(V7_PRIMARY, Version::V7),
-        v7_fragment: reads(FRAGMENT, Version::V7),
-        security6: V6_SECURITY,
-        security7: V7_SECURITY,
-        refusals: REFUSALS
-            .iter()
-            .map(|&(state, reason)| Refusal { state, error: error_name(reason) })
-            .collect(),
+        parser: parser::parser(payload_bits),
         writer_bits: WRITER_BITS,
         writer_words: slices(WRITER_BITS, 64),
-        sdnv_forms: (1..=SDNV_OCTETS).map(sdnv_form).collect(),
-        head_keep_1: kept(1),
-        head_forms: [(24, 8), (25, 16), (26, 32), (27, 64)].map(head_form).into(),
-        put_digits: (1..DECIMAL_DIGITS).map(put_digit).collect(),
+        sdnv_forms: (1..=SDNV_GROUPS).map(sdnv_form).collect(),
+        sdnv_groups: (0..SDNV_GROUPS).rev().map(sdnv_group).collect(),
+        head_forms: [(24, 8), (25, 16), (26, 32)].map(head_form).into(),
+        decimal_digits: slices(8 * DECIMAL_DIGITS, 8).into_iter().rev().collect(),
+        crc_groups: slices(WRITER_BITS, 64).iter().map(crc_group).collect(),
         div_1000_factor: format!("{:#x}", (1_u128 << 70).div_ceil(125)),
-        guards: GUARDS.iter().map(guard_text).collect(),
+        guards6: guards(Version::V6),
+        guards7: guards(Version::V7),
     }
 }
 
-/// The name of a reason among the members of `error`.
-fn error_name(reason: Reason) -> String {
-    format!("{reason:?}")
+/// The reasons that the program knows, in the order of the codes.
+fn reasons() -> Vec<ReasonText> {
+    let mut known: Vec<_> = PARSER_REASONS.iter().chain(CONTROL_REASONS).copied().collect();
+    known.extend(GUARDS.iter().map(|guard| guard.reason));
+    known.sort_unstable();
+    known.dedup();
+    known.into_iter().map(reason_text).collect()
 }
 
 fn error_text(reason: Reason) -> ErrorText {
@@ -143,13 +128,7 @@ fn block_text(code: usize, block: &Block) -> BlockText {
             .collect(),
         type6: block.v6.code,
         type7: block.v7.code,
-        read6: reads(block.v6.items, Version::V6),
-        optional6: optional.map(|optional| OptionalRead {
-            name: "optional",
-            condition: condition(optional.flags, optional.bit),
-            step: read(optional.item, Version::V6),
-        }),
-        read7: reads(block.v7.items, Version::V7),
+        contents: format!("contents.{}", block.name),
         write6: block.v6.items.iter().map(|&item| write(item, Version::V6)).collect(),
         write_optional6: optional.map(|optional| OptionalWrite {
             condition: condition(optional.flags, optional.bit),
@@ -169,34 +148,6 @@ fn place(item: Item) -> &'static str {
     }
 }
 
-fn reads(items: &[Item], version: Version) -> Vec<Read> {
-    items
-        .iter()
-        .flat_map(|&item| match (item, version) {
-            // RFC 6260: an endpoint ID is two numbers.
-            (Item::Eid(field), Version::V6) => vec![
-                Read::Sdnv(format!("meta.{field}.node")),
-                Read::Sdnv(format!("meta.{field}.service")),
-            ],
-            _ => vec![read(item, version)],
-        })
-        .collect()
-}
-
-fn read(item: Item, version: Version) -> Read {
-    let field = format!("meta.{}", place(item));
-    match (item, version) {
-        (Item::Number(_), Version::V6) => Read::Sdnv(field),
-        (Item::Number(_), Version::V7) => Read::Uint(field),
-        (Item::Eid(_), _) => Read::Eid(field),
-        (Item::Octet(_), _) => Read::Octet(field),
-        (Item::Expect(value, reason), _) => {
-            Read::Expect { value: format!("{value:#04x}"), error: error_name(reason) }
-        }
-        (Item::Decimal(_, end), _) => Read::Decimal { end: format!("{end:#04x}"), field },
-    }
-}
-
 fn write(item: Item, version: Version) -> Write {
     let value = format!("meta.{}", place(item));
     match (item, version) {
@@ -209,17 +160,12 @@ fn write(item: Item, version: Version) -> Write {
     }
 }
 
-/// The highest bit that stays in a writer when this many octets are appended.
-fn kept(octets: usize) -> usize {
-    WRITER_BITS - 8 * octets - 1
-}
-
 /// Cuts a number into slices of equal width, the highest first.
 fn slices(bits: usize, width: usize) -> Vec<Slice> {
     (0..bits)
         .step_by(width)
         .rev()
-        .map(|low| Slice { high: low + width - 1, low, bits: width })
+        .map(|low| Slice { high: low + width - 1, low })
         .collect()
 }
 
@@ -241,7 +187,6 @@ fn head_chunk(bit: u32) -> HeadChunk {
         bit,
         primary: cut("primary"),
         blocks: cut("blocks"),
-        crc: slices(bits as usize, bits.min(64) as usize),
     }
 }
 
@@ -260,79 +205,38 @@ fn payload_chunk(bit: u32) -> PayloadChunk {
     }
 }
 
-fn payload_step(bit: u32) -> PayloadStep {
-    let next = match bit {
-        0 => "parse_end".to_owned(),
-        _ => format!("parse_payload_{}", 1_u32 << (bit - 1)),
-    };
-    PayloadStep { octets: 1 << bit, bit, next }
+fn sdnv_form(groups: usize) -> Form {
+    Form { limit: format!("{:#x}", 1_u128 << (7 * groups)), bits: 8 * groups, information: 0 }
 }
 
-fn sdnv_octet(octet: usize) -> SdnvOctet {
-    let state = |octet: usize| match octet {
-        1 => "start".to_owned(),
-        _ => format!("octet_{octet}"),
-    };
-    SdnvOctet {
-        state: state(octet),
-        next: match octet {
-            SDNV_OCTETS => None,
-            _ if octet + 1 == SDNV_OCTETS => Some("overflow".to_owned()),
-            _ => Some(state(octet + 1)),
-        },
-        checks_overflow: octet + 1 == SDNV_OCTETS,
+fn sdnv_group(at: usize) -> Group {
+    Group {
+        marker: if at == 0 { "1w0" } else { "1w1" },
+        bits: format!("value[{}:{}]", 7 * at + 6, 7 * at),
     }
 }
 
-fn digit_state(digit: usize) -> DigitState {
-    DigitState {
-        state: format!("digit_{digit}"),
-        next: (digit <= DECIMAL_DIGITS).then(|| format!("digit_{}", digit + 1)),
-    }
+fn head_form((information, bits): (usize, usize)) -> Form {
+    Form { limit: format!("{:#x}", 1_u128 << bits), bits, information }
 }
 
-fn sdnv_form(octets: usize) -> SdnvForm {
-    let group = |at: usize| {
-        let low = 7 * at;
-        let marker = if at == 0 { "1w0" } else { "1w1" };
-        // The tenth group holds one bit of the number, and zeros.
-        if low + 6 < 64 {
-            Group { marker, bits: format!("value[{}:{low}]", low + 6) }
-        } else {
-            Group { marker: "7w0x40", bits: "value[63:63]".to_owned() }
-        }
-    };
-    SdnvForm {
-        octets,
-        limit: (octets < SDNV_OCTETS).then(|| format!("{:#x}", 1_u128 << (7 * octets))),
-        keep: kept(octets),
-        groups: (0..octets).rev().map(group).collect(),
-    }
+/// Eight octets of a writer, and how long a block is that reaches into them.
+fn crc_group(octets: &Slice) -> CrcGroup {
+    let octet = |at: usize| Slice { high: octets.low + 8 * at + 7, low: octets.low + 8 * at };
+    CrcGroup { above: octets.low / 8, octets: (0..8).rev().map(octet).collect() }
 }
 
-fn head_form((info, bits): (u8, u32)) -> HeadForm {
-    let octets = 1 + bits as usize / 8;
-    HeadForm {
-        octets,
-        limit: (bits < 64).then(|| format!("{:#x}", 1_u128 << bits)),
-        keep: kept(octets),
-        info,
-        high: bits as usize - 1,
-    }
-}
-
-fn put_digit(at: usize) -> PutDigit {
-    PutDigit { high: 8 * at + 7, low: 8 * at, length: at + 1 }
+fn guards(version: Version) -> Vec<GuardText> {
+    GUARDS
+        .iter()
+        .filter(|guard| guard.version.is_none_or(|only| only == version))
+        .map(guard_text)
+        .collect()
 }
 
 fn guard_text(guard: &Guard) -> GuardText {
-    let condition = condition(guard.condition);
     GuardText {
-        condition: match guard.version {
-            None => condition,
-            Some(Version::V6) => format!("meta.version == 6 && {condition}"),
-            Some(Version::V7) => format!("meta.version == 7 && {condition}"),
-        },
+        condition: condition(guard.condition),
         constant: guard.reason.name().to_uppercase(),
     }
 }

@@ -16,29 +16,20 @@ pub(crate) struct ProgramText {
     pub(crate) blocks: Vec<BlockText>,
     pub(crate) head_chunks: Vec<HeadChunk>,
     pub(crate) payload_chunks: Vec<PayloadChunk>,
-    pub(crate) payload_steps: Vec<PayloadStep>,
-    pub(crate) first_chunk: u32,
     pub(crate) order_bits: usize,
     pub(crate) order_keep: usize,
     pub(crate) slots: Vec<Slice>,
-    pub(crate) sdnv_octets: Vec<SdnvOctet>,
-    pub(crate) decimal_digits: Vec<DigitState>,
-    pub(crate) ihl_with_options: Vec<u8>,
-    pub(crate) v6_primary: Vec<Read>,
-    pub(crate) v6_fragment: Vec<Read>,
-    pub(crate) v7_primary: Vec<Read>,
-    pub(crate) v7_fragment: Vec<Read>,
-    pub(crate) security6: &'static [u8],
-    pub(crate) security7: &'static [u8],
-    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) parser: ParserText,
     pub(crate) writer_bits: usize,
     pub(crate) writer_words: Vec<Slice>,
-    pub(crate) sdnv_forms: Vec<SdnvForm>,
-    pub(crate) head_keep_1: usize,
-    pub(crate) head_forms: Vec<HeadForm>,
-    pub(crate) put_digits: Vec<PutDigit>,
+    pub(crate) sdnv_forms: Vec<Form>,
+    pub(crate) sdnv_groups: Vec<Group>,
+    pub(crate) head_forms: Vec<Form>,
+    pub(crate) decimal_digits: Vec<Slice>,
+    pub(crate) crc_groups: Vec<CrcGroup>,
     pub(crate) div_1000_factor: String,
-    pub(crate) guards: Vec<GuardText>,
+    pub(crate) guards6: Vec<GuardText>,
+    pub(crate) guards7: Vec<GuardText>,
 }
 
 /// A reason code as a constant.
@@ -63,9 +54,7 @@ pub(crate) struct BlockText {
     pub(crate) fields: Vec<FieldText>,
     pub(crate) type6: u8,
     pub(crate) type7: u8,
-    pub(crate) read6: Vec<Read>,
-    pub(crate) optional6: Option<OptionalRead>,
-    pub(crate) read7: Vec<Read>,
+    pub(crate) contents: String,
     pub(crate) write6: Vec<Write>,
     pub(crate) write_optional6: Option<OptionalWrite>,
     pub(crate) write7: Vec<Write>,
@@ -75,23 +64,6 @@ pub(crate) struct BlockText {
 pub(crate) struct FieldText {
     pub(crate) name: &'static str,
     pub(crate) kind: &'static str,
-}
-
-/// One item for the parser.
-pub(crate) enum Read {
-    Sdnv(String),
-    Uint(String),
-    Eid(String),
-    Octet(String),
-    Expect { value: String, error: String },
-    Decimal { end: String, field: String },
-}
-
-/// An item behind a flag.
-pub(crate) struct OptionalRead {
-    pub(crate) name: &'static str,
-    pub(crate) condition: String,
-    pub(crate) step: Read,
 }
 
 /// One item for a writer.
@@ -116,7 +88,6 @@ pub(crate) struct HeadChunk {
     pub(crate) bit: u32,
     pub(crate) primary: String,
     pub(crate) blocks: String,
-    pub(crate) crc: Vec<Slice>,
 }
 
 /// A header of the payload, in fields that the compiler can hold.
@@ -131,45 +102,17 @@ pub(crate) struct Part {
     pub(crate) bits: u32,
 }
 
-/// A pair of parser states: is this header there, and if so, read it.
-pub(crate) struct PayloadStep {
-    pub(crate) octets: u32,
-    pub(crate) bit: u32,
-    pub(crate) next: String,
-}
-
 /// Bits of a number, both ends included.
 pub(crate) struct Slice {
     pub(crate) high: usize,
     pub(crate) low: usize,
+}
+
+/// A length of an SDNV or of the argument of a CBOR head, for numbers below a limit.
+pub(crate) struct Form {
+    pub(crate) limit: String,
     pub(crate) bits: usize,
-}
-
-/// The state that reads the n-th octet of an SDNV.
-pub(crate) struct SdnvOctet {
-    pub(crate) state: String,
-    pub(crate) next: Option<String>,
-    pub(crate) checks_overflow: bool,
-}
-
-/// The state that reads one more octet of a decimal number.
-pub(crate) struct DigitState {
-    pub(crate) state: String,
-    pub(crate) next: Option<String>,
-}
-
-/// A state that refuses the bundle.
-pub(crate) struct Refusal {
-    pub(crate) state: &'static str,
-    pub(crate) error: String,
-}
-
-/// An SDNV of one length.
-pub(crate) struct SdnvForm {
-    pub(crate) octets: usize,
-    pub(crate) limit: Option<String>,
-    pub(crate) keep: usize,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) information: usize,
 }
 
 /// One octet of an SDNV: what stands before the bits of the number, and the bits.
@@ -178,20 +121,48 @@ pub(crate) struct Group {
     pub(crate) bits: String,
 }
 
-/// The head of a CBOR item with an argument of one size.
-pub(crate) struct HeadForm {
-    pub(crate) octets: usize,
-    pub(crate) limit: Option<String>,
-    pub(crate) keep: usize,
-    pub(crate) info: u8,
-    pub(crate) high: usize,
+/// Octets that count for a CRC if a block is longer than that.
+pub(crate) struct CrcGroup {
+    pub(crate) above: usize,
+    pub(crate) octets: Vec<Slice>,
 }
 
-/// One more digit in front of those that are there.
-pub(crate) struct PutDigit {
-    pub(crate) high: usize,
-    pub(crate) low: usize,
-    pub(crate) length: usize,
+/// The parser.
+pub(crate) struct ParserText {
+    pub(crate) states: Vec<StateText>,
+    pub(crate) numbers: Vec<PointText>,
+    pub(crate) eids: Vec<PointText>,
+}
+
+/// A parser state.
+pub(crate) struct StateText {
+    pub(crate) comment: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) body: Vec<String>,
+    pub(crate) next: Next,
+}
+
+/// Where a state goes.
+pub(crate) enum Next {
+    Goto(String),
+    Select { key: String, cases: Vec<(String, String)> },
+}
+
+/// Where the parser goes on after a shared state.
+pub(crate) struct PointText {
+    pub(crate) constant: String,
+    pub(crate) code: usize,
+    pub(crate) state: String,
+}
+
+impl PointText {
+    pub(crate) fn new(after: &str, code: usize) -> Self {
+        Self {
+            constant: format!("AFTER_{}", after.to_uppercase()),
+            code,
+            state: format!("after_{after}"),
+        }
+    }
 }
 
 /// A rule that joins several fields.

@@ -87,6 +87,9 @@ impl P4Runtime for Service {
         if !device.is_primary(request.election_id.as_ref()) {
             return Err(Status::permission_denied("not primary"));
         }
+        if let Some(message) = &device.program_refusal {
+            return Err(Status::invalid_argument(message));
+        }
         device.pushes += 1;
         device.pipeline = request.config;
         device.store = Store::default();

@@ -13,7 +13,7 @@ use crate::{demo, demo_p4info};
 const FILE: &str = r#"{
   "tables": [
     {"table": "ingress.peer", "match": {"hdr.ipv4.dst": "10.0.0.2/32"},
-     "action": "ingress.speaks_v6", "params": {"sequence32": "1"}},
+     "action": "ingress.speaks_v6", "params": {"sequence32": "1", "lifetime32": "0"}},
     {"table": "peer", "match": {"hdr.ipv4.dst": "10.1.0.0/16"}, "action": "speaks_v7"},
     {"table": "ingress.filter", "action": "ingress.refuse", "priority": 10,
      "match": {"hdr.ipv4.src": "10.0.0.1&&&255.0.0.255", "hdr.udp.dst": "4556..4557",
@@ -155,7 +155,7 @@ fn all_misfits_are_reported_with_their_places() {
         r#"tables[2].match["hdr.ipv4.dst"]: "10.0.0.1/8" sets bits outside of its prefix or mask"#,
         r#"tables[3]: exact field "hdr.ethernet.dst" needs a value"#,
         r#"tables[4].params["sequence32"]: "2" does not fit into 1 bits"#,
-        r#"tables[5]: action "ingress.speaks_v6" takes (sequence32), found no parameters"#,
+        r#"tables[5]: action "ingress.speaks_v6" takes (sequence32, lifetime32), found no parameters"#,
         r#"tables[6]: table "ingress.peer" cannot use action "ingress.flood" in an entry"#,
         r#"tables[7]: table "ingress.filter" needs a priority above 0, found 0"#,
         r#"tables[8]: table "ingress.peer" needs no priority, found 1"#,
@@ -198,7 +198,7 @@ fn digest_samples_have_named_members() {
         .collect();
     assert_eq!(
         shown,
-        [("source", Some(0x0200_0000_0001)), ("port", Some(3))]
+        [("address", Some(0x0200_0000_0001)), ("port", Some(3))]
     );
     assert!(digest.sample(&sample(vec![bits(&[1])])).is_err());
 }

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use clap::ValueEnum;
 use switch::{ProgramError, offline::Offline};
 
-use super::{Failure, input, read, system};
+use super::{Failure, input, load, system};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
@@ -30,9 +30,7 @@ enum Format {
 
 impl Check {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let text = read(&self.program)?;
-        let name = self.program.display().to_string();
-        match Offline::load(&name, &text) {
+        match load(&self.program)? {
             Ok(program) => self.report(&program),
             Err(error) => {
                 if self.format == Format::Json {
@@ -81,7 +79,10 @@ fn failure(error: &ProgramError) -> serde_json::Value {
     };
     let list = diagnostics.list.iter().map(|one| {
         let position = diagnostics.sources.position(one.span);
-        let file = diagnostics.sources.file(one.span.file).map_or("", |file| &file.name);
+        let file = diagnostics
+            .sources
+            .file(one.span.file)
+            .map_or("", |file| &file.name);
         serde_json::json!({
             "severity": format!("{:?}", one.severity).to_lowercase(),
             "message": one.message,

@@ -8,6 +8,7 @@ mod trace;
 use std::{fs, io::Read as _, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use switch::{ProgramError, offline::Offline};
 
 /// Software switch for P4 programs, with a P4Runtime server.
 #[derive(Debug, Parser)]
@@ -77,6 +78,28 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     };
     done.map_err(|error| system(error, &format!("cannot read {}", path.display())))?;
     Ok(bytes)
+}
+
+/// Checks and compiles the program of a file. Included files are looked for next to the file that
+/// includes them. Warnings go to standard error.
+fn load(path: &Path) -> Result<Result<Offline, ProgramError>, Failure> {
+    let text = String::from_utf8(read(path)?).map_err(input)?;
+    let name = path.display().to_string();
+    let include = |wanted: &str, from: &str| {
+        let path = Path::new(from).parent()?.join(wanted);
+        Some((path.display().to_string(), fs::read_to_string(&path).ok()?))
+    };
+    let source = p4::Source {
+        name: &name,
+        text: &text,
+        defines: &[],
+        include: &include,
+    };
+    let loaded = Offline::load(&source);
+    if let Ok(program) = &loaded {
+        eprint!("{}", program.warnings());
+    }
+    Ok(loaded)
 }
 
 fn system(error: impl Into<anyhow::Error>, context: &str) -> Failure {

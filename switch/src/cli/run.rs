@@ -6,12 +6,12 @@ use std::{fs, future::Future, io, net::SocketAddr, path::PathBuf};
 use anyhow::Context as _;
 use switch::{
     ports::PortSpec,
-    run::{Config, StartError, Switch},
+    run::{Config, Switch},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use super::{Failure, read, system};
+use super::{Failure, input, load, system};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
@@ -46,7 +46,7 @@ impl Run {
 
     async fn serve(self) -> Result<(), Failure> {
         let program = match &self.program {
-            Some(path) => Some((path.display().to_string(), read(path)?)),
+            Some(path) => Some(load(path)?.map_err(input)?),
             None => None,
         };
         // The handlers are there before the switch is, so that no signal is lost.
@@ -63,10 +63,7 @@ impl Run {
             program,
         })
         .await
-        .map_err(|error| match error {
-            StartError::Program(error) => Failure::Input(error.into()),
-            other => Failure::System(other.into()),
-        })?;
+        .map_err(|error| Failure::System(error.into()))?;
         let address = switch.grpc_address();
         if let Some(path) = &self.grpc_addr_file {
             // The file appears with its whole text, for scripts that wait for it.

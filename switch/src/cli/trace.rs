@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use switch::{DropReason, offline::Offline, ports::pcap, trace, traffic::Sink};
+use switch::{DropReason, ports::pcap, trace, traffic::Sink};
 
-use super::{Failure, input, read, system};
+use super::{Failure, input, load, read, system};
 
 /// Time between the packets of a capture for counters and timestamps, in nanoseconds.
-const STEP_NS: u64 = 1_000_000;
+const STEP_NS: usize = 1_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Trace {
@@ -31,23 +31,26 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let text = read(&self.program)?;
-        let name = self.program.display().to_string();
-        let mut program = Offline::load(&name, &text).map_err(input)?;
+        let mut program = load(&self.program)?.map_err(input)?;
         for path in &self.entries {
             let json = String::from_utf8(read(path)?).map_err(input)?;
             let installed = program.install(&json);
-            installed.with_context(|| path.display().to_string()).map_err(Failure::Input)?;
+            installed
+                .with_context(|| path.display().to_string())
+                .map_err(Failure::Input)?;
         }
         let frames = pcap::read(&self.pcap)
             .map_err(|error| system(error, &format!("cannot read {}", self.pcap.display())))?;
-        let mut sink = Capture { output: None, failed: None };
+        let mut sink = Capture {
+            output: None,
+            failed: None,
+        };
         if let Some(path) = &self.output {
             let output = pcap::Output::create(path)
                 .map_err(|error| system(error, &format!("cannot write {}", path.display())))?;
             sink.output = Some(output);
         }
-        for (number, (frame, now_ns)) in frames.iter().zip((0..).step_by(STEP_NS as usize)).enumerate() {
+        for (number, (frame, now_ns)) in frames.iter().zip((0..).step_by(STEP_NS)).enumerate() {
             let recorder = program.run(self.port, frame, now_ns, &mut sink);
             println!("#{}", number + 1);
             print!("{}", trace::render(program.pipeline().program(), &recorder));
@@ -67,7 +70,10 @@ struct Capture {
 
 impl Sink for Capture {
     fn transmit(&mut self, _: u32, packet: &[u8]) {
-        let written = self.output.as_ref().map_or(Ok(()), |output| output.write(packet));
+        let written = self
+            .output
+            .as_ref()
+            .map_or(Ok(()), |output| output.write(packet));
         if let Err(error) = written {
             self.failed.get_or_insert(error);
         }

@@ -10,8 +10,10 @@ use super::{
 
 /// Executes one instruction that is neither a jump nor concerned with packets or tables.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "merges this match with the one of the main loop")]
-#[expect(clippy::too_many_lines, reason = "one line for each instruction")]
+#[expect(
+    clippy::inline_always,
+    reason = "merges this match with the one of the main loop"
+)]
 pub(super) fn step(code: &Code, frame: &mut [u64], op: Op) {
     let at = |loc: u32| frame[loc as usize];
     let (d, value) = match op {
@@ -74,13 +76,17 @@ fn signed(value: u64, w: u8) -> i64 {
 }
 
 fn shift(value: u64, amount: u64, by: impl Fn(u64, u32) -> u64) -> u64 {
-    if amount < 64 { by(value, amount as u32) } else { 0 }
+    if amount < 64 {
+        by(value, amount as u32)
+    } else {
+        0
+    }
 }
 
 /// The nearest number that fits in `w` bits.
 fn clamp(value: i128, w: u8) -> u64 {
     let limit = 1_i128 << (w - 1);
-    value.clamp(-limit, limit - 1) as u64 & ones(w)
+    value.clamp(-limit, limit - 1).cast_unsigned() as u64 & ones(w)
 }
 
 /// Executes an operation on long values: loads the operands, computes, stores.
@@ -160,7 +166,11 @@ fn zip(a: &mut Buffer, b: &Buffer, combine: impl Fn(u64, u64) -> u64) {
 /// A shift amount; anything beyond the widest value is as good as that.
 fn amount(b: &Buffer) -> usize {
     let too_much = b[1..].iter().any(|limb| *limb != 0);
-    if too_much { usize::MAX } else { usize::try_from(b[0]).unwrap_or(usize::MAX) }
+    if too_much {
+        usize::MAX
+    } else {
+        usize::try_from(b[0]).unwrap_or(usize::MAX)
+    }
 }
 
 fn shift_signed(a: &mut Buffer, amount: usize, width: u32) {
@@ -179,7 +189,14 @@ fn saturate(a: &mut Buffer, b: &Buffer, kind: WideKind, width: u32) {
     let signed = matches!(kind, WideKind::AddSatSigned | WideKind::SubSatSigned);
     let adds = matches!(kind, WideKind::AddSat | WideKind::AddSatSigned);
     let (first, second) = (wide::bit(a, width - 1), wide::bit(b, width - 1));
-    let (before, overflow) = (*a, if adds { wide::add(a, b) } else { wide::sub(a, b) });
+    let (before, overflow) = (
+        *a,
+        if adds {
+            wide::add(a, b)
+        } else {
+            wide::sub(a, b)
+        },
+    );
     if !signed {
         // A carry out of the width shows above it, unless it leaves the buffer.
         let beyond = overflow || (adds && above(a, width));
@@ -191,7 +208,11 @@ fn saturate(a: &mut Buffer, b: &Buffer, kind: WideKind, width: u32) {
         return;
     }
     wide::trim(a, width);
-    let same = if adds { first == second } else { first != second };
+    let same = if adds {
+        first == second
+    } else {
+        first != second
+    };
     if same && wide::bit(a, width - 1) != wide::bit(&before, width - 1) {
         // Overflow away from zero: the sign of the first operand tells in which direction.
         *a = [0; MAX_LIMBS];

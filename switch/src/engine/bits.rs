@@ -14,7 +14,11 @@ pub(crate) const fn limbs(width_bits: u32) -> usize {
 
 /// The value whose lowest `width_bits` (at most 64) bits are ones.
 pub(crate) const fn mask(width_bits: u32) -> u64 {
-    if width_bits >= 64 { u64::MAX } else { (1 << width_bits) - 1 }
+    if width_bits >= 64 {
+        u64::MAX
+    } else {
+        (1 << width_bits) - 1
+    }
 }
 
 /// Reads at most 64 bits that start `offset_bits` after the start of the buffer.
@@ -55,7 +59,9 @@ pub(crate) fn write64(buffer: &mut [u8], offset_bits: usize, width_bits: u32, va
     let skip = (offset_bits % 8) as u32;
     let room = 128 - skip - width_bits;
     let ones = u128::from(mask(width_bits));
-    let Some(window) = buffer.get_mut(at..at + 16) else { return };
+    let Some(window) = buffer.get_mut(at..at + 16) else {
+        return;
+    };
     let mut bytes = [0; 16];
     bytes.copy_from_slice(window);
     let old = u128::from_be_bytes(bytes);
@@ -114,7 +120,10 @@ mod tests {
                 let end = offset + width as usize;
                 let rest = u32::try_from(64 * 8 - end).expect("fits");
                 assert_eq!(slow(&copy, end, rest), slow(&before, end, rest));
-                assert_eq!(slow(&copy, 0, offset as u32), slow(&before, 0, offset as u32));
+                assert_eq!(
+                    slow(&copy, 0, offset as u32),
+                    slow(&before, 0, offset as u32)
+                );
             }
         }
     }

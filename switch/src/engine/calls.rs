@@ -17,12 +17,20 @@ pub(crate) const DROP_PORT: u64 = p4::ir::DROP_PORT;
 impl Context {
     pub(super) fn call<O: Observer>(&mut self, env: Env<'_>, index: usize, observer: &mut O) {
         match &env.code.externs[index] {
-            Call::MarkToDrop { egress_spec, mcast_grp } => {
+            Call::MarkToDrop {
+                egress_spec,
+                mcast_grp,
+            } => {
                 self.frame[*egress_spec as usize] = DROP_PORT;
                 self.frame[*mcast_grp as usize] = 0;
             }
             Call::Hash { sum, d, base, max } => self.hash(env, sum, *d, *base, *max),
-            Call::VerifyChecksum { sum, checksum, valid, error } => {
+            Call::VerifyChecksum {
+                sum,
+                checksum,
+                valid,
+                error,
+            } => {
                 let present = valid.is_none_or(|valid| self.frame[valid as usize] != 0);
                 let found = bits::mask(checksum.width) & self.sum(env, sum);
                 if present && found != self.number(*checksum) {
@@ -65,7 +73,10 @@ impl Context {
             }
             Call::ReadMeter { meter, d } => {
                 let table = &env.tables[self.current.table];
-                let entry = self.current.entry.and_then(|entry| table.entries[entry].as_ref());
+                let entry = self
+                    .current
+                    .entry
+                    .and_then(|entry| table.entries[entry].as_ref());
                 let cost = cost(env.externs.meters[*meter].unit, bytes);
                 let colour = entry.map(|entry| entry.with_meter(|m| m.execute(cost, env.now_ns)));
                 self.set(*d, colour.unwrap_or(Colour::Green) as u64);
@@ -74,7 +85,11 @@ impl Context {
                 let index = self.index(*index);
                 env.externs.registers[*register].read(index, &mut self.frame[range(*d)]);
             }
-            Call::WriteRegister { register, index, value } => {
+            Call::WriteRegister {
+                register,
+                index,
+                value,
+            } => {
                 let value = &self.frame[range(*value)];
                 env.externs.registers[*register].write(self.index(*index), value);
             }
@@ -94,7 +109,10 @@ impl Context {
                     self.digest.extend_from_slice(&self.frame[range(*place)]);
                 }
             }
-            Call::Clone { session, field_list } => {
+            Call::Clone {
+                session,
+                field_list,
+            } => {
                 let list = field_list.map(|list| self.number(list));
                 self.requests.clone = Some((self.number(*session), list));
             }
@@ -189,7 +207,11 @@ impl Context {
     /// An index; one that needs more than 64 bits is out of range anyway.
     fn index(&self, place: Place) -> u64 {
         let limbs = &self.frame[range(place)];
-        if limbs[1..].iter().any(|limb| *limb != 0) { u64::MAX } else { limbs[0] }
+        if limbs[1..].iter().any(|limb| *limb != 0) {
+            u64::MAX
+        } else {
+            limbs[0]
+        }
     }
 
     fn set(&mut self, place: Place, value: u64) {
@@ -223,11 +245,12 @@ fn fill_in<'v>(format: &str, values: impl Iterator<Item = &'v [u64]>) -> String 
 
 /// A value for people: decimal where that is short.
 pub(crate) fn decimal(limbs: &[u64]) -> String {
-    match limbs {
-        [value] => value.to_string(),
-        _ => {
-            let hex: String = limbs.iter().rev().map(|limb| format!("{limb:016x}")).collect();
-            format!("0x{}", hex.trim_start_matches('0'))
-        }
+    if let [value] = limbs {
+        return value.to_string();
     }
+    let hex = limbs
+        .iter()
+        .rev()
+        .fold(String::new(), |text, limb| text + &format!("{limb:016x}"));
+    format!("0x{}", hex.trim_start_matches('0'))
 }

@@ -36,50 +36,201 @@ pub(crate) enum Op {
     /// Ends an action.
     Return,
     Jump(Pc),
-    JumpIf { a: Loc, to: Pc },
-    JumpUnless { a: Loc, to: Pc },
-    JumpEq { a: Loc, b: Loc, to: Pc },
-    JumpNe { a: Loc, b: Loc, to: Pc },
-    JumpLt { a: Loc, b: Loc, to: Pc },
-    JumpGe { a: Loc, b: Loc, to: Pc },
+    JumpIf {
+        a: Loc,
+        to: Pc,
+    },
+    JumpUnless {
+        a: Loc,
+        to: Pc,
+    },
+    JumpEq {
+        a: Loc,
+        b: Loc,
+        to: Pc,
+    },
+    JumpNe {
+        a: Loc,
+        b: Loc,
+        to: Pc,
+    },
+    JumpLt {
+        a: Loc,
+        b: Loc,
+        to: Pc,
+    },
+    JumpGe {
+        a: Loc,
+        b: Loc,
+        to: Pc,
+    },
     /// Goes where [`Code::selects`] says.
     Select(u32),
     /// Takes one from the budget of backward jumps; ends the block when nothing is left.
     Step,
-    Move { d: Loc, a: Loc },
+    Move {
+        d: Loc,
+        a: Loc,
+    },
     /// Copies `n` limbs.
-    Copy { d: Loc, a: Loc, n: u32 },
-    Add { d: Loc, a: Loc, b: Loc, w: u8 },
-    Sub { d: Loc, a: Loc, b: Loc, w: u8 },
-    Mul { d: Loc, a: Loc, b: Loc, w: u8 },
-    Div { d: Loc, a: Loc, b: Loc },
-    Mod { d: Loc, a: Loc, b: Loc },
-    And { d: Loc, a: Loc, b: Loc },
-    Or { d: Loc, a: Loc, b: Loc },
-    Xor { d: Loc, a: Loc, b: Loc },
-    Not { d: Loc, a: Loc, w: u8 },
-    Neg { d: Loc, a: Loc, w: u8 },
-    Shl { d: Loc, a: Loc, b: Loc, w: u8 },
-    Shr { d: Loc, a: Loc, b: Loc },
-    ShrSigned { d: Loc, a: Loc, b: Loc, w: u8 },
-    AddSat { d: Loc, a: Loc, b: Loc, w: u8 },
-    SubSat { d: Loc, a: Loc, b: Loc },
-    AddSatSigned { d: Loc, a: Loc, b: Loc, w: u8 },
-    SubSatSigned { d: Loc, a: Loc, b: Loc, w: u8 },
-    Eq { d: Loc, a: Loc, b: Loc },
-    Ne { d: Loc, a: Loc, b: Loc },
-    Lt { d: Loc, a: Loc, b: Loc },
-    Le { d: Loc, a: Loc, b: Loc },
-    LtSigned { d: Loc, a: Loc, b: Loc, w: u8 },
-    LeSigned { d: Loc, a: Loc, b: Loc, w: u8 },
+    Copy {
+        d: Loc,
+        a: Loc,
+        n: u32,
+    },
+    Add {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    Sub {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    Mul {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    Div {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Mod {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    And {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Or {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Xor {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Not {
+        d: Loc,
+        a: Loc,
+        w: u8,
+    },
+    Neg {
+        d: Loc,
+        a: Loc,
+        w: u8,
+    },
+    Shl {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    Shr {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    ShrSigned {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    AddSat {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    SubSat {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    AddSatSigned {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    SubSatSigned {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    Eq {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Ne {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Lt {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    Le {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+    },
+    LtSigned {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
+    LeSigned {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
     /// `w` bits of `a` from bit `low` on.
-    Slice { d: Loc, a: Loc, low: u8, w: u8 },
+    Slice {
+        d: Loc,
+        a: Loc,
+        low: u8,
+        w: u8,
+    },
     /// Replaces `w` bits of `d` from bit `low` on by `a`.
-    Insert { d: Loc, a: Loc, low: u8, w: u8 },
+    Insert {
+        d: Loc,
+        a: Loc,
+        low: u8,
+        w: u8,
+    },
     /// `a` above the `w` bits of `b`.
-    Concat { d: Loc, a: Loc, b: Loc, w: u8 },
+    Concat {
+        d: Loc,
+        a: Loc,
+        b: Loc,
+        w: u8,
+    },
     /// Widens a `from` bits wide value to `w` bits with its sign.
-    SignExtend { d: Loc, a: Loc, from: u8, w: u8 },
+    SignExtend {
+        d: Loc,
+        a: Loc,
+        from: u8,
+        w: u8,
+    },
     /// An operation of [`Code::wide`].
     Wide(u32),
     Extract(HeaderId),
@@ -87,18 +238,28 @@ pub(crate) enum Op {
     ExtractNext(u32),
     /// Fills the places of [`Code::lookaheads`].
     Lookahead(u32),
-    Advance { a: Loc, n: u32 },
+    Advance {
+        a: Loc,
+        n: u32,
+    },
     /// Stops the parser with error `b` unless `a`.
-    Verify { a: Loc, b: Loc },
+    Verify {
+        a: Loc,
+        b: Loc,
+    },
     /// Stops the parser with this error.
     Reject(u32),
     Emit(HeaderId),
     /// Looks a table up and calls the action.
     Apply(TableId),
     /// Stores whether the last lookup hit.
-    StoreHit { d: Loc },
+    StoreHit {
+        d: Loc,
+    },
     /// Stores the position of the last action.
-    StoreAction { d: Loc },
+    StoreAction {
+        d: Loc,
+    },
     /// Calls an extern of [`Code::externs`].
     Extern(u32),
 }
@@ -151,9 +312,16 @@ pub(crate) enum WideKind {
 #[derive(Clone, Debug)]
 pub(crate) enum Select {
     /// Values of one short key, sorted.
-    Sorted { key: Loc, cases: Vec<(u64, Pc)>, otherwise: Pc },
+    Sorted {
+        key: Loc,
+        cases: Vec<(u64, Pc)>,
+        otherwise: Pc,
+    },
     /// Patterns tried in order.
-    Ordered { cases: Vec<(Vec<Test>, Pc)>, otherwise: Pc },
+    Ordered {
+        cases: Vec<(Vec<Test>, Pc)>,
+        otherwise: Pc,
+    },
 }
 
 /// A pattern of an ordered select; the keys that match anything have none.
@@ -162,7 +330,12 @@ pub(crate) enum Test {
     /// One limb: `frame[at] & mask == value`.
     Limb { at: Loc, mask: u64, value: u64 },
     /// A range of numbers.
-    Range { key: Place, low: Vec<u64>, high: Vec<u64>, signed: bool },
+    Range {
+        key: Place,
+        low: Vec<u64>,
+        high: Vec<u64>,
+        signed: bool,
+    },
     /// Membership of a value set, of as many keys as the set has fields.
     ValueSet { set: usize, keys: Vec<Place> },
 }
@@ -209,23 +382,78 @@ pub(crate) struct Sum {
 /// An extern call whose arguments are in the frame.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    MarkToDrop { egress_spec: Loc, mcast_grp: Loc },
-    Count { counter: usize, index: Place },
-    ExecuteMeter { meter: usize, index: Place, d: Place },
-    ReadMeter { meter: usize, d: Place },
-    ReadRegister { register: usize, index: Place, d: Place },
-    WriteRegister { register: usize, index: Place, value: Place },
-    Random { d: Place, low: Place, high: Place },
-    Hash { sum: Sum, d: Place, base: Place, max: Place },
-    VerifyChecksum { sum: Sum, checksum: Place, valid: Option<Loc>, error: Loc },
-    UpdateChecksum { sum: Sum, d: Place },
-    Digest { digest: usize, values: Vec<Place> },
-    Clone { session: Place, field_list: Option<Place> },
-    Resubmit { field_list: Place },
-    Recirculate { field_list: Place },
-    Truncate { length: Place },
-    Assert { condition: Loc },
-    Log { format: String, values: Vec<Place> },
+    MarkToDrop {
+        egress_spec: Loc,
+        mcast_grp: Loc,
+    },
+    Count {
+        counter: usize,
+        index: Place,
+    },
+    ExecuteMeter {
+        meter: usize,
+        index: Place,
+        d: Place,
+    },
+    ReadMeter {
+        meter: usize,
+        d: Place,
+    },
+    ReadRegister {
+        register: usize,
+        index: Place,
+        d: Place,
+    },
+    WriteRegister {
+        register: usize,
+        index: Place,
+        value: Place,
+    },
+    Random {
+        d: Place,
+        low: Place,
+        high: Place,
+    },
+    Hash {
+        sum: Sum,
+        d: Place,
+        base: Place,
+        max: Place,
+    },
+    VerifyChecksum {
+        sum: Sum,
+        checksum: Place,
+        valid: Option<Loc>,
+        error: Loc,
+    },
+    UpdateChecksum {
+        sum: Sum,
+        d: Place,
+    },
+    Digest {
+        digest: usize,
+        values: Vec<Place>,
+    },
+    Clone {
+        session: Place,
+        field_list: Option<Place>,
+    },
+    Resubmit {
+        field_list: Place,
+    },
+    Recirculate {
+        field_list: Place,
+    },
+    Truncate {
+        length: Place,
+    },
+    Assert {
+        condition: Loc,
+    },
+    Log {
+        format: String,
+        values: Vec<Place>,
+    },
 }
 
 /// An action: where its code starts, and where its arguments go.

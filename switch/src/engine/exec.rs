@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Runs the instructions of a block on the frame of a packet.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use p4::ir::{HeaderId, TableId};
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
     code::{Code, Op, Pc, Place, Select, Test},
     event::{Event, Observer, Watch as _},
     externs::Externs,
-    tables::{Table, Tally},
+    tables::Table,
     wide,
 };
 
@@ -233,14 +235,26 @@ impl Context {
             if width <= 64 {
                 self.frame[loc as usize] = bits::read64(&self.packet, offset, width);
             } else {
-                bits::read(&self.packet, offset, width, &mut self.frame[range(field.place)]);
+                bits::read(
+                    &self.packet,
+                    offset,
+                    width,
+                    &mut self.frame[range(field.place)],
+                );
             }
         }
         self.frame[header.valid as usize] = 1;
         if O::ACTIVE {
-            let fields = header.fields.iter().map(|field| self.frame[range(field.place)].to_vec());
+            let fields = header
+                .fields
+                .iter()
+                .map(|field| self.frame[range(field.place)].to_vec());
             let fields = fields.collect();
-            observer.event(Event::Extract { header: id, at_bits: self.position, fields });
+            observer.event(Event::Extract {
+                header: id,
+                at_bits: self.position,
+                fields,
+            });
         }
         self.position = end;
         Ok(())
@@ -260,19 +274,19 @@ impl Context {
             if width <= 64 {
                 bits::write64(&mut self.out, offset, width, self.frame[loc as usize]);
             } else {
-                bits::write(&mut self.out, offset, width, &self.frame[range(field.place)]);
+                bits::write(
+                    &mut self.out,
+                    offset,
+                    width,
+                    &self.frame[range(field.place)],
+                );
             }
         }
         self.out.truncate(start + len);
     }
 
     /// Looks a table up, and returns where the code of the action starts, if it has any.
-    fn apply<O: Observer>(
-        &mut self,
-        env: Env<'_>,
-        id: TableId,
-        observer: &mut O,
-    ) -> Option<Pc> {
+    fn apply<O: Observer>(&mut self, env: Env<'_>, id: TableId, observer: &mut O) -> Option<Pc> {
         let plan = &env.code.tables[id.index()];
         let table = &env.tables[id.index()];
         let mut filled = 0;
@@ -285,24 +299,34 @@ impl Context {
         let found = table.lookup(&self.key[..filled], &mut self.masked);
         let bytes = self.at(env.code.packet_length);
         let entry = found.and_then(|index| table.entries[index].as_ref());
-        let run = match entry {
-            Some(entry) => {
-                entry.tally.add(bytes);
-                entry.last_hit_ns.store(env.now_ns, std::sync::atomic::Ordering::Relaxed);
-                &entry.run
-            }
-            None => {
-                Tally::add(&table.default_tally, bytes);
-                &table.default
-            }
+        let run = if let Some(entry) = entry {
+            entry.tally.add(bytes);
+            entry.last_hit_ns.store(env.now_ns, Relaxed);
+            &entry.run
+        } else {
+            table.default_tally.add(bytes);
+            &table.default
         };
         self.hit = entry.is_some();
         self.action = run.position;
-        self.current = Current { table: id.index(), entry: found };
+        self.current = Current {
+            table: id.index(),
+            entry: found,
+        };
         if O::ACTIVE {
-            let keys = plan.keys.iter().map(|place| self.frame[range(*place)].to_vec()).collect();
+            let keys = plan
+                .keys
+                .iter()
+                .map(|place| self.frame[range(*place)].to_vec())
+                .collect();
             let args = run.args.to_vec();
-            observer.event(Event::Apply { table: id, keys, hit: self.hit, action: run.action, args });
+            observer.event(Event::Apply {
+                table: id,
+                keys,
+                hit: self.hit,
+                action: run.action,
+                args,
+            });
         }
         let action = &env.code.actions[run.action];
         let mut args = run.args.iter();
@@ -316,14 +340,20 @@ impl Context {
 
     fn select(&self, env: Env<'_>, index: u32) -> Pc {
         match &env.code.selects[index as usize] {
-            Select::Sorted { key, cases, otherwise } => {
+            Select::Sorted {
+                key,
+                cases,
+                otherwise,
+            } => {
                 let key = self.at(*key);
                 match cases.binary_search_by_key(&key, |(value, _)| *value) {
                     Ok(found) => cases[found].1,
                     Err(_) => *otherwise,
                 }
             }
-            Select::Ordered { cases, otherwise, .. } => {
+            Select::Ordered {
+                cases, otherwise, ..
+            } => {
                 let matching = |tests: &[Test]| tests.iter().all(|test| self.test(env, test));
                 let found = cases.iter().find(|(tests, _)| matching(tests));
                 found.map_or(*otherwise, |(_, to)| *to)
@@ -334,7 +364,12 @@ impl Context {
     fn test(&self, env: Env<'_>, test: &Test) -> bool {
         match test {
             Test::Limb { at, mask, value } => self.at(*at) & mask == *value,
-            Test::Range { key, low, high, signed } => {
+            Test::Range {
+                key,
+                low,
+                high,
+                signed,
+            } => {
                 let value = &self.frame[range(*key)];
                 let compare = |bound: &[u64]| {
                     if *signed {
@@ -348,7 +383,9 @@ impl Context {
             Test::ValueSet { set, keys } => env.value_sets[*set].iter().any(|member| {
                 member.fields.iter().zip(keys).all(|((mask, value), key)| {
                     let limbs = self.frame[range(*key)].iter();
-                    limbs.zip(mask.iter().zip(value)).all(|(limb, (m, v))| limb & m == *v)
+                    limbs
+                        .zip(mask.iter().zip(value))
+                        .all(|(limb, (m, v))| limb & m == *v)
                 })
             }),
         }

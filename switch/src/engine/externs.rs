@@ -49,6 +49,7 @@ const NANOS: u128 = 1_000_000_000;
 
 impl MeterCell {
     /// The configuration; `None` if it was never set.
+    #[must_use]
     pub fn config(&self) -> Option<MeterConfig> {
         self.config
     }
@@ -66,7 +67,9 @@ impl MeterCell {
 
     /// Colours a packet that costs so many tokens.
     pub(crate) fn execute(&mut self, cost: u64, now_ns: u64) -> Colour {
-        let Some(config) = self.config else { return Colour::Green };
+        let Some(config) = self.config else {
+            return Colour::Green;
+        };
         let elapsed = u128::from(now_ns.saturating_sub(self.updated_ns));
         self.updated_ns = self.updated_ns.max(now_ns);
         let fill = |level: u128, rate: u64, burst: u64| {
@@ -121,7 +124,9 @@ impl Externs {
     pub(crate) fn new(program: &Program) -> Self {
         let counters = program.counters.iter().map(|counter| CounterArray {
             unit: counter.unit,
-            cells: (0..indirect(counter.cells)).map(|_| Tally::default()).collect(),
+            cells: (0..indirect(counter.cells))
+                .map(|_| Tally::default())
+                .collect(),
         });
         let meters = program.meters.iter().map(|meter| MeterArray {
             unit: meter.unit,
@@ -160,7 +165,9 @@ impl CounterArray {
     /// The cell of that index.
     pub(crate) fn cell(&self, index: u64) -> Result<&Tally, ControlError> {
         let size = self.cells.len() as u64;
-        self.cells.get(index as usize).ok_or(ControlError::IndexOutOfRange { index, size })
+        self.cells
+            .get(index as usize)
+            .ok_or(ControlError::IndexOutOfRange { index, size })
     }
 
     /// What a controller sees: what is not counted is zero.
@@ -173,7 +180,10 @@ impl CounterArray {
 pub(crate) fn shown(unit: CounterUnit, count: Count) -> Count {
     match unit {
         CounterUnit::Packets => Count { bytes: 0, ..count },
-        CounterUnit::Bytes => Count { packets: 0, ..count },
+        CounterUnit::Bytes => Count {
+            packets: 0,
+            ..count
+        },
         CounterUnit::Both => count,
     }
 }
@@ -189,12 +199,19 @@ pub(crate) fn cost(unit: MeterUnit, bytes: u64) -> u64 {
 impl MeterArray {
     pub(crate) fn execute(&self, index: u64, bytes: u64, now_ns: u64) -> Option<Colour> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(cells.get_mut(index as usize)?.execute(cost(self.unit, bytes), now_ns))
+        Some(
+            cells
+                .get_mut(index as usize)?
+                .execute(cost(self.unit, bytes), now_ns),
+        )
     }
 
     /// Number of cells.
     pub(crate) fn size(&self) -> u64 {
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+        self.cells
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len() as u64
     }
 
     /// Works on one cell.
@@ -206,7 +223,8 @@ impl MeterArray {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let size = cells.len() as u64;
         let cell = cells.get_mut(index as usize);
-        cell.map(work).ok_or(ControlError::IndexOutOfRange { index, size })
+        cell.map(work)
+            .ok_or(ControlError::IndexOutOfRange { index, size })
     }
 }
 
@@ -220,7 +238,8 @@ impl RegisterArray {
     pub(crate) fn read(&self, index: u64, into: &mut [u64]) {
         let limbs = limb_count(self.width);
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let range = (index < self.size).then(|| index as usize * limbs..(index as usize + 1) * limbs);
+        let range =
+            (index < self.size).then(|| index as usize * limbs..(index as usize + 1) * limbs);
         match range.and_then(|range| cells.get(range)) {
             Some(cell) => into.copy_from_slice(cell),
             None => into.fill(0),
@@ -231,7 +250,8 @@ impl RegisterArray {
     pub(crate) fn write(&self, index: u64, value: &[u64]) {
         let limbs = limb_count(self.width);
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let range = (index < self.size).then(|| index as usize * limbs..(index as usize + 1) * limbs);
+        let range =
+            (index < self.size).then(|| index as usize * limbs..(index as usize + 1) * limbs);
         if let Some(cell) = range.and_then(|range| cells.get_mut(range)) {
             cell.copy_from_slice(value);
             wide::trim(cell, self.width);
@@ -247,7 +267,12 @@ mod tests {
     fn meter_follows_rfc_2698() {
         let mut meter = MeterCell::default();
         assert_eq!(meter.execute(1, 0), Colour::Green);
-        let config = MeterConfig { cir: 1, cburst: 1, pir: 2, pburst: 2 };
+        let config = MeterConfig {
+            cir: 1,
+            cburst: 1,
+            pir: 2,
+            pburst: 2,
+        };
         meter.configure(Some(config), 0);
         let colours: Vec<Colour> = (0..3).map(|_| meter.execute(1, 0)).collect();
         assert_eq!(colours, [Colour::Green, Colour::Yellow, Colour::Red]);

@@ -24,6 +24,9 @@ impl BuildHasher for Seed {
     }
 }
 
+/// An odd number without a pattern: the fraction of the golden ratio.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Folds 128-bit products of the limbs.
 #[derive(Debug)]
 pub(crate) struct LimbHasher(u64);
@@ -38,7 +41,7 @@ impl Hasher for LimbHasher {
     }
 
     fn write_u64(&mut self, limb: u64) {
-        let product = u128::from(self.0 ^ limb) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        let product = u128::from(self.0 ^ limb) * u128::from(MULTIPLIER);
         self.0 = (product as u64) ^ (product >> 64) as u64 ^ self.0.rotate_left(23);
     }
 

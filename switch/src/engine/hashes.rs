@@ -25,7 +25,10 @@ impl HashAlgorithm {
             Self::Crc32 => u64::from(crc32(data)),
             Self::Crc16 => u64::from(crc16(data)),
             Self::Random => mix(seed ^ u64::from(crc32(data))),
-            Self::Identity => data.iter().take(8).fold(0, |sum, octet| sum << 8 | u64::from(*octet)),
+            Self::Identity => data
+                .iter()
+                .take(8)
+                .fold(0, |sum, octet| sum << 8 | u64::from(*octet)),
             Self::Csum16 => u64::from(csum16(data)),
             Self::Xor16 => words(data).fold(0, |sum, word| sum ^ u64::from(word)),
         }
@@ -42,7 +45,11 @@ const fn table32() -> [u32; 256] {
         let mut value = index as u32;
         let mut bit = 0;
         while bit < 8 {
-            value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
+            value = if value & 1 == 1 {
+                value >> 1 ^ 0xedb8_8320
+            } else {
+                value >> 1
+            };
             bit += 1;
         }
         table[index] = value;
@@ -58,7 +65,11 @@ const fn table16() -> [u16; 256] {
         let mut value = index as u16;
         let mut bit = 0;
         while bit < 8 {
-            value = if value & 1 == 1 { value >> 1 ^ 0xa001 } else { value >> 1 };
+            value = if value & 1 == 1 {
+                value >> 1 ^ 0xa001
+            } else {
+                value >> 1
+            };
             bit += 1;
         }
         table[index] = value;
@@ -74,12 +85,15 @@ fn crc32(data: &[u8]) -> u32 {
 }
 
 fn crc16(data: &[u8]) -> u16 {
-    data.iter().fold(0, |crc, octet| crc >> 8 ^ CRC16_TABLE[usize::from(crc as u8 ^ octet)])
+    data.iter().fold(0, |crc, octet| {
+        crc >> 8 ^ CRC16_TABLE[usize::from(crc as u8 ^ octet)]
+    })
 }
 
 /// The 16-bit words of the data; an odd octet at the end is followed by a zero.
 fn words(data: &[u8]) -> impl Iterator<Item = u16> {
-    data.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
+    data.chunks(2)
+        .map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
 }
 
 /// The Internet checksum of [RFC 1071](https://www.rfc-editor.org/rfc/rfc1071).
@@ -91,7 +105,7 @@ fn csum16(data: &[u8]) -> u16 {
     !(sum as u16)
 }
 
-/// The finaliser of SplitMix64: spreads a counter or a hash over 64 bits.
+/// The finaliser of `SplitMix64`: spreads a counter or a hash over 64 bits.
 pub(crate) fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -110,9 +124,18 @@ mod tests {
         assert_eq!(HashAlgorithm::Crc32.digest(check, 0), 0xcbf4_3926);
         assert_eq!(HashAlgorithm::Crc16.digest(check, 0), 0xbb3d);
         let rfc = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
-        assert_eq!(HashAlgorithm::Csum16.digest(&rfc, 0), u64::from(!0xddf2_u16));
-        assert_eq!(HashAlgorithm::Xor16.digest(&[0x12, 0x34, 0xff], 0), 0x1234 ^ 0xff00);
+        assert_eq!(
+            HashAlgorithm::Csum16.digest(&rfc, 0),
+            u64::from(!0xddf2_u16)
+        );
+        assert_eq!(
+            HashAlgorithm::Xor16.digest(&[0x12, 0x34, 0xff], 0),
+            0x1234 ^ 0xff00
+        );
         assert_eq!(HashAlgorithm::Identity.digest(&[1, 2, 3], 0), 0x01_02_03);
-        assert_eq!(HashAlgorithm::Identity.digest(check, 0), 0x3132_3334_3536_3738);
+        assert_eq!(
+            HashAlgorithm::Identity.digest(check, 0),
+            0x3132_3334_3536_3738
+        );
     }
 }

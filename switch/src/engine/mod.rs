@@ -7,7 +7,10 @@
     clippy::cast_possible_truncation,
     reason = "limbs are split on purpose, and the compiler bounds all indices by 32 bits"
 )]
-#![allow(clippy::cast_lossless, reason = "widths are u8 in instructions and u32 elsewhere")]
+#![allow(
+    clippy::cast_lossless,
+    reason = "widths are u8 in instructions and u32 elsewhere"
+)]
 
 mod arith;
 pub(crate) mod bits;
@@ -22,8 +25,8 @@ mod hashes;
 pub(crate) mod tables;
 pub(crate) mod wide;
 
+pub use self::compile::CompileError;
 pub(crate) use self::{
     calls::{DROP_PORT, decimal},
     compile::compile,
 };
-pub use self::compile::CompileError;

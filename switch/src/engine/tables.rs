@@ -114,7 +114,10 @@ impl Tally {
     }
 
     pub(crate) fn read(&self) -> Count {
-        Count { packets: self.packets.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+        Count {
+            packets: self.packets.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+        }
     }
 
     pub(crate) fn set(&self, count: Count) {
@@ -171,7 +174,10 @@ impl Entry {
     pub(crate) fn is_due(&self, now_ns: u64) -> bool {
         let since = self.last_hit_ns().max(self.notified_ns.load(Relaxed));
         let elapsed = now_ns.saturating_sub(since);
-        let due = self.new.idle_timeout_ns.is_some_and(|timeout| elapsed >= timeout);
+        let due = self
+            .new
+            .idle_timeout_ns
+            .is_some_and(|timeout| elapsed >= timeout);
         if due {
             self.notified_ns.store(now_ns, Relaxed);
         }
@@ -208,6 +214,10 @@ struct Field {
 
 /// A table with its entries.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent properties of the declaration"
+)]
 pub struct Table {
     fields: Vec<Field>,
     limbs: usize,
@@ -228,7 +238,6 @@ pub struct Table {
     index: HashMap<Box<[u64]>, usize, Seed>,
     groups: Vec<Group>,
     sequence: u64,
-    scratch_limbs: usize,
 }
 
 impl Table {
@@ -236,29 +245,47 @@ impl Table {
     pub(crate) fn new(program: &Program, id: TableId) -> Self {
         let table = &program.tables[id.index()];
         let mut limbs = 0;
-        let keys = table.keys.iter().filter(|key| key.match_kind != MatchKind::Selector);
+        let keys = table
+            .keys
+            .iter()
+            .filter(|key| key.match_kind != MatchKind::Selector);
         let fields: Vec<Field> = keys
             .map(|key| {
                 let at = limbs;
                 limbs += limb_count(key.value.width);
-                Field { kind: key.match_kind, width: key.value.width, at }
+                Field {
+                    kind: key.match_kind,
+                    width: key.value.width,
+                    at,
+                }
             })
             .collect();
         let kinds = |wanted: &[MatchKind]| fields.iter().any(|field| wanted.contains(&field.kind));
         let prioritised = kinds(&[MatchKind::Ternary, MatchKind::Range, MatchKind::Optional]);
         let default = &table.default_action;
-        let call = Call { action: default.action, args: default.args.clone() };
+        let call = Call {
+            action: default.action,
+            args: default.args.clone(),
+        };
         let mut new = Self {
             prioritised,
             has_ranges: kinds(&[MatchKind::Range]),
             limbs,
             fields,
             size: table.size,
-            actions: table.actions.iter().map(|entry| (entry.action, entry.scope)).collect(),
+            actions: table
+                .actions
+                .iter()
+                .map(|entry| (entry.action, entry.scope))
+                .collect(),
             const_entries: table.const_entries,
             const_default: table.const_default_action,
             initial_default: call.clone(),
-            default: Run { action: call.action.index(), position: 0, args: Box::default() },
+            default: Run {
+                action: call.action.index(),
+                position: 0,
+                args: Box::default(),
+            },
             default_call: call.clone(),
             default_tally: Tally::default(),
             entries: Vec::new(),
@@ -266,17 +293,27 @@ impl Table {
             index: HashMap::default(),
             groups: Vec::new(),
             sequence: 0,
-            scratch_limbs: limbs,
         };
         new.default = new.run(&call);
         for entry in &table.entries {
-            let call = Call { action: entry.action.action, args: entry.action.args.clone() };
+            let call = Call {
+                action: entry.action.action,
+                args: entry.action.args.clone(),
+            };
             let matches = entry.matches.clone();
             let priority = i32::try_from(entry.priority).unwrap_or(i32::MAX);
-            let given =
-                NewEntry { matches, priority, call, idle_timeout_ns: None, metadata: Vec::new() };
+            let given = NewEntry {
+                matches,
+                priority,
+                call,
+                idle_timeout_ns: None,
+                metadata: Vec::new(),
+            };
             // Of equal entries in the program, the first stays.
-            if !new.index.contains_key(&new.identity(&given.matches, given.priority)) {
+            if !new
+                .index
+                .contains_key(&new.identity(&given.matches, given.priority))
+            {
                 new.place(given, entry.is_const || table.const_entries, 0);
             }
         }
@@ -343,13 +380,17 @@ impl Table {
             if best.is_some_and(|(_, rank)| rank.0 > highest) {
                 break;
             }
-            let masked = &mut scratch[..self.scratch_limbs];
+            let masked = &mut scratch[..self.limbs];
             for ((to, limb), mask) in masked.iter_mut().zip(key).zip(&group.mask) {
                 *to = limb & mask;
             }
-            let Some(bucket) = group.buckets.get(&*masked) else { continue };
+            let Some(bucket) = group.buckets.get(&*masked) else {
+                continue;
+            };
             for index in bucket {
-                let Some(entry) = &self.entries[*index] else { continue };
+                let Some(entry) = &self.entries[*index] else {
+                    continue;
+                };
                 if self.has_ranges && !self.in_ranges(entry, key) {
                     continue;
                 }
@@ -371,9 +412,14 @@ impl Table {
     pub fn insert(&mut self, new: NewEntry, now_ns: u64) -> Result<(), ControlError> {
         self.check(&new)?;
         if self.const_entries {
-            return Err(ControlError::Constant { what: "the list of entries" });
+            return Err(ControlError::Constant {
+                what: "the list of entries",
+            });
         }
-        if self.index.contains_key(&self.identity(&new.matches, new.priority)) {
+        if self
+            .index
+            .contains_key(&self.identity(&new.matches, new.priority))
+        {
             return Err(ControlError::Exists);
         }
         if self.index.len() as u64 >= self.size {
@@ -408,7 +454,9 @@ impl Table {
     pub fn delete(&mut self, matches: &[Match], priority: i32) -> Result<(), ControlError> {
         let index = self.changeable(matches, priority)?;
         self.index.remove(&self.identity(matches, priority));
-        let Some(entry) = self.entries[index].take() else { return Err(ControlError::NotFound) };
+        let Some(entry) = self.entries[index].take() else {
+            return Err(ControlError::NotFound);
+        };
         self.vacant.push(index);
         let (mask, value) = self.masked(&entry.new.matches);
         let effective = self.effective(&entry.new);
@@ -441,10 +489,14 @@ impl Table {
         let call = call.unwrap_or_else(|| self.initial_default.clone());
         match self.scope(&call)? {
             _ if self.const_default && call != self.default_call => {
-                return Err(ControlError::Constant { what: "the default action" });
+                return Err(ControlError::Constant {
+                    what: "the default action",
+                });
             }
             ActionScope::TableOnly => {
-                return Err(ControlError::ActionScope { reason: "@tableonly" });
+                return Err(ControlError::ActionScope {
+                    reason: "@tableonly",
+                });
             }
             _ => {}
         }
@@ -455,7 +507,9 @@ impl Table {
 
     fn check(&self, new: &NewEntry) -> Result<(), ControlError> {
         match self.scope(&new.call)? {
-            ActionScope::DefaultOnly => Err(ControlError::ActionScope { reason: "@defaultonly" }),
+            ActionScope::DefaultOnly => Err(ControlError::ActionScope {
+                reason: "@defaultonly",
+            }),
             _ if self.prioritised && new.priority <= 0 => Err(ControlError::PriorityMissing),
             _ if !self.prioritised && new.priority != 0 => Err(ControlError::PriorityUnexpected),
             _ => Ok(()),
@@ -463,26 +517,47 @@ impl Table {
     }
 
     fn scope(&self, call: &Call) -> Result<ActionScope, ControlError> {
-        let found = self.actions.iter().find(|(action, _)| *action == call.action);
-        found.map(|(_, scope)| *scope).ok_or(ControlError::ForeignAction)
+        let found = self
+            .actions
+            .iter()
+            .find(|(action, _)| *action == call.action);
+        found
+            .map(|(_, scope)| *scope)
+            .ok_or(ControlError::ForeignAction)
     }
 
     fn changeable(&self, matches: &[Match], priority: i32) -> Result<usize, ControlError> {
         if self.const_entries {
-            return Err(ControlError::Constant { what: "the list of entries" });
+            return Err(ControlError::Constant {
+                what: "the list of entries",
+            });
         }
         let index = self.index.get(&self.identity(matches, priority));
         let index = *index.ok_or(ControlError::NotFound)?;
-        if self.entries[index].as_ref().is_some_and(|entry| entry.is_const) {
+        if self.entries[index]
+            .as_ref()
+            .is_some_and(|entry| entry.is_const)
+        {
             return Err(ControlError::Constant { what: "the entry" });
         }
         Ok(index)
     }
 
     fn run(&self, call: &Call) -> Run {
-        let position = self.actions.iter().position(|(action, _)| *action == call.action);
-        let args = call.args.iter().flat_map(|value| value.limbs.iter().copied()).collect();
-        Run { action: call.action.index(), position: position.unwrap_or(0) as u32, args }
+        let position = self
+            .actions
+            .iter()
+            .position(|(action, _)| *action == call.action);
+        let args = call
+            .args
+            .iter()
+            .flat_map(|value| value.limbs.iter().copied())
+            .collect();
+        Run {
+            action: call.action.index(),
+            position: position.unwrap_or(0) as u32,
+            args,
+        }
     }
 
     /// Adds an entry that is known to be new.
@@ -508,25 +583,47 @@ impl Table {
         });
         self.entries[index] = Some(entry);
         self.index.insert(identity, index);
-        let at = self.groups.iter().position(|group| group.mask == mask).unwrap_or_else(|| {
-            let buckets = HashMap::default();
-            self.groups.push(Group { mask, priorities: Vec::new(), buckets });
-            self.groups.len() - 1
-        });
-        let ranks: Vec<_> = self.groups[at].buckets.get(&value).map_or(Vec::new(), |bucket| {
-            let entries = bucket.iter().filter_map(|index| self.entries[*index].as_ref());
-            entries.map(|entry| entry.rank(self.effective(&entry.new))).collect()
-        });
+        let at = self
+            .groups
+            .iter()
+            .position(|group| group.mask == mask)
+            .unwrap_or_else(|| {
+                let buckets = HashMap::default();
+                self.groups.push(Group {
+                    mask,
+                    priorities: Vec::new(),
+                    buckets,
+                });
+                self.groups.len() - 1
+            });
+        let ranks: Vec<_> = self.groups[at]
+            .buckets
+            .get(&value)
+            .map_or(Vec::new(), |bucket| {
+                let entries = bucket
+                    .iter()
+                    .filter_map(|index| self.entries[*index].as_ref());
+                entries
+                    .map(|entry| entry.rank(self.effective(&entry.new)))
+                    .collect()
+            });
         let group = &mut self.groups[at];
         let before = ranks.iter().take_while(|other| **other > rank).count();
-        group.buckets.entry(value).or_default().insert(before, index);
-        let sorted = group.priorities.partition_point(|other| *other <= effective);
+        group
+            .buckets
+            .entry(value)
+            .or_default()
+            .insert(before, index);
+        let sorted = group
+            .priorities
+            .partition_point(|other| *other <= effective);
         group.priorities.insert(sorted, effective);
         self.sort_groups();
     }
 
     fn sort_groups(&mut self) {
-        self.groups.sort_by_key(|group| Reverse(group.priorities.last().copied()));
+        self.groups
+            .sort_by_key(|group| Reverse(group.priorities.last().copied()));
     }
 
     /// What decides between matching entries: the priority, or the prefix length.
@@ -574,14 +671,17 @@ impl Table {
     }
 
     fn in_ranges(&self, entry: &Entry, key: &[u64]) -> bool {
-        self.fields.iter().zip(&entry.new.matches).all(|(field, pattern)| match pattern {
-            Match::Range { low, high } => {
-                let value = &key[field.at..field.at + low.limbs.len()];
-                wide::compare(value, &low.limbs).is_ge()
-                    && wide::compare(value, &high.limbs).is_le()
-            }
-            _ => true,
-        })
+        self.fields
+            .iter()
+            .zip(&entry.new.matches)
+            .all(|(field, pattern)| match pattern {
+                Match::Range { low, high } => {
+                    let value = &key[field.at..field.at + low.limbs.len()];
+                    wide::compare(value, &low.limbs).is_ge()
+                        && wide::compare(value, &high.limbs).is_le()
+                }
+                _ => true,
+            })
     }
 }
 

@@ -74,7 +74,11 @@ pub(crate) fn shl(value: &mut [u64], amount: usize) {
     for i in (0..n).rev() {
         let high = if i >= whole { value[i - whole] } else { 0 };
         let low = if i > whole { value[i - whole - 1] } else { 0 };
-        value[i] = if part == 0 { high } else { high << part | low >> (64 - part) };
+        value[i] = if part == 0 {
+            high
+        } else {
+            high << part | low >> (64 - part)
+        };
     }
 }
 
@@ -88,7 +92,11 @@ pub(crate) fn shr(value: &mut [u64], amount: usize) {
     for i in 0..n {
         let low = value.get(i + whole).copied().unwrap_or(0);
         let high = value.get(i + whole + 1).copied().unwrap_or(0);
-        value[i] = if part == 0 { low } else { low >> part | high << (64 - part) };
+        value[i] = if part == 0 {
+            low
+        } else {
+            low >> part | high << (64 - part)
+        };
     }
 }
 
@@ -100,7 +108,11 @@ pub(crate) fn sign_extend(value: &mut [u64], width_bits: u32) {
     let partial = width_bits % 64;
     let full = (width_bits / 64) as usize;
     if let Some(limb) = value.get_mut(full) {
-        *limb |= if partial == 0 { u64::MAX } else { !mask(partial) };
+        *limb |= if partial == 0 {
+            u64::MAX
+        } else {
+            !mask(partial)
+        };
     }
     if let Some(rest) = value.get_mut(full + 1..) {
         rest.fill(u64::MAX);
@@ -109,7 +121,9 @@ pub(crate) fn sign_extend(value: &mut [u64], width_bits: u32) {
 
 /// Whether bit number `index` is set.
 pub(crate) fn bit(value: &[u64], index: u32) -> bool {
-    value.get((index / 64) as usize).is_some_and(|limb| limb >> (index % 64) & 1 == 1)
+    value
+        .get((index / 64) as usize)
+        .is_some_and(|limb| limb >> (index % 64) & 1 == 1)
 }
 
 /// Compares unsigned values of equal length.
@@ -160,7 +174,15 @@ mod tests {
     /// Two limbs must agree with the machine's own 128-bit arithmetic.
     #[test]
     fn agrees_with_u128() {
-        let samples = [0, 1, 7, u128::from(u64::MAX), 1 << 64, u128::MAX, 0x1234_5678_9abc_def0 << 50];
+        let samples = [
+            0,
+            1,
+            7,
+            u128::from(u64::MAX),
+            1 << 64,
+            u128::MAX,
+            0x1234_5678_9abc_def0 << 50,
+        ];
         for a in samples {
             for b in samples {
                 let mut x = pair(a);

@@ -69,8 +69,10 @@ pub enum PortError {
     #[error("port number {0:?} is not in 0..=510")]
     Number(String),
     /// A UDP attachment without two addresses.
-    #[error("{0:?} is not of the form LOCAL_ADDRESS=PEER_ADDRESS, for example \
-        127.0.0.1:5001=127.0.0.1:6001")]
+    #[error(
+        "{0:?} is not of the form LOCAL_ADDRESS=PEER_ADDRESS, for example \
+        127.0.0.1:5001=127.0.0.1:6001"
+    )]
     Udp(String),
     /// A capture attachment without two files.
     #[error("{0:?} is not of the form INPUT.pcap,OUTPUT.pcap")]
@@ -96,7 +98,9 @@ impl FromStr for PortSpec {
     type Err = PortError;
 
     fn from_str(text: &str) -> Result<Self, PortError> {
-        let (number, place) = text.split_once('@').ok_or_else(|| PortError::Form(text.into()))?;
+        let (number, place) = text
+            .split_once('@')
+            .ok_or_else(|| PortError::Form(text.into()))?;
         let bad = || PortError::Number(number.to_owned());
         let number: u32 = number.parse().map_err(|_| bad())?;
         if number > MAX_PORT {
@@ -106,11 +110,17 @@ impl FromStr for PortSpec {
             let bad = || PortError::Udp(pair.to_owned());
             let (local, peer) = pair.split_once('=').ok_or_else(bad)?;
             let local = local.parse().map_err(|_| bad())?;
-            Attachment::Udp { local, peer: peer.parse().map_err(|_| bad())? }
+            Attachment::Udp {
+                local,
+                peer: peer.parse().map_err(|_| bad())?,
+            }
         } else if let Some(pair) = place.strip_prefix("pcap:") {
             let bad = || PortError::Pcap(pair.to_owned());
             let (input, output) = pair.split_once(',').ok_or_else(bad)?;
-            Attachment::Pcap { input: input.into(), output: output.into() }
+            Attachment::Pcap {
+                input: input.into(),
+                output: output.into(),
+            }
         } else if place.is_empty() {
             return Err(PortError::Form(text.to_owned()));
         } else {
@@ -123,7 +133,10 @@ impl FromStr for PortSpec {
 /// The sending side of a port. Sending never waits: what does not fit is dropped.
 #[derive(Debug)]
 pub(crate) enum Transmitter {
-    Udp { socket: Arc<UdpSocket>, peer: SocketAddr },
+    Udp {
+        socket: Arc<UdpSocket>,
+        peer: SocketAddr,
+    },
     Pcap(pcap::Output),
     Interface(Arc<packet::PacketSocket>),
     Link(mpsc::Sender<Vec<u8>>),
@@ -152,7 +165,10 @@ impl Transmitter {
 /// The receiving side of a port.
 #[derive(Debug)]
 pub(crate) enum Receiver {
-    Udp { socket: Arc<UdpSocket>, peer: SocketAddr },
+    Udp {
+        socket: Arc<UdpSocket>,
+        peer: SocketAddr,
+    },
     Pcap(Vec<Vec<u8>>),
     Interface(Arc<packet::PacketSocket>),
     Link(mpsc::Receiver<Vec<u8>>),
@@ -171,18 +187,33 @@ pub struct Link {
 pub(crate) fn link() -> (Transmitter, Receiver, Link) {
     let (to_switch, from_peer) = mpsc::channel(LINK_QUEUE);
     let (to_peer, from_switch) = mpsc::channel(LINK_QUEUE);
-    let link = Link { sender: to_switch, receiver: from_switch };
+    let link = Link {
+        sender: to_switch,
+        receiver: from_switch,
+    };
     (Transmitter::Link(to_peer), Receiver::Link(from_peer), link)
 }
 
 /// Opens what a port is attached to. Must run inside a tokio runtime.
 pub(crate) async fn open(spec: &PortSpec) -> Result<(Transmitter, Receiver), PortError> {
-    let fail = |source| PortError::Open { number: spec.number, source };
+    let fail = |source| PortError::Open {
+        number: spec.number,
+        source,
+    };
     Ok(match &spec.attachment {
         Attachment::Udp { local, peer } => {
             let socket = Arc::new(UdpSocket::bind(local).await.map_err(fail)?);
-            let transmitter = Transmitter::Udp { socket: Arc::clone(&socket), peer: *peer };
-            (transmitter, Receiver::Udp { socket, peer: *peer })
+            let transmitter = Transmitter::Udp {
+                socket: Arc::clone(&socket),
+                peer: *peer,
+            };
+            (
+                transmitter,
+                Receiver::Udp {
+                    socket,
+                    peer: *peer,
+                },
+            )
         }
         Attachment::Pcap { input, output } => {
             let frames = pcap::read(input).map_err(fail)?;
@@ -191,7 +222,10 @@ pub(crate) async fn open(spec: &PortSpec) -> Result<(Transmitter, Receiver), Por
         }
         Attachment::Interface(name) => {
             let socket = Arc::new(packet::PacketSocket::open(name).map_err(fail)?);
-            (Transmitter::Interface(Arc::clone(&socket)), Receiver::Interface(socket))
+            (
+                Transmitter::Interface(Arc::clone(&socket)),
+                Receiver::Interface(socket),
+            )
         }
     })
 }
@@ -212,21 +246,21 @@ pub(crate) async fn serve(
 }
 
 async fn receive(device: &Device, number: u32, receiver: Receiver, worker: &mut Worker) {
+    let mut frame = vec![0; MAX_FRAME];
     match receiver {
         Receiver::Udp { socket, peer } => loop {
             if socket.readable().await.is_err() {
                 continue;
             }
-            let mut frame = vec![0; MAX_FRAME];
             for _ in 0..BATCH {
                 match socket.try_recv_from(&mut frame) {
                     Ok((len, from)) if from == peer => {
                         device.receive(worker, number, [&frame[..len]]);
                     }
-                    Ok(_) => {}
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    // The peer is not there yet, or no more: the port stays open for it.
-                    Err(_) => {}
+                    // Someone else's datagram; or the peer is not there yet, or no more: the port
+                    // stays open for it.
+                    Ok(_) | Err(_) => {}
                 }
             }
             tokio::task::yield_now().await;
@@ -239,7 +273,6 @@ async fn receive(device: &Device, number: u32, receiver: Receiver, worker: &mut 
             }
         }
         Receiver::Interface(socket) => {
-            let mut frame = vec![0; MAX_FRAME];
             loop {
                 // An interface that goes down reports an error and may come up again.
                 match socket.receive(&mut frame).await {
@@ -275,13 +308,40 @@ mod tests {
         let local = "127.0.0.1:1".parse().expect("an address");
         let peer = "[::1]:2".parse().expect("an address");
         let attachment = Attachment::Udp { local, peer };
-        check("1@udp:127.0.0.1:1=[::1]:2", Ok(PortSpec { number: 1, attachment }));
+        check(
+            "1@udp:127.0.0.1:1=[::1]:2",
+            Ok(PortSpec {
+                number: 1,
+                attachment,
+            }),
+        );
         let attachment = Attachment::Interface("veth0".to_owned());
-        check("510@veth0", Ok(PortSpec { number: 510, attachment }));
+        check(
+            "510@veth0",
+            Ok(PortSpec {
+                number: 510,
+                attachment,
+            }),
+        );
         check("511@veth0", Err("port number \"511\" is not in 0..=510"));
-        check("veth0", Err("port \"veth0\" is not of the form NUMBER@WHERE, for example 1@veth0"));
-        let attachment = Attachment::Pcap { input: "a".into(), output: "b".into() };
-        check("0@pcap:a,b", Ok(PortSpec { number: 0, attachment }));
-        check("0@pcap:a", Err("\"a\" is not of the form INPUT.pcap,OUTPUT.pcap"));
+        check(
+            "veth0",
+            Err("port \"veth0\" is not of the form NUMBER@WHERE, for example 1@veth0"),
+        );
+        let attachment = Attachment::Pcap {
+            input: "a".into(),
+            output: "b".into(),
+        };
+        check(
+            "0@pcap:a,b",
+            Ok(PortSpec {
+                number: 0,
+                attachment,
+            }),
+        );
+        check(
+            "0@pcap:a",
+            Err("\"a\" is not of the form INPUT.pcap,OUTPUT.pcap"),
+        );
     }
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Linux interfaces by packet sockets.
 #![allow(unsafe_code, reason = "packet socket addresses have no safe wrapper")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "libc's constants are wider than their fields"
+)]
 
 use std::{
     ffi::CString,
@@ -54,7 +58,11 @@ impl PacketSocket {
         let fd = self.socket.as_raw_fd();
         // SAFETY: the pointer and the length are those of a live slice.
         let sent = unsafe { libc::send(fd, frame.as_ptr().cast(), frame.len(), 0) };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if sent < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits for a frame.
@@ -103,5 +111,9 @@ fn option<T: Copy>(socket: &Socket, name: i32, value: &T) -> io::Result<()> {
         let value = value.as_ptr().cast();
         libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, name, value, len)
     };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -36,16 +36,28 @@ pub fn read(path: &Path) -> io::Result<Vec<Vec<u8>>> {
 /// If it is not a capture of Ethernet frames.
 pub fn parse(bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
     let invalid = |message| io::Error::new(io::ErrorKind::InvalidData, message);
-    let header = bytes.get(..FILE_HEADER).ok_or_else(|| invalid("no capture: too short"))?;
-    let magic = header.first_chunk().map_or(0, |first| u32::from_le_bytes(*first));
+    let header = bytes
+        .get(..FILE_HEADER)
+        .ok_or_else(|| invalid("no capture: too short"))?;
+    let magic = header
+        .first_chunk()
+        .map_or(0, |first| u32::from_le_bytes(*first));
     let little = match magic {
         MICROSECONDS | NANOSECONDS => true,
         _ if [MICROSECONDS, NANOSECONDS].contains(&magic.swap_bytes()) => false,
-        _ => return Err(invalid("no capture in the pcap format (pcapng is not supported)")),
+        _ => {
+            return Err(invalid(
+                "no capture in the pcap format (pcapng is not supported)",
+            ));
+        }
     };
     let number = |at: &[u8]| {
         let bytes = at.first_chunk().copied().unwrap_or_default();
-        if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) }
+        if little {
+            u32::from_le_bytes(bytes)
+        } else {
+            u32::from_be_bytes(bytes)
+        }
     };
     // The upper bits of the field hold the length of a frame check sequence.
     if number(&header[20..]) & 0x0fff_ffff != ETHERNET {
@@ -58,7 +70,9 @@ pub fn parse(bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         if len > MAX_FRAME {
             return Err(invalid("capture has a record that is longer than a frame"));
         }
-        let Some((frame, after)) = after.split_at_checked(len) else { break };
+        let Some((frame, after)) = after.split_at_checked(len) else {
+            break;
+        };
         frames.push(frame.to_vec());
         rest = after;
     }
@@ -92,7 +106,9 @@ impl Output {
     ///
     /// If the file cannot be written.
     pub fn write(&self, frame: &[u8]) -> io::Result<()> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
         let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +126,10 @@ impl Output {
     ///
     /// If the file cannot be written.
     pub fn flush(&self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .flush()
     }
 }
 

@@ -79,7 +79,11 @@ pub(crate) struct Arbitration {
 
 impl Arbitration {
     pub(crate) fn new(device: u64) -> Self {
-        Self { device, streams: BTreeMap::new(), highest: BTreeMap::new() }
+        Self {
+            device,
+            streams: BTreeMap::new(),
+            highest: BTreeMap::new(),
+        }
     }
 
     /// A stream introduces itself, or offers another election id.
@@ -91,7 +95,10 @@ impl Arbitration {
         election: Option<u128>,
     ) -> Result<Vec<Notice>, Refusal> {
         let known = self.streams.get(&id).cloned();
-        if known.as_ref().is_some_and(|known| known.role != role || device != self.device) {
+        if known
+            .as_ref()
+            .is_some_and(|known| known.role != role || device != self.device)
+        {
             return Err(Refusal::Changed);
         }
         if device != self.device {
@@ -112,7 +119,13 @@ impl Arbitration {
             }
         }
         let before = self.primary(role);
-        self.streams.insert(id, Stream { role: role.to_owned(), election });
+        self.streams.insert(
+            id,
+            Stream {
+                role: role.to_owned(),
+                election,
+            },
+        );
         if let Some(election) = election {
             let highest = self.highest.entry(role.to_owned()).or_insert(election);
             *highest = election.max(*highest);
@@ -123,7 +136,9 @@ impl Arbitration {
 
     /// A stream has ended.
     pub(crate) fn leave(&mut self, id: StreamId) -> Vec<Notice> {
-        let Some(stream) = self.streams.get(&id).cloned() else { return Vec::new() };
+        let Some(stream) = self.streams.get(&id).cloned() else {
+            return Vec::new();
+        };
         let was_primary = self.primary(&stream.role) == Some(id);
         self.streams.remove(&id);
         self.notices(&stream.role, |_| was_primary)
@@ -133,12 +148,18 @@ impl Arbitration {
     pub(crate) fn primary(&self, role: &str) -> Option<StreamId> {
         let highest = self.highest.get(role)?;
         let offers = |stream: &Stream| stream.role == role && stream.election == Some(*highest);
-        self.streams.iter().find(|(_, stream)| offers(stream)).map(|(id, _)| *id)
+        self.streams
+            .iter()
+            .find(|(_, stream)| offers(stream))
+            .map(|(id, _)| *id)
     }
 
     /// The primaries of all roles: who gets digests and packets.
     pub(crate) fn primaries(&self) -> Vec<StreamId> {
-        self.highest.keys().filter_map(|role| self.primary(role)).collect()
+        self.highest
+            .keys()
+            .filter_map(|role| self.primary(role))
+            .collect()
     }
 
     /// Whether a request with this election id comes from the primary.
@@ -149,12 +170,17 @@ impl Arbitration {
 
     /// Whether a stream is the primary of its role.
     pub(crate) fn is_primary(&self, id: StreamId) -> bool {
-        self.streams.get(&id).is_some_and(|stream| self.primary(&stream.role) == Some(id))
+        self.streams
+            .get(&id)
+            .is_some_and(|stream| self.primary(&stream.role) == Some(id))
     }
 
     fn notices(&self, role: &str, to: impl Fn(StreamId) -> bool) -> Vec<Notice> {
         let primary = self.primary(role);
-        let streams = self.streams.iter().filter(|(id, stream)| stream.role == role && to(**id));
+        let streams = self
+            .streams
+            .iter()
+            .filter(|(id, stream)| stream.role == role && to(**id));
         let notice = |(id, _): (&StreamId, &Stream)| Notice {
             stream: *id,
             role: role.to_owned(),
@@ -174,7 +200,10 @@ mod tests {
     use super::*;
 
     fn standings(notices: &[Notice]) -> Vec<(StreamId, Standing)> {
-        notices.iter().map(|notice| (notice.stream, notice.standing)).collect()
+        notices
+            .iter()
+            .map(|notice| (notice.stream, notice.standing))
+            .collect()
     }
 
     #[test]
@@ -183,7 +212,10 @@ mod tests {
         let notices = device.update(1, 1, "", Some(5)).expect("accepted");
         assert_eq!(standings(&notices), [(1, Standing::Primary)]);
         let notices = device.update(2, 1, "", Some(10)).expect("accepted");
-        assert_eq!(standings(&notices), [(1, Standing::Backup), (2, Standing::Primary)]);
+        assert_eq!(
+            standings(&notices),
+            [(1, Standing::Backup), (2, Standing::Primary)]
+        );
         // The primary leaves: the backup does not move up.
         let notices = device.leave(2);
         assert_eq!(standings(&notices), [(1, Standing::Vacant)]);
@@ -192,7 +224,10 @@ mod tests {
         let notices = device.update(3, 1, "", Some(9)).expect("accepted");
         assert_eq!(standings(&notices), [(3, Standing::Vacant)]);
         let notices = device.update(1, 1, "", Some(10)).expect("accepted");
-        assert_eq!(standings(&notices), [(1, Standing::Primary), (3, Standing::Backup)]);
+        assert_eq!(
+            standings(&notices),
+            [(1, Standing::Primary), (3, Standing::Backup)]
+        );
         assert!(device.may_write("", Some(10)));
         assert!(!device.may_write("", None));
         assert!(!device.may_write("other", Some(10)));
@@ -212,10 +247,16 @@ mod tests {
         device.update(1, 1, "a", Some(5)).expect("accepted");
         device.update(2, 1, "b", Some(5)).expect("accepted");
         assert_eq!(device.primaries(), [1, 2]);
-        assert_eq!(device.update(3, 1, "a", Some(5)), Err(Refusal::DuplicateId(5)));
+        assert_eq!(
+            device.update(3, 1, "a", Some(5)),
+            Err(Refusal::DuplicateId(5))
+        );
         assert_eq!(device.update(1, 1, "b", Some(6)), Err(Refusal::Changed));
         assert_eq!(device.update(1, 2, "a", Some(6)), Err(Refusal::Changed));
-        assert_eq!(device.update(4, 2, "a", Some(6)), Err(Refusal::UnknownDevice(2)));
+        assert_eq!(
+            device.update(4, 2, "a", Some(6)),
+            Err(Refusal::UnknownDevice(2))
+        );
     }
 
     #[test]

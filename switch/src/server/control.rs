@@ -115,7 +115,9 @@ impl Control {
 
     /// Queues a message for one stream.
     pub(crate) fn send(&self, shared: &Shared, stream: StreamId, update: Update) {
-        let message = StreamMessageResponse { update: Some(update) };
+        let message = StreamMessageResponse {
+            update: Some(update),
+        };
         let outbox = shared.streams.get(&stream);
         if outbox.is_none_or(|outbox| outbox.try_send(Ok(message)).is_err()) {
             self.lost.fetch_add(1, Relaxed);
@@ -164,7 +166,11 @@ impl Control {
         let active = self.active()?;
         let mut shared = self.shared();
         let now_ns = self.device.now_ns();
-        let mut writer = Writer { active: &active, digests: &mut shared.digests, now_ns };
+        let mut writer = Writer {
+            active: &active,
+            digests: &mut shared.digests,
+            now_ns,
+        };
         let outcome = |result: Result<(), Status>| match result {
             Ok(()) => proto::Error::default(),
             Err(status) => proto::Error {
@@ -174,7 +180,10 @@ impl Control {
                 ..proto::Error::default()
             },
         };
-        Ok(updates.iter().map(|update| outcome(writer.apply(update))).collect())
+        Ok(updates
+            .iter()
+            .map(|update| outcome(writer.apply(update)))
+            .collect())
     }
 
     /// Collects all entities that a read stands for; the first bad one ends it.
@@ -182,7 +191,11 @@ impl Control {
         let active = self.active()?;
         let shared = self.shared();
         let now_ns = self.device.now_ns();
-        let reader = Reader { active: &active, digests: &shared.digests, now_ns };
+        let reader = Reader {
+            active: &active,
+            digests: &shared.digests,
+            now_ns,
+        };
         let mut found = Vec::new();
         for entity in entities {
             found.extend(reader.read(entity)?);
@@ -228,16 +241,30 @@ impl Control {
         };
         let mut shared = self.shared();
         let now_ns = self.device.now_ns();
-        let reader = Reader { active: &old, digests: &shared.digests, now_ns };
+        let reader = Reader {
+            active: &old,
+            digests: &shared.digests,
+            now_ns,
+        };
         let updates = super::hub::snapshot(&reader)?;
         let mut digests = Digests::default();
-        let mut writer = Writer { active: &active, digests: &mut digests, now_ns };
+        let mut writer = Writer {
+            active: &active,
+            digests: &mut digests,
+            now_ns,
+        };
         for update in &updates {
             let mut outcome = writer.apply(update);
-            if outcome.as_ref().is_err_and(|status| status.code() == Code::AlreadyExists) {
+            if outcome
+                .as_ref()
+                .is_err_and(|status| status.code() == Code::AlreadyExists)
+            {
                 // The program brings this entry along, and the controller had changed it.
                 let modify = proto::update::Type::Modify as i32;
-                outcome = writer.apply(&proto::Update { r#type: modify, ..update.clone() });
+                outcome = writer.apply(&proto::Update {
+                    r#type: modify,
+                    ..update.clone()
+                });
             }
             outcome.map_err(|status| {
                 let message = format!("state does not fit the program: {}", status.message());
@@ -253,7 +280,13 @@ impl Control {
 /// Compiles the program of a configuration and compares its interface with the P4Info.
 fn verify(config: &proto::ForwardingPipelineConfig) -> Result<Active, Status> {
     let cookie = config.cookie.map(|cookie| cookie.cookie);
-    let active = load("<p4_device_config>", &config.p4_device_config, cookie)?;
+    let text = std::str::from_utf8(&config.p4_device_config).map_err(ProgramError::Encoding)?;
+    let source = p4::Source {
+        name: "p4_device_config",
+        text,
+        ..p4::Source::default()
+    };
+    let active = load(&source, cookie)?;
     let given = config.p4info.as_ref();
     let given = given.ok_or_else(|| Status::invalid_argument("p4info is missing"))?;
     check_interface(&active.p4info, given)?;
@@ -280,7 +313,10 @@ fn arbitration_message(device_id: u64, notice: &Notice) -> proto::MasterArbitrat
     let named = !notice.role.is_empty();
     proto::MasterArbitrationUpdate {
         device_id,
-        role: named.then(|| proto::Role { name: notice.role.clone(), ..proto::Role::default() }),
+        role: named.then(|| proto::Role {
+            name: notice.role.clone(),
+            ..proto::Role::default()
+        }),
         election_id: notice.highest.map(|id| proto::Uint128 {
             high: u64::try_from(id >> 64).unwrap_or(u64::MAX),
             low: u64::try_from(id & u128::from(u64::MAX)).unwrap_or(u64::MAX),

@@ -81,14 +81,21 @@ impl Digests {
         let queue = self.queues.get_mut(&digest)?;
         let config = queue.config;
         if config.ack_timeout_ns > 0 {
-            if queue.suppressed.get(sample).is_some_and(|until| *until > now_ns) {
+            if queue
+                .suppressed
+                .get(sample)
+                .is_some_and(|until| *until > now_ns)
+            {
                 return None;
             }
             if queue.suppressed.len() >= MAX_UNACKNOWLEDGED {
                 self.dropped += 1;
                 return None;
             }
-            queue.suppressed.insert(sample.to_vec(), now_ns.saturating_add(config.ack_timeout_ns));
+            queue.suppressed.insert(
+                sample.to_vec(),
+                now_ns.saturating_add(config.ack_timeout_ns),
+            );
         }
         if !queue.distinct.insert(sample.to_vec()) {
             return None;
@@ -97,7 +104,11 @@ impl Digests {
             queue.since_ns = now_ns;
         }
         queue.waiting.push(sample.to_vec());
-        let bound = if config.max_list_size == 0 { MAX_LIST } else { config.max_list_size };
+        let bound = if config.max_list_size == 0 {
+            MAX_LIST
+        } else {
+            config.max_list_size
+        };
         let full = queue.waiting.len() >= bound.min(MAX_LIST) || config.max_timeout_ns == 0;
         full.then(|| self.flush(digest, now_ns)).flatten()
     }
@@ -108,26 +119,39 @@ impl Digests {
         for (digest, queue) in &mut self.queues {
             let timeout = queue.config.ack_timeout_ns;
             queue.suppressed.retain(|_, until| *until > now_ns);
-            queue.sent.retain(|_, (at, _)| at.saturating_add(timeout) > now_ns);
+            queue
+                .sent
+                .retain(|_, (at, _)| at.saturating_add(timeout) > now_ns);
             let deadline = queue.since_ns.saturating_add(queue.config.max_timeout_ns);
             if !queue.waiting.is_empty() && deadline <= now_ns {
                 due.push(*digest);
             }
         }
-        due.into_iter().filter_map(|digest| self.flush(digest, now_ns)).collect()
+        due.into_iter()
+            .filter_map(|digest| self.flush(digest, now_ns))
+            .collect()
     }
 
     /// When [`Digests::due`] has something to do next.
     pub(crate) fn deadline_ns(&self) -> Option<u64> {
-        let waiting = self.queues.values().filter(|queue| !queue.waiting.is_empty());
-        waiting.map(|queue| queue.since_ns.saturating_add(queue.config.max_timeout_ns)).min()
+        let waiting = self
+            .queues
+            .values()
+            .filter(|queue| !queue.waiting.is_empty());
+        waiting
+            .map(|queue| queue.since_ns.saturating_add(queue.config.max_timeout_ns))
+            .min()
     }
 
     /// A controller has acknowledged a list: its samples may be sent again.
     /// Returns whether the list was waiting for that.
     pub(crate) fn acknowledge(&mut self, digest: usize, list: u64) -> bool {
-        let Some(queue) = self.queues.get_mut(&digest) else { return false };
-        let Some((_, samples)) = queue.sent.remove(&list) else { return false };
+        let Some(queue) = self.queues.get_mut(&digest) else {
+            return false;
+        };
+        let Some((_, samples)) = queue.sent.remove(&list) else {
+            return false;
+        };
         for sample in samples {
             queue.suppressed.remove(&sample);
         }
@@ -142,7 +166,11 @@ impl Digests {
         if queue.config.ack_timeout_ns > 0 {
             queue.sent.insert(self.next_list, (now_ns, samples.clone()));
         }
-        Some(List { digest, id: self.next_list, samples })
+        Some(List {
+            digest,
+            id: self.next_list,
+            samples,
+        })
     }
 }
 
@@ -152,7 +180,11 @@ mod tests {
 
     fn with(max_timeout_ns: u64, max_list_size: usize, ack_timeout_ns: u64) -> Digests {
         let mut digests = Digests::default();
-        let config = Config { max_timeout_ns, max_list_size, ack_timeout_ns };
+        let config = Config {
+            max_timeout_ns,
+            max_list_size,
+            ack_timeout_ns,
+        };
         digests.configure(0, Some(config));
         digests
     }
@@ -161,7 +193,11 @@ mod tests {
     fn lists_leave_when_full_or_when_their_time_has_come() {
         let mut digests = with(100, 2, 0);
         assert_eq!(digests.sample(0, &[1], 0), None);
-        assert_eq!(digests.sample(0, &[1], 1), None, "samples of a list are distinct");
+        assert_eq!(
+            digests.sample(0, &[1], 1),
+            None,
+            "samples of a list are distinct"
+        );
         let list = digests.sample(0, &[2], 2).expect("the list is full");
         assert_eq!(list.samples, [[1], [2]]);
         assert_eq!(digests.sample(0, &[1], 10), None);
@@ -187,6 +223,9 @@ mod tests {
         assert!(!digests.acknowledge(0, list.id));
         assert!(digests.sample(0, &[1], 20).is_some());
         assert_eq!(digests.sample(0, &[1], 1019), None);
-        assert!(digests.sample(0, &[1], 1020).is_some(), "the time-out has passed");
+        assert!(
+            digests.sample(0, &[1], 1020).is_some(),
+            "the time-out has passed"
+        );
     }
 }

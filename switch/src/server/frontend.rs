@@ -4,10 +4,7 @@
 use p4rt::proto::p4::config::v1::P4Info;
 
 use super::objects::{Active, Objects, interface};
-use crate::{
-    engine::CompileError,
-    pipeline::Pipeline,
-};
+use crate::{engine::CompileError, pipeline::Pipeline};
 
 /// Why a program cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,22 +31,21 @@ pub enum ProgramError {
 }
 
 /// Checks and compiles a program.
-pub(crate) fn load(
-    name: &str,
-    text: &[u8],
-    cookie: Option<u64>,
-) -> Result<Active, ProgramError> {
-    let source = std::str::from_utf8(text)?;
-    let program = fake(name, source).map_err(ProgramError::Diagnostics)?;
-    let p4info = p4rt::text::parse(&p4info_text(&program))?;
+pub(crate) fn load(source: &p4::Source<'_>, cookie: Option<u64>) -> Result<Active, ProgramError> {
+    let compiled = p4::compile_with_warnings(source);
+    let (program, warnings) = compiled.map_err(ProgramError::Diagnostics)?;
+    let p4info = p4rt::text::parse(&program.p4info.to_text())?;
     let objects = Objects::new(&program, &p4info);
     let pipeline = Pipeline::new(program)?;
-    Ok(Active { pipeline, objects, p4info, device_config: text.to_vec(), cookie })
-}
-
-/// The P4Info of a program in protobuf's text format.
-pub(crate) fn p4info_text(program: &p4::ir::Program) -> String {
-    format!("{:?}", program.p4info)
+    let device_config = source.text.as_bytes().to_vec();
+    Ok(Active {
+        pipeline,
+        objects,
+        p4info,
+        device_config,
+        cookie,
+        warnings,
+    })
 }
 
 /// Checks that a controller and the program speak of the same objects.
@@ -65,5 +61,3 @@ pub(crate) fn check_interface(own: &P4Info, given: &P4Info) -> Result<(), Progra
     };
     Err(ProgramError::OtherInterface { difference })
 }
-
-fn fake(_: &str, _: &str) -> Result<p4::ir::Program, p4::diagnostic::Diagnostics> { Err(p4::diagnostic::Diagnostics::default()) }

@@ -54,9 +54,15 @@ pub(crate) async fn run(
 }
 
 fn handle(control: &Control, notification: Notification) {
-    let Some(active) = control.device.active() else { return };
+    let Some(active) = control.device.active() else {
+        return;
+    };
     match notification {
-        Notification::Digest { serial, digest, values } => {
+        Notification::Digest {
+            serial,
+            digest,
+            values,
+        } => {
             // A digest of the program before means nothing to the controller of this one.
             if serial != active.pipeline.serial {
                 return;
@@ -78,7 +84,9 @@ fn handle(control: &Control, notification: Notification) {
 }
 
 fn send_due(control: &Control) {
-    let Some(active) = control.device.active() else { return };
+    let Some(active) = control.device.active() else {
+        return;
+    };
     let now_ns = control.device.now_ns();
     let mut shared = control.shared();
     for list in shared.digests.due(now_ns) {
@@ -93,8 +101,15 @@ fn list_message(active: &Active, list: &List) -> Update {
 }
 
 fn report_idle(control: &Control) {
-    let Some(active) = control.device.active() else { return };
-    if !active.objects.tables.values().any(|table| table.idle_timeout) {
+    let Some(active) = control.device.active() else {
+        return;
+    };
+    if !active
+        .objects
+        .tables
+        .values()
+        .any(|table| table.idle_timeout)
+    {
         return;
     }
     let idle = active.pipeline.idle_entries(control.device.now_ns());
@@ -102,19 +117,30 @@ fn report_idle(control: &Control) {
         return;
     }
     let entries = idle.iter().filter_map(|(index, entry)| {
-        let table = active.objects.tables.values().find(|table| table.index == *index)?;
+        let table = active
+            .objects
+            .tables
+            .values()
+            .find(|table| table.index == *index)?;
         let shown = to_proto(&active.objects, table, entry, false);
-        Some(TableEntry { action: None, ..shown })
+        Some(TableEntry {
+            action: None,
+            ..shown
+        })
     });
-    let notification =
-        IdleTimeoutNotification { table_entry: entries.collect(), timestamp: epoch_ns() };
+    let notification = IdleTimeoutNotification {
+        table_entry: entries.collect(),
+        timestamp: epoch_ns(),
+    };
     let update = Update::IdleTimeoutNotification(notification);
     control.send_to_primaries(&control.shared(), &update);
 }
 
 fn epoch_ns() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
 }
 
 /// The updates that bring a fresh pipeline into the state of another one.
@@ -126,17 +152,29 @@ pub(super) fn snapshot(reader: &Reader<'_>) -> Result<Vec<WriteUpdate>, Status> 
         meter_config: Some(proto::MeterConfig::default()),
         ..TableEntry::default()
     };
-    let defaults = TableEntry { is_default_action: true, ..entry.clone() };
+    let defaults = TableEntry {
+        is_default_action: true,
+        ..entry.clone()
+    };
     let group = proto::MulticastGroupEntry::default();
     let session = proto::CloneSessionEntry::default();
     let engine = |kind| proto::PacketReplicationEngineEntry { r#type: Some(kind) };
     let wanted: [(Kind, Type); 8] = [
         (table(entry), Type::Insert),
         (table(defaults), Type::Modify),
-        (Kind::CounterEntry(proto::CounterEntry::default()), Type::Modify),
+        (
+            Kind::CounterEntry(proto::CounterEntry::default()),
+            Type::Modify,
+        ),
         (Kind::MeterEntry(proto::MeterEntry::default()), Type::Modify),
-        (Kind::RegisterEntry(proto::RegisterEntry::default()), Type::Modify),
-        (Kind::DigestEntry(proto::DigestEntry::default()), Type::Insert),
+        (
+            Kind::RegisterEntry(proto::RegisterEntry::default()),
+            Type::Modify,
+        ),
+        (
+            Kind::DigestEntry(proto::DigestEntry::default()),
+            Type::Insert,
+        ),
         (
             Kind::PacketReplicationEngineEntry(engine(replication::Type::MulticastGroupEntry(
                 group,
@@ -154,7 +192,10 @@ pub(super) fn snapshot(reader: &Reader<'_>) -> Result<Vec<WriteUpdate>, Status> 
         for entity in reader.read(&Entity { entity: Some(kind) })? {
             // What the program itself sets is there already.
             if !is_given(reader, &entity) {
-                updates.push(WriteUpdate { r#type: r#type as i32, entity: Some(entity) });
+                updates.push(WriteUpdate {
+                    r#type: r#type as i32,
+                    entity: Some(entity),
+                });
             }
         }
     }

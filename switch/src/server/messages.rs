@@ -29,7 +29,10 @@ pub(crate) fn packet_in(fields: &[PacketField], packet: &[u8]) -> Option<proto::
         bits::read(&padded, offset, field.width, &mut limbs);
         offset += field.width as usize;
         let value = print(&Const::from_limbs(field.width, limbs));
-        proto::PacketMetadata { metadata_id: field.id, value }
+        proto::PacketMetadata {
+            metadata_id: field.id,
+            value,
+        }
     });
     let metadata = metadata.collect();
     Some(proto::PacketIn { payload, metadata })
@@ -45,11 +48,16 @@ pub(crate) fn packet_out(
     let mut bytes = vec![0; len + PADDING];
     if packet.metadata.len() != fields.len() {
         let (given, wanted) = (packet.metadata.len(), fields.len());
-        return Err(invalid(format!("packet has {given} metadata fields, not {wanted}")));
+        return Err(invalid(format!(
+            "packet has {given} metadata fields, not {wanted}"
+        )));
     }
     let mut offset = 0;
     for field in fields {
-        let given = packet.metadata.iter().find(|given| given.metadata_id == field.id);
+        let given = packet
+            .metadata
+            .iter()
+            .find(|given| given.metadata_id == field.id);
         let given =
             given.ok_or_else(|| invalid(format!("metadata field {} is missing", field.id)))?;
         let value = parse(&given.value, field.width)?;
@@ -65,8 +73,11 @@ pub(crate) fn packet_out(
 pub(crate) fn digest_list(active: &Active, list: &List, timestamp: i64) -> proto::DigestList {
     let digest = &active.pipeline.program().digests[list.digest];
     let info = active.p4info.digests.iter();
-    let mut info =
-        info.filter(|info| info.preamble.as_ref().is_some_and(|p| p.id == digest.p4info_id));
+    let mut info = info.filter(|info| {
+        info.preamble
+            .as_ref()
+            .is_some_and(|p| p.id == digest.p4info_id)
+    });
     let spec = info.next().and_then(|info| info.type_spec.as_ref());
     let types = active.p4info.type_info.as_ref();
     let data = list.samples.iter().map(|sample| {
@@ -95,32 +106,48 @@ fn data<'v>(
         Some(TypeSpec::Struct(name)) => {
             let members = types.and_then(|types| types.structs.get(&name.name));
             let members = members.map_or(&[][..], |found| &found.members);
-            let specs = members.iter().filter_map(|member| member.type_spec.as_ref());
+            let specs = members
+                .iter()
+                .filter_map(|member| member.type_spec.as_ref());
             structure(specs.map(|spec| data(spec, types, values)).collect())
         }
         Some(TypeSpec::Tuple(tuple)) => {
-            let members = tuple.members.iter().map(|spec| data(spec, types, values)).collect();
+            let members = tuple
+                .members
+                .iter()
+                .map(|spec| data(spec, types, values))
+                .collect();
             let members = P4StructLike { members };
-            P4Data { data: Some(p4_data::Data::Tuple(members)) }
+            P4Data {
+                data: Some(p4_data::Data::Tuple(members)),
+            }
         }
         Some(TypeSpec::Bool(_)) => {
             let value = values.next().is_some_and(|value| !value.is_zero());
-            P4Data { data: Some(p4_data::Data::Bool(value)) }
+            P4Data {
+                data: Some(p4_data::Data::Bool(value)),
+            }
         }
         Some(TypeSpec::SerializableEnum(_)) => {
             let value = values.next().map(print).unwrap_or_default();
-            P4Data { data: Some(p4_data::Data::EnumValue(value)) }
+            P4Data {
+                data: Some(p4_data::Data::EnumValue(value)),
+            }
         }
         _ => values.next().map_or(P4Data { data: None }, bitstring),
     }
 }
 
 fn structure(members: Vec<P4Data>) -> P4Data {
-    P4Data { data: Some(p4_data::Data::Struct(P4StructLike { members })) }
+    P4Data {
+        data: Some(p4_data::Data::Struct(P4StructLike { members })),
+    }
 }
 
 fn bitstring(value: &Const) -> P4Data {
-    P4Data { data: Some(p4_data::Data::Bitstring(print(value))) }
+    P4Data {
+        data: Some(p4_data::Data::Bitstring(print(value))),
+    }
 }
 
 #[cfg(test)]
@@ -129,13 +156,19 @@ mod tests {
 
     #[test]
     fn controller_headers_round_trip() {
-        let fields = [PacketField { id: 1, width: 9 }, PacketField { id: 2, width: 7 }];
+        let fields = [
+            PacketField { id: 1, width: 9 },
+            PacketField { id: 2, width: 7 },
+        ];
         let metadata = |id, value: &[u8]| proto::PacketMetadata {
             metadata_id: id,
             value: value.to_vec(),
         };
         let metadata = vec![metadata(2, &[0x41]), metadata(1, &[0x01, 0x55])];
-        let out = proto::PacketOut { payload: vec![7, 8], metadata };
+        let out = proto::PacketOut {
+            payload: vec![7, 8],
+            metadata,
+        };
         let bytes = packet_out(&fields, &out).expect("valid");
         assert_eq!(bytes, [0xaa, 0xc1, 7, 8]);
         let back = packet_in(&fields, &bytes).expect("long enough");

@@ -20,11 +20,6 @@ mod write;
 
 pub use self::frontend::ProgramError;
 pub(crate) use self::{
-    control::Control,
-    digest::Digests,
-    frontend::{load, p4info_text},
-    hub::run as run_hub,
-    objects::Active,
-    service::Service,
-    write::Writer,
+    control::Control, digest::Digests, frontend::load, hub::run as run_hub, objects::Active,
+    service::Service, write::Writer,
 };

@@ -76,6 +76,8 @@ pub(crate) struct Active {
     pub(crate) p4info: P4Info,
     pub(crate) device_config: Vec<u8>,
     pub(crate) cookie: Option<u64>,
+    /// What the front end had to say about the program.
+    pub(crate) warnings: p4::diagnostic::Diagnostics,
 }
 
 impl Objects {
@@ -83,11 +85,18 @@ impl Objects {
     pub(crate) fn new(program: &Program, p4info: &P4Info) -> Self {
         let mut objects = Self::default();
         for (index, action) in program.actions.iter().enumerate() {
-            let params = action.params.iter().enumerate().map(|(position, param)| Param {
-                id: action_param_id(p4info, action.p4info_id, position),
-                width: program.slots[param.slot.index()].width,
-            });
-            let object = ActionObject { id: action.p4info_id, params: params.collect() };
+            let params = action
+                .params
+                .iter()
+                .enumerate()
+                .map(|(position, param)| Param {
+                    id: action_param_id(p4info, action.p4info_id, position),
+                    width: program.slots[param.slot.index()].width,
+                });
+            let object = ActionObject {
+                id: action.p4info_id,
+                params: params.collect(),
+            };
             objects.actions.insert(ActionId(number(index)), object);
         }
         for (index, table) in program.tables.iter().enumerate() {
@@ -105,13 +114,17 @@ impl Objects {
         }
         let meters = program.meters.iter().enumerate();
         let indirect = meters.filter(|(_, meter)| matches!(meter.cells, Cells::Indirect(_)));
-        objects.meters =
-            indirect.map(|(index, meter)| (meter.p4info_id, MeterId(number(index)))).collect();
+        objects.meters = indirect
+            .map(|(index, meter)| (meter.p4info_id, MeterId(number(index))))
+            .collect();
         let registers = program.registers.iter().enumerate();
-        objects.registers =
-            registers.map(|(index, one)| (one.p4info_id, RegisterId(number(index)))).collect();
+        objects.registers = registers
+            .map(|(index, one)| (one.p4info_id, RegisterId(number(index))))
+            .collect();
         let digests = program.digests.iter().enumerate();
-        objects.digests = digests.map(|(index, digest)| (digest.p4info_id, index)).collect();
+        objects.digests = digests
+            .map(|(index, digest)| (digest.p4info_id, index))
+            .collect();
         let sets = program.value_sets.iter().enumerate();
         objects.value_sets = sets.map(|(index, set)| (set.p4info_id, index)).collect();
         objects.packet_in = packet_fields(p4info, "packet_in");
@@ -130,7 +143,12 @@ fn number(index: usize) -> u32 {
 }
 
 fn action_param_id(p4info: &P4Info, action: u32, position: usize) -> u32 {
-    let of = |id: u32| p4info.actions.iter().find(|a| a.preamble.as_ref().is_some_and(|p| p.id == id));
+    let of = |id: u32| {
+        p4info
+            .actions
+            .iter()
+            .find(|a| a.preamble.as_ref().is_some_and(|p| p.id == id))
+    };
     let param = of(action).and_then(|action| action.params.get(position));
     param.map_or(number(position) + 1, |param| param.id)
 }
@@ -138,8 +156,14 @@ fn action_param_id(p4info: &P4Info, action: u32, position: usize) -> u32 {
 fn table_object(program: &Program, p4info: &P4Info, index: TableId) -> TableObject {
     let table = &program.tables[index.index()];
     let id = table.p4info_id;
-    let info = p4info.tables.iter().find(|t| t.preamble.as_ref().is_some_and(|p| p.id == id));
-    let keys = table.keys.iter().filter(|key| key.match_kind != MatchKind::Selector);
+    let info = p4info
+        .tables
+        .iter()
+        .find(|t| t.preamble.as_ref().is_some_and(|p| p.id == id));
+    let keys = table
+        .keys
+        .iter()
+        .filter(|key| key.match_kind != MatchKind::Selector);
     let fields = keys.enumerate().map(|(position, key)| Field {
         id: info
             .and_then(|info| info.match_fields.get(position))
@@ -152,7 +176,9 @@ fn table_object(program: &Program, p4info: &P4Info, index: TableId) -> TableObje
         id,
         index,
         fields: fields.collect(),
-        actions: actions.map(|a| (program.actions[a.index()].p4info_id, a)).collect(),
+        actions: actions
+            .map(|a| (program.actions[a.index()].p4info_id, a))
+            .collect(),
         direct_counter: table.direct_counter,
         direct_meter: table.direct_meter,
         idle_timeout: table.idle_timeout,
@@ -162,16 +188,19 @@ fn table_object(program: &Program, p4info: &P4Info, index: TableId) -> TableObje
 
 fn packet_fields(p4info: &P4Info, name: &str) -> Vec<PacketField> {
     let headers = &p4info.controller_packet_metadata;
-    let header =
-        headers.iter().find(|header| header.preamble.as_ref().is_some_and(|p| p.name == name));
+    let header = headers
+        .iter()
+        .find(|header| header.preamble.as_ref().is_some_and(|p| p.name == name));
     let fields = header.map_or(&[][..], |header| &header.metadata);
-    let field = |field: &p4rt::proto::p4::config::v1::controller_packet_metadata::Metadata| {
-        PacketField { id: field.id, width: u32::try_from(field.bitwidth).unwrap_or(0) }
-    };
+    let field =
+        |field: &p4rt::proto::p4::config::v1::controller_packet_metadata::Metadata| PacketField {
+            id: field.id,
+            width: u32::try_from(field.bitwidth).unwrap_or(0),
+        };
     fields.iter().map(field).collect()
 }
 
-/// What a controller relies on in a P4Info, one line for each object. Two P4Infos with equal
+/// What a controller relies on in a P4Info, one line for each object. Two of them with equal
 /// lines describe the same interface, whatever documentation and annotations they carry.
 pub(crate) fn interface(p4info: &P4Info) -> Vec<String> {
     let mut lines = Vec::new();
@@ -181,33 +210,63 @@ pub(crate) fn interface(p4info: &P4Info) -> Vec<String> {
         let mut actions: Vec<u32> = table.action_refs.iter().map(|action| action.id).collect();
         actions.sort_unstable();
         let fields: Vec<String> = fields.collect();
-        lines.push(line("table", table.preamble.as_ref(), &format!("{fields:?} {actions:?}")));
+        lines.push(line(
+            "table",
+            table.preamble.as_ref(),
+            &format!("{fields:?} {actions:?}"),
+        ));
     }
     for action in &p4info.actions {
-        let params: Vec<String> =
-            action.params.iter().map(|p| format!("{}:{}:{}", p.id, p.name, p.bitwidth)).collect();
-        lines.push(line("action", action.preamble.as_ref(), &format!("{params:?}")));
+        let params: Vec<String> = action
+            .params
+            .iter()
+            .map(|p| format!("{}:{}:{}", p.id, p.name, p.bitwidth))
+            .collect();
+        lines.push(line(
+            "action",
+            action.preamble.as_ref(),
+            &format!("{params:?}"),
+        ));
     }
     for counter in &p4info.counters {
-        lines.push(line("counter", counter.preamble.as_ref(), &counter.size.to_string()));
+        lines.push(line(
+            "counter",
+            counter.preamble.as_ref(),
+            &counter.size.to_string(),
+        ));
     }
     for counter in &p4info.direct_counters {
         let table = format!("{:#010x}", counter.direct_table_id);
         lines.push(line("direct counter", counter.preamble.as_ref(), &table));
     }
     for meter in &p4info.meters {
-        lines.push(line("meter", meter.preamble.as_ref(), &meter.size.to_string()));
+        lines.push(line(
+            "meter",
+            meter.preamble.as_ref(),
+            &meter.size.to_string(),
+        ));
     }
     for register in &p4info.registers {
-        lines.push(line("register", register.preamble.as_ref(), &register.size.to_string()));
+        lines.push(line(
+            "register",
+            register.preamble.as_ref(),
+            &register.size.to_string(),
+        ));
     }
     for digest in &p4info.digests {
         lines.push(line("digest", digest.preamble.as_ref(), ""));
     }
     for header in &p4info.controller_packet_metadata {
-        let fields: Vec<String> =
-            header.metadata.iter().map(|f| format!("{}:{}", f.id, f.bitwidth)).collect();
-        lines.push(line("packet header", header.preamble.as_ref(), &format!("{fields:?}")));
+        let fields: Vec<String> = header
+            .metadata
+            .iter()
+            .map(|f| format!("{}:{}", f.id, f.bitwidth))
+            .collect();
+        lines.push(line(
+            "packet header",
+            header.preamble.as_ref(),
+            &format!("{fields:?}"),
+        ));
     }
     lines.sort_unstable();
     lines

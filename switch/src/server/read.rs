@@ -3,8 +3,8 @@
 
 use p4::ir::Const;
 use p4rt::proto::p4::v1::{
-    self as proto, Entity, P4Data, entity::Entity as Kind, p4_data, packet_replication_engine_entry,
-    replica,
+    self as proto, Entity, P4Data, entity::Entity as Kind, p4_data,
+    packet_replication_engine_entry, replica,
 };
 use tonic::Status;
 
@@ -33,7 +33,10 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     /// All entities that a request stands for.
     pub(crate) fn read(&self, entity: &Entity) -> Result<Vec<Entity>, Status> {
-        let kind = entity.entity.as_ref().ok_or_else(|| invalid("entity is empty"))?;
+        let kind = entity
+            .entity
+            .as_ref()
+            .ok_or_else(|| invalid("entity is empty"))?;
         let kinds = match kind {
             Kind::TableEntry(entry) => self.table_entries(entry)?,
             Kind::CounterEntry(entry) => self.counters(entry)?,
@@ -47,9 +50,14 @@ impl Reader<'_> {
             Kind::ValueSetEntry(_) => {
                 return Err(Status::unimplemented("value sets cannot be read back"));
             }
-            Kind::ExternEntry(_) => return Err(Status::unimplemented("v1model has no such extern")),
+            Kind::ExternEntry(_) => {
+                return Err(Status::unimplemented("v1model has no such extern"));
+            }
         };
-        Ok(kinds.into_iter().map(|kind| Entity { entity: Some(kind) }).collect())
+        Ok(kinds
+            .into_iter()
+            .map(|kind| Entity { entity: Some(kind) })
+            .collect())
     }
 
     /// The tables that an id stands for.
@@ -92,7 +100,11 @@ impl Reader<'_> {
     pub(crate) fn default_is_initial(&self, entry: &proto::TableEntry) -> bool {
         let table = self.active.objects.tables.get(&entry.table_id);
         let initial = |table: &TableObject| {
-            self.active.pipeline.state().table(table.index).default_is_initial()
+            self.active
+                .pipeline
+                .state()
+                .table(table.index)
+                .default_is_initial()
         };
         table.is_some_and(initial)
     }
@@ -122,9 +134,9 @@ impl Reader<'_> {
     ) -> proto::TableEntry {
         let mut shown = to_proto(&self.active.objects, table, &entry.new, entry.is_const);
         if wanted.counter_data.is_some() {
-            shown.counter_data = table.direct_counter.map(|id| {
-                counter_data(self.active.pipeline.direct_count(id, entry.count()))
-            });
+            shown.counter_data = table
+                .direct_counter
+                .map(|id| counter_data(self.active.pipeline.direct_count(id, entry.count())));
         }
         if wanted.meter_config.is_some() {
             shown.meter_config = entry.with_meter(|meter| meter.config()).map(meter_config);
@@ -140,7 +152,9 @@ impl Reader<'_> {
     fn default_entry(&self, table: &TableObject, wanted: &proto::TableEntry) -> proto::TableEntry {
         let state = self.active.pipeline.state();
         let rows = state.table(table.index);
-        let counter = table.direct_counter.filter(|_| wanted.counter_data.is_some());
+        let counter = table
+            .direct_counter
+            .filter(|_| wanted.counter_data.is_some());
         let count = |id| counter_data(self.active.pipeline.direct_count(id, rows.default_count()));
         proto::TableEntry {
             table_id: table.id,
@@ -164,7 +178,9 @@ impl Reader<'_> {
             for cell in cells(wanted.index.as_ref(), pipeline.counter_size(*index))? {
                 found.push(Kind::CounterEntry(proto::CounterEntry {
                     counter_id: *id,
-                    index: Some(proto::Index { index: cell.cast_signed() }),
+                    index: Some(proto::Index {
+                        index: cell.cast_signed(),
+                    }),
                     data: Some(counter_data(pipeline.counter(*index, cell)?)),
                 }));
             }
@@ -185,12 +201,20 @@ impl Reader<'_> {
             let mut push = |entry: proto::TableEntry, count: Count| {
                 let data = counter_data(self.active.pipeline.direct_count(counter, count));
                 found.push(Kind::DirectCounterEntry(proto::DirectCounterEntry {
-                    table_entry: Some(proto::TableEntry { action: None, ..entry }),
+                    table_entry: Some(proto::TableEntry {
+                        action: None,
+                        ..entry
+                    }),
                     data: Some(data),
                 }));
             };
             if wanted.is_default_action {
-                let count = self.active.pipeline.state().table(table.index).default_count();
+                let count = self
+                    .active
+                    .pipeline
+                    .state()
+                    .table(table.index)
+                    .default_count();
                 push(self.default_entry(table, &wanted), count);
                 continue;
             }
@@ -205,8 +229,9 @@ impl Reader<'_> {
     fn meters(&self, wanted: &proto::MeterEntry) -> Result<Vec<Kind>, Status> {
         let pipeline = &self.active.pipeline;
         let all = self.active.objects.meters.iter();
-        let ids: Vec<_> =
-            all.filter(|(id, _)| wanted.meter_id == 0 || wanted.meter_id == **id).collect();
+        let ids: Vec<_> = all
+            .filter(|(id, _)| wanted.meter_id == 0 || wanted.meter_id == **id)
+            .collect();
         if ids.is_empty() && wanted.meter_id != 0 {
             return Err(missing("meter", wanted.meter_id));
         }
@@ -216,7 +241,9 @@ impl Reader<'_> {
                 let config = pipeline.with_meter(*index, cell, |meter| meter.config())?;
                 found.push(Kind::MeterEntry(proto::MeterEntry {
                     meter_id: *id,
-                    index: Some(proto::Index { index: cell.cast_signed() }),
+                    index: Some(proto::Index {
+                        index: cell.cast_signed(),
+                    }),
                     config: config.map(meter_config),
                     counter_data: None,
                 }));
@@ -238,7 +265,10 @@ impl Reader<'_> {
             self.each(table, &wanted, |entry| {
                 let shown = to_proto(&self.active.objects, table, &entry.new, entry.is_const);
                 found.push(Kind::DirectMeterEntry(proto::DirectMeterEntry {
-                    table_entry: Some(proto::TableEntry { action: None, ..shown }),
+                    table_entry: Some(proto::TableEntry {
+                        action: None,
+                        ..shown
+                    }),
                     config: entry.with_meter(|meter| meter.config()).map(meter_config),
                     counter_data: None,
                 }));
@@ -250,8 +280,9 @@ impl Reader<'_> {
     fn registers(&self, wanted: &proto::RegisterEntry) -> Result<Vec<Kind>, Status> {
         let pipeline = &self.active.pipeline;
         let all = self.active.objects.registers.iter();
-        let ids: Vec<_> =
-            all.filter(|(id, _)| wanted.register_id == 0 || wanted.register_id == **id).collect();
+        let ids: Vec<_> = all
+            .filter(|(id, _)| wanted.register_id == 0 || wanted.register_id == **id)
+            .collect();
         if ids.is_empty() && wanted.register_id != 0 {
             return Err(missing("register", wanted.register_id));
         }
@@ -260,10 +291,14 @@ impl Reader<'_> {
             let width = pipeline.program().registers[index.index()].width;
             for cell in cells(wanted.index.as_ref(), pipeline.register_size(*index))? {
                 let value = Const::from_limbs(width, pipeline.register(*index, cell)?);
-                let data = P4Data { data: Some(p4_data::Data::Bitstring(print(&value))) };
+                let data = P4Data {
+                    data: Some(p4_data::Data::Bitstring(print(&value))),
+                };
                 found.push(Kind::RegisterEntry(proto::RegisterEntry {
                     register_id: *id,
-                    index: Some(proto::Index { index: cell.cast_signed() }),
+                    index: Some(proto::Index {
+                        index: cell.cast_signed(),
+                    }),
                     data: Some(data),
                 }));
             }
@@ -301,11 +336,19 @@ impl Reader<'_> {
         let found: Vec<Type> = match &wanted.r#type {
             Some(Type::MulticastGroupEntry(wanted)) => {
                 let id = wanted.multicast_group_id;
-                let groups = state.groups.iter().filter(|(other, _)| id == 0 || id == **other);
+                let groups = state
+                    .groups
+                    .iter()
+                    .filter(|(other, _)| id == 0 || id == **other);
                 let group = |(id, group): (&u32, &crate::pipeline::MulticastGroup)| {
                     Type::MulticastGroupEntry(proto::MulticastGroupEntry {
                         multicast_group_id: *id,
-                        replicas: group.replicas.iter().map(replica_to_proto).collect(),
+                        replicas: group
+                            .replicas
+                            .iter()
+                            .copied()
+                            .map(replica_to_proto)
+                            .collect(),
                         metadata: group.metadata.clone(),
                     })
                 };
@@ -313,12 +356,20 @@ impl Reader<'_> {
             }
             Some(Type::CloneSessionEntry(wanted)) => {
                 let id = wanted.session_id;
-                let all = state.sessions.iter().filter(|(other, _)| id == 0 || id == **other);
+                let all = state
+                    .sessions
+                    .iter()
+                    .filter(|(other, _)| id == 0 || id == **other);
                 let session = |(id, session): (&u32, &crate::pipeline::CloneSession)| {
                     let len = session.max_len_bytes.unwrap_or(0);
                     Type::CloneSessionEntry(proto::CloneSessionEntry {
                         session_id: *id,
-                        replicas: session.replicas.iter().map(replica_to_proto).collect(),
+                        replicas: session
+                            .replicas
+                            .iter()
+                            .copied()
+                            .map(replica_to_proto)
+                            .collect(),
                         class_of_service: session.class_of_service,
                         packet_length_bytes: i32::try_from(len).unwrap_or(i32::MAX),
                     })
@@ -328,7 +379,9 @@ impl Reader<'_> {
             None => return Err(invalid("packet replication entry is empty")),
         };
         let entry = |entry| {
-            let entry = proto::PacketReplicationEngineEntry { r#type: Some(entry) };
+            let entry = proto::PacketReplicationEngineEntry {
+                r#type: Some(entry),
+            };
             Kind::PacketReplicationEngineEntry(entry)
         };
         Ok(found.into_iter().map(entry).collect())
@@ -344,7 +397,7 @@ fn action_id(action: &proto::TableAction) -> Option<u32> {
     }
 }
 
-fn replica_to_proto(replica: &Replica) -> proto::Replica {
+fn replica_to_proto(replica: Replica) -> proto::Replica {
     let port = Const::new(32, u64::from(replica.port));
     proto::Replica {
         instance: u32::from(replica.instance),

@@ -43,7 +43,11 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(control: Arc<Control>, stop: CancellationToken) -> Self {
-        Self { control, stop, readers: Mutex::default() }
+        Self {
+            control,
+            stop,
+            readers: Mutex::default(),
+        }
     }
 }
 
@@ -61,7 +65,8 @@ impl P4Runtime for Service {
         let request = request.into_inner();
         let _turn = self.control.gate.lock().await;
         let election = request.election_id.as_ref().map(number);
-        self.control.authorise(request.device_id, &request.role, election)?;
+        self.control
+            .authorise(request.device_id, &request.role, election)?;
         if request.atomicity != Atomicity::ContinueOnError as i32 {
             let message = "only CONTINUE_ON_ERROR is supported";
             return Err(Status::unimplemented(message));
@@ -81,8 +86,13 @@ impl P4Runtime for Service {
         self.control.check_device(request.device_id)?;
         let entities = self.control.read(&request.entities)?;
         let chunks = entities.chunks(ENTITIES_PER_MESSAGE);
-        let messages: Vec<_> =
-            chunks.map(|chunk| Ok(ReadResponse { entities: chunk.to_vec() })).collect();
+        let messages: Vec<_> = chunks
+            .map(|chunk| {
+                Ok(ReadResponse {
+                    entities: chunk.to_vec(),
+                })
+            })
+            .collect();
         Ok(Response::new(tokio_stream::iter(messages)))
     }
 
@@ -93,7 +103,8 @@ impl P4Runtime for Service {
         let request = request.into_inner();
         let _turn = self.control.gate.lock().await;
         let election = request.election_id.as_ref().map(number);
-        self.control.authorise(request.device_id, &request.role, election)?;
+        self.control
+            .authorise(request.device_id, &request.role, election)?;
         let action = Action::try_from(request.action).unwrap_or(Action::Unspecified);
         let control = Arc::clone(&self.control);
         // Checking a large program takes long enough to hold up other calls.
@@ -111,18 +122,29 @@ impl P4Runtime for Service {
         self.control.check_device(request.device_id)?;
         let kind = ResponseType::try_from(request.response_type).unwrap_or(ResponseType::All);
         let Some(active) = self.control.device.active() else {
-            return Ok(Response::new(GetForwardingPipelineConfigResponse { config: None }));
+            return Ok(Response::new(GetForwardingPipelineConfigResponse {
+                config: None,
+            }));
         };
         let p4info = matches!(kind, ResponseType::All | ResponseType::P4infoAndCookie);
-        let device = matches!(kind, ResponseType::All | ResponseType::DeviceConfigAndCookie);
+        let device = matches!(
+            kind,
+            ResponseType::All | ResponseType::DeviceConfigAndCookie
+        );
         let config = proto::ForwardingPipelineConfig {
             p4info: p4info.then(|| active.p4info.clone()),
-            p4_device_config: if device { active.device_config.clone() } else { Vec::new() },
+            p4_device_config: if device {
+                active.device_config.clone()
+            } else {
+                Vec::new()
+            },
             cookie: active
                 .cookie
                 .map(|cookie| proto::forwarding_pipeline_config::Cookie { cookie }),
         };
-        Ok(Response::new(GetForwardingPipelineConfigResponse { config: Some(config) }))
+        Ok(Response::new(GetForwardingPipelineConfigResponse {
+            config: Some(config),
+        }))
     }
 
     async fn stream_channel(
@@ -154,7 +176,10 @@ impl P4Runtime for Service {
         _: Request<CapabilitiesRequest>,
     ) -> Result<Response<CapabilitiesResponse>, Status> {
         let p4runtime_api_version = API_VERSION.to_owned();
-        Ok(Response::new(CapabilitiesResponse { p4runtime_api_version, ..Default::default() }))
+        Ok(Response::new(CapabilitiesResponse {
+            p4runtime_api_version,
+            ..Default::default()
+        }))
     }
 }
 
@@ -200,7 +225,10 @@ fn arbitrate(
     let role = update.role.as_ref().map_or("", |role| role.name.as_str());
     let election = update.election_id.as_ref().map(number);
     let mut shared = control.shared();
-    match shared.arbitration.update(id, update.device_id, role, election) {
+    match shared
+        .arbitration
+        .update(id, update.device_id, role, election)
+    {
         Ok(notices) => {
             control.send_notices(&shared, &notices);
             Ok(())
@@ -211,14 +239,23 @@ fn arbitrate(
 
 fn packet_out(control: &Control, id: StreamId, packet: proto::PacketOut) {
     if let Err(status) = inject(control, id, &packet) {
-        let details = proto::PacketOutError { packet_out: Some(packet) };
-        complain(control, id, &status, stream_error::Details::PacketOut(details));
+        let details = proto::PacketOutError {
+            packet_out: Some(packet),
+        };
+        complain(
+            control,
+            id,
+            &status,
+            stream_error::Details::PacketOut(details),
+        );
     }
 }
 
 fn inject(control: &Control, id: StreamId, packet: &proto::PacketOut) -> Result<(), Status> {
     if !control.shared().arbitration.is_primary(id) {
-        return Err(Status::permission_denied("only the primary may send packets"));
+        return Err(Status::permission_denied(
+            "only the primary may send packets",
+        ));
     }
     let none = || Status::failed_precondition("the switch has no CPU port");
     let port = control.device.cpu_port().ok_or_else(none)?;
@@ -231,7 +268,9 @@ fn inject(control: &Control, id: StreamId, packet: &proto::PacketOut) -> Result<
 fn acknowledge(control: &Control, id: StreamId, ack: proto::DigestListAck) {
     let result = (|| {
         if !control.shared().arbitration.is_primary(id) {
-            return Err(Status::permission_denied("only the primary may acknowledge digests"));
+            return Err(Status::permission_denied(
+                "only the primary may acknowledge digests",
+            ));
         }
         let active = control.active()?;
         let digest = active.objects.digests.get(&ack.digest_id).copied();
@@ -241,8 +280,15 @@ fn acknowledge(control: &Control, id: StreamId, ack: proto::DigestListAck) {
         Ok(())
     })();
     if let Err(status) = result {
-        let details = proto::DigestListAckError { digest_list_ack: Some(ack) };
-        complain(control, id, &status, stream_error::Details::DigestListAck(details));
+        let details = proto::DigestListAckError {
+            digest_list_ack: Some(ack),
+        };
+        complain(
+            control,
+            id,
+            &status,
+            stream_error::Details::DigestListAck(details),
+        );
     }
 }
 

@@ -20,18 +20,28 @@ use crate::engine::{
 pub(crate) fn matches(table: &TableObject, given: &[FieldMatch]) -> Result<Vec<Match>, Status> {
     for (index, field) in given.iter().enumerate() {
         if !table.fields.iter().any(|known| known.id == field.field_id) {
-            return Err(invalid(format!("table has no match field {}", field.field_id)));
+            return Err(invalid(format!(
+                "table has no match field {}",
+                field.field_id
+            )));
         }
-        if given[..index].iter().any(|other| other.field_id == field.field_id) {
-            return Err(invalid(format!("match field {} is given twice", field.field_id)));
+        if given[..index]
+            .iter()
+            .any(|other| other.field_id == field.field_id)
+        {
+            return Err(invalid(format!(
+                "match field {} is given twice",
+                field.field_id
+            )));
         }
     }
     let find = |id: u32| given.iter().find(|field| field.field_id == id);
     let one = |field: &Field| match find(field.id) {
         Some(given) => field_match(field, given),
-        None if field.kind == MatchKind::Exact => {
-            Err(invalid(format!("exact match field {} is missing", field.id)))
-        }
+        None if field.kind == MatchKind::Exact => Err(invalid(format!(
+            "exact match field {} is missing",
+            field.id
+        ))),
         None => Ok(Match::Any),
     };
     table.fields.iter().map(one).collect()
@@ -40,23 +50,36 @@ pub(crate) fn matches(table: &TableObject, given: &[FieldMatch]) -> Result<Vec<M
 fn field_match(field: &Field, given: &FieldMatch) -> Result<Match, Status> {
     let wrong = || invalid(format!("match field {} has another match kind", field.id));
     let value = |bytes: &[u8]| parse(bytes, field.width);
-    match (field.kind, given.field_match_type.as_ref().ok_or_else(wrong)?) {
+    match (
+        field.kind,
+        given.field_match_type.as_ref().ok_or_else(wrong)?,
+    ) {
         (MatchKind::Exact, FieldMatchType::Exact(exact)) => Ok(Match::Exact(value(&exact.value)?)),
-        (MatchKind::Optional, FieldMatchType::Optional(one)) => Ok(Match::Exact(value(&one.value)?)),
+        (MatchKind::Optional, FieldMatchType::Optional(one)) => {
+            Ok(Match::Exact(value(&one.value)?))
+        }
         (MatchKind::Lpm, FieldMatchType::Lpm(lpm)) => {
             let len = u32::try_from(lpm.prefix_len).unwrap_or(0);
             if len == 0 || len > field.width {
-                return Err(invalid(format!("prefix length {} is not 1..={}; leave the field \
-                    out to match everything", lpm.prefix_len, field.width)));
+                return Err(invalid(format!(
+                    "prefix length {} is not 1..={}; leave the field \
+                    out to match everything",
+                    lpm.prefix_len, field.width
+                )));
             }
             let value = value(&lpm.value)?;
             outside(&value, &prefix_mask(field.width, len), "prefix")?;
-            Ok(Match::Lpm { value, prefix_len: len })
+            Ok(Match::Lpm {
+                value,
+                prefix_len: len,
+            })
         }
         (MatchKind::Ternary, FieldMatchType::Ternary(ternary)) => {
             let (value, mask) = (value(&ternary.value)?, value(&ternary.mask)?);
             if mask.is_zero() {
-                return Err(invalid("mask is zero; leave the field out to match everything"));
+                return Err(invalid(
+                    "mask is zero; leave the field out to match everything",
+                ));
             }
             outside(&value, &mask, "mask")?;
             Ok(Match::Ternary { value, mask })
@@ -67,7 +90,9 @@ fn field_match(field: &Field, given: &FieldMatch) -> Result<Match, Status> {
                 return Err(invalid("range is empty: its low end is above its high end"));
             }
             if low.is_zero() && high == Const::ones(field.width) {
-                return Err(invalid("range holds all values; leave the field out instead"));
+                return Err(invalid(
+                    "range holds all values; leave the field out instead",
+                ));
             }
             Ok(Match::Range { low, high })
         }
@@ -76,7 +101,12 @@ fn field_match(field: &Field, given: &FieldMatch) -> Result<Match, Status> {
 }
 
 fn outside(value: &Const, mask: &Const, what: &str) -> Result<(), Status> {
-    if value.limbs.iter().zip(&mask.limbs).any(|(value, mask)| value & !mask != 0) {
+    if value
+        .limbs
+        .iter()
+        .zip(&mask.limbs)
+        .any(|(value, mask)| value & !mask != 0)
+    {
         return Err(invalid(format!("value has bits outside of its {what}")));
     }
     Ok(())
@@ -97,7 +127,9 @@ pub(crate) fn call(
         None => return Err(invalid("action is missing")),
     };
     if table.has_profile {
-        return Err(Status::unimplemented("tables with action profiles are not supported"));
+        return Err(Status::unimplemented(
+            "tables with action profiles are not supported",
+        ));
     }
     let index = table.actions.get(&action.action_id).copied();
     let unknown = || invalid(format!("table has no action {:#010x}", action.action_id));
@@ -105,16 +137,24 @@ pub(crate) fn call(
     let object = objects.action(index).ok_or_else(unknown)?;
     if action.params.len() != object.params.len() {
         let (given, wanted) = (action.params.len(), object.params.len());
-        return Err(invalid(format!("action has {wanted} parameters, {given} are given")));
+        return Err(invalid(format!(
+            "action has {wanted} parameters, {given} are given"
+        )));
     }
     let arg = |param: &super::objects::Param| {
-        let given = action.params.iter().find(|given| given.param_id == param.id);
+        let given = action
+            .params
+            .iter()
+            .find(|given| given.param_id == param.id);
         let given =
             given.ok_or_else(|| invalid(format!("action parameter {} is missing", param.id)))?;
         parse(&given.value, param.width)
     };
     let args = object.params.iter().map(arg).collect::<Result<_, _>>()?;
-    Ok(Call { action: index, args })
+    Ok(Call {
+        action: index,
+        args,
+    })
 }
 
 /// Reads a whole entry.
@@ -123,9 +163,12 @@ pub(crate) fn new_entry(
     table: &TableObject,
     entry: &proto::TableEntry,
 ) -> Result<NewEntry, Status> {
-    let action = entry.action.as_ref().ok_or_else(|| invalid("action is missing"))?;
-    let idle = u64::try_from(entry.idle_timeout_ns)
-        .map_err(|_| invalid("idle time-out is negative"))?;
+    let action = entry
+        .action
+        .as_ref()
+        .ok_or_else(|| invalid("action is missing"))?;
+    let idle =
+        u64::try_from(entry.idle_timeout_ns).map_err(|_| invalid("idle time-out is negative"))?;
     if idle != 0 && !table.idle_timeout {
         return Err(invalid("table does not support idle time-outs"));
     }
@@ -148,10 +191,15 @@ pub(crate) fn to_proto(
     let pairs = table.fields.iter().zip(&entry.matches);
     proto::TableEntry {
         table_id: table.id,
-        r#match: pairs.filter_map(|(field, pattern)| field_to_proto(field, pattern)).collect(),
+        r#match: pairs
+            .filter_map(|(field, pattern)| field_to_proto(field, pattern))
+            .collect(),
         action: Some(call_to_proto(objects, &entry.call)),
         priority: entry.priority,
-        idle_timeout_ns: entry.idle_timeout_ns.and_then(|ns| ns.try_into().ok()).unwrap_or(0),
+        idle_timeout_ns: entry
+            .idle_timeout_ns
+            .and_then(|ns| ns.try_into().ok())
+            .unwrap_or(0),
         metadata: entry.metadata.clone(),
         is_const,
         ..proto::TableEntry::default()
@@ -162,15 +210,20 @@ pub(crate) fn to_proto(
 pub(crate) fn call_to_proto(objects: &Objects, call: &Call) -> TableAction {
     let object = objects.action(call.action);
     let params = object.map_or(&[][..], |object| &object.params);
-    let params = params.iter().zip(&call.args).map(|(param, value)| proto::action::Param {
-        param_id: param.id,
-        value: print(value),
-    });
+    let params = params
+        .iter()
+        .zip(&call.args)
+        .map(|(param, value)| proto::action::Param {
+            param_id: param.id,
+            value: print(value),
+        });
     let action = proto::Action {
         action_id: object.map_or(0, |object| object.id),
         params: params.collect(),
     };
-    TableAction { r#type: Some(table_action::Type::Action(action)) }
+    TableAction {
+        r#type: Some(table_action::Type::Action(action)),
+    }
 }
 
 /// Entries of the program may use simpler patterns than the kind of the field: what is written
@@ -179,36 +232,47 @@ fn field_to_proto(field: &Field, pattern: &Match) -> Option<FieldMatch> {
     let ones = || Const::ones(field.width);
     let kind = match (field.kind, pattern) {
         (_, Match::Any) => return None,
-        (MatchKind::Exact, Match::Exact(value)) => {
-            FieldMatchType::Exact(field_match::Exact { value: print(value) })
-        }
         (MatchKind::Optional, Match::Exact(value)) => {
-            FieldMatchType::Optional(field_match::Optional { value: print(value) })
+            FieldMatchType::Optional(field_match::Optional {
+                value: print(value),
+            })
         }
         (MatchKind::Ternary, Match::Exact(value)) => ternary(value, &ones()),
         (MatchKind::Lpm, Match::Exact(value)) => lpm(value, field.width),
         (MatchKind::Range, Match::Exact(value)) => range(value, value),
-        (_, Match::Exact(value)) => {
-            FieldMatchType::Exact(field_match::Exact { value: print(value) })
-        }
+        (_, Match::Exact(value)) => FieldMatchType::Exact(field_match::Exact {
+            value: print(value),
+        }),
         (_, Match::Lpm { value, prefix_len }) => lpm(value, *prefix_len),
         (_, Match::Ternary { value, mask }) => ternary(value, mask),
         (_, Match::Range { low, high }) => range(low, high),
     };
-    Some(FieldMatch { field_id: field.id, field_match_type: Some(kind) })
+    Some(FieldMatch {
+        field_id: field.id,
+        field_match_type: Some(kind),
+    })
 }
 
 fn ternary(value: &Const, mask: &Const) -> FieldMatchType {
-    FieldMatchType::Ternary(field_match::Ternary { value: print(value), mask: print(mask) })
+    FieldMatchType::Ternary(field_match::Ternary {
+        value: print(value),
+        mask: print(mask),
+    })
 }
 
 fn lpm(value: &Const, prefix_len: u32) -> FieldMatchType {
     let prefix_len = i32::try_from(prefix_len).unwrap_or(i32::MAX);
-    FieldMatchType::Lpm(field_match::Lpm { value: print(value), prefix_len })
+    FieldMatchType::Lpm(field_match::Lpm {
+        value: print(value),
+        prefix_len,
+    })
 }
 
 fn range(low: &Const, high: &Const) -> FieldMatchType {
-    FieldMatchType::Range(field_match::Range { low: print(low), high: print(high) })
+    FieldMatchType::Range(field_match::Range {
+        low: print(low),
+        high: print(high),
+    })
 }
 
 pub(crate) fn invalid(message: impl Into<String>) -> Status {

@@ -8,9 +8,14 @@ use tonic::{Code, Status};
 /// See [P4Runtime §8.3](https://p4.org/p4-spec/p4runtime/v1.5.0/P4Runtime-Spec.html#sec-bytestrings).
 pub(crate) fn parse(bytes: &[u8], width: u32) -> Result<Const, Status> {
     if bytes.is_empty() {
-        return Err(Status::invalid_argument("empty byte string; zero is one octet"));
+        return Err(Status::invalid_argument(
+            "empty byte string; zero is one octet",
+        ));
     }
-    let first = bytes.iter().position(|octet| *octet != 0).unwrap_or(bytes.len() - 1);
+    let first = bytes
+        .iter()
+        .position(|octet| *octet != 0)
+        .unwrap_or(bytes.len() - 1);
     let significant = &bytes[first..];
     let leading = significant[0].leading_zeros();
     let bits = (significant.len() as u64 * 8).saturating_sub(u64::from(leading));
@@ -49,8 +54,14 @@ mod tests {
     use super::*;
 
     fn check(bytes: &[u8], width: u32, expected: Result<&[u8], Code>) {
-        let found = parse(bytes, width).map(|value| print(&value)).map_err(|error| error.code());
-        assert_eq!(found, expected.map(<[u8]>::to_vec), "{bytes:?} as bit<{width}>");
+        let found = parse(bytes, width)
+            .map(|value| print(&value))
+            .map_err(|error| error.code());
+        assert_eq!(
+            found,
+            expected.map(<[u8]>::to_vec),
+            "{bytes:?} as bit<{width}>"
+        );
     }
 
     #[test]
@@ -62,6 +73,10 @@ mod tests {
         check(&[], 9, Err(Code::InvalidArgument));
         check(&[0xff; 8], 64, Ok(&[0xff; 8]));
         check(&[1, 0, 0, 0, 0, 0, 0, 0, 0], 64, Err(Code::OutOfRange));
-        check(&[1, 0, 0, 0, 0, 0, 0, 0, 0], 65, Ok(&[1, 0, 0, 0, 0, 0, 0, 0, 0]));
+        check(
+            &[1, 0, 0, 0, 0, 0, 0, 0, 0],
+            65,
+            Ok(&[1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        );
     }
 }

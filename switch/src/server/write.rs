@@ -54,7 +54,10 @@ pub(crate) struct Writer<'a> {
 impl Writer<'_> {
     /// Carries one update out, wholly or not at all.
     pub(crate) fn apply(&mut self, update: &proto::Update) -> Result<(), Status> {
-        let entity = update.entity.as_ref().and_then(|entity| entity.entity.as_ref());
+        let entity = update
+            .entity
+            .as_ref()
+            .and_then(|entity| entity.entity.as_ref());
         let entity = entity.ok_or_else(|| invalid("update has no entity"))?;
         let kind = Type::try_from(update.r#type).unwrap_or(Type::Unspecified);
         if kind == Type::Unspecified {
@@ -106,7 +109,9 @@ impl Writer<'_> {
             return Ok(rows.delete(&matches(table, &entry.r#match)?, entry.priority)?);
         }
         if table.fields.is_empty() {
-            return Err(invalid("table has no key: only its default entry can be written"));
+            return Err(invalid(
+                "table has no key: only its default entry can be written",
+            ));
         }
         let new = new_entry(&self.active.objects, table, entry)?;
         let (key, priority) = (new.matches.clone(), new.priority);
@@ -139,10 +144,14 @@ impl Writer<'_> {
             return Err(invalid("the default entry can only be modified"));
         }
         if !entry.r#match.is_empty() || entry.priority != 0 {
-            return Err(invalid("the default entry has neither matches nor a priority"));
+            return Err(invalid(
+                "the default entry has neither matches nor a priority",
+            ));
         }
         let action = entry.action.as_ref();
-        let call = action.map(|action| call(&self.active.objects, table, action)).transpose()?;
+        let call = action
+            .map(|action| call(&self.active.objects, table, action))
+            .transpose()?;
         let count = entry.counter_data.as_ref().map(count).transpose()?;
         let mut state = self.active.pipeline.state_mut();
         let rows = state.table_mut(table.index);
@@ -157,7 +166,12 @@ impl Writer<'_> {
         let pipeline = &self.active.pipeline;
         let found = self.active.objects.counters.get(&entry.counter_id).copied();
         let id = found.ok_or_else(|| missing("counter", entry.counter_id))?;
-        let data = entry.data.as_ref().map(count).transpose()?.unwrap_or_default();
+        let data = entry
+            .data
+            .as_ref()
+            .map(count)
+            .transpose()?
+            .unwrap_or_default();
         for cell in cells(entry.index.as_ref(), pipeline.counter_size(id))? {
             pipeline.set_counter(id, cell, data)?;
         }
@@ -218,7 +232,12 @@ impl Writer<'_> {
 
     fn register(&self, entry: &proto::RegisterEntry) -> Result<(), Status> {
         let pipeline = &self.active.pipeline;
-        let found = self.active.objects.registers.get(&entry.register_id).copied();
+        let found = self
+            .active
+            .objects
+            .registers
+            .get(&entry.register_id)
+            .copied();
         let id = found.ok_or_else(|| missing("register", entry.register_id))?;
         let width = pipeline.program().registers[id.index()].width;
         let data = entry.data.as_ref().and_then(|data| data.data.as_ref());
@@ -257,7 +276,12 @@ impl Writer<'_> {
     }
 
     fn value_set(&self, entry: &proto::ValueSetEntry) -> Result<(), Status> {
-        let found = self.active.objects.value_sets.get(&entry.value_set_id).copied();
+        let found = self
+            .active
+            .objects
+            .value_sets
+            .get(&entry.value_set_id)
+            .copied();
         let index = found.ok_or_else(|| missing("value set", entry.value_set_id))?;
         let set = &self.active.pipeline.program().value_sets[index];
         if entry.members.len() as u64 > set.size {
@@ -268,7 +292,11 @@ impl Writer<'_> {
             id: entry.value_set_id,
             index: p4::ir::TableId(0),
             fields: fields
-                .map(|((width, kind), id)| super::objects::Field { id, width: *width, kind: *kind })
+                .map(|((width, kind), id)| super::objects::Field {
+                    id,
+                    width: *width,
+                    kind: *kind,
+                })
                 .collect(),
             actions: std::collections::BTreeMap::new(),
             direct_counter: None,
@@ -280,9 +308,15 @@ impl Writer<'_> {
             let matches = matches(&object, &member.r#match)?;
             let pairs = matches.iter().zip(&object.fields);
             let fields = pairs.map(|(pattern, field)| masked(pattern, field.width));
-            Ok(ValueSetMember { fields: fields.collect::<Result<_, Status>>()? })
+            Ok(ValueSetMember {
+                fields: fields.collect::<Result<_, Status>>()?,
+            })
         };
-        let members = entry.members.iter().map(member).collect::<Result<_, Status>>()?;
+        let members = entry
+            .members
+            .iter()
+            .map(member)
+            .collect::<Result<_, Status>>()?;
         self.active.pipeline.state_mut().value_sets[index] = members;
         Ok(())
     }
@@ -296,13 +330,20 @@ impl Writer<'_> {
             replicas: replicas(&entry.replicas)?,
             metadata: entry.metadata.clone(),
         };
-        change(&mut self.active.pipeline.state_mut().groups, kind, id, group)
+        change(
+            &mut self.active.pipeline.state_mut().groups,
+            kind,
+            id,
+            group,
+        )
     }
 
     fn clone_session(&self, kind: Type, entry: &proto::CloneSessionEntry) -> Result<(), Status> {
         let id = entry.session_id;
         if id == 0 || id > MAX_SESSION {
-            return Err(invalid(format!("clone session {id} is not in 1..={MAX_SESSION}")));
+            return Err(invalid(format!(
+                "clone session {id} is not in 1..={MAX_SESSION}"
+            )));
         }
         let len = u32::try_from(entry.packet_length_bytes)
             .map_err(|_| invalid("packet length is negative"))?;
@@ -311,7 +352,12 @@ impl Writer<'_> {
             class_of_service: entry.class_of_service,
             max_len_bytes: (len != 0).then_some(len),
         };
-        change(&mut self.active.pipeline.state_mut().sessions, kind, id, session)
+        change(
+            &mut self.active.pipeline.state_mut().sessions,
+            kind,
+            id,
+            session,
+        )
     }
 }
 
@@ -336,14 +382,25 @@ fn replicas(given: &[proto::Replica]) -> Result<Vec<Replica>, Status> {
         let port = match &replica.port_kind {
             #[expect(deprecated, reason = "older controllers write the port as a number")]
             Some(replica::PortKind::EgressPort(port)) => *port,
-            Some(replica::PortKind::Port(bytes)) => parse(bytes, 32)?.limbs[0] as u32,
+            Some(replica::PortKind::Port(bytes)) => {
+                let port = parse(bytes, 32)?
+                    .to_u64()
+                    .and_then(|port| port.try_into().ok());
+                port.ok_or_else(|| invalid("port needs more than 32 bits"))?
+            }
             None => return Err(invalid("replica has no port")),
         };
-        let instance = u16::try_from(replica.instance)
-            .map_err(|_| invalid(format!("instance {} needs more than 16 bits", replica.instance)))?;
+        let instance = u16::try_from(replica.instance).map_err(|_| {
+            invalid(format!(
+                "instance {} needs more than 16 bits",
+                replica.instance
+            ))
+        })?;
         let new = Replica { port, instance };
         if replicas.contains(&new) {
-            return Err(invalid(format!("port {port}, instance {instance} is given twice")));
+            return Err(invalid(format!(
+                "port {port}, instance {instance} is given twice"
+            )));
         }
         replicas.push(new);
     }
@@ -362,7 +419,9 @@ fn masked(pattern: &p4::ir::Match, width: u32) -> Result<(Vec<u64>, Vec<u64>), S
         }
         Match::Ternary { value, mask } => (mask.limbs.clone(), value.limbs.clone()),
         Match::Range { .. } => {
-            return Err(Status::unimplemented("ranges in value sets are not supported"));
+            return Err(Status::unimplemented(
+                "ranges in value sets are not supported",
+            ));
         }
     })
 }
@@ -372,7 +431,9 @@ pub(crate) fn cells(
     index: Option<&proto::Index>,
     size: u64,
 ) -> Result<std::ops::Range<u64>, Status> {
-    let Some(index) = index else { return Ok(0..size) };
+    let Some(index) = index else {
+        return Ok(0..size);
+    };
     let first = u64::try_from(index.index).map_err(|_| invalid("index is negative"))?;
     if first >= size {
         return Err(ControlError::IndexOutOfRange { index: first, size }.into());
@@ -382,7 +443,10 @@ pub(crate) fn cells(
 
 fn count(data: &proto::CounterData) -> Result<Count, Status> {
     let number = |value: i64| u64::try_from(value).map_err(|_| invalid("count is negative"));
-    Ok(Count { packets: number(data.packet_count)?, bytes: number(data.byte_count)? })
+    Ok(Count {
+        packets: number(data.packet_count)?,
+        bytes: number(data.byte_count)?,
+    })
 }
 
 fn meter_config(config: &proto::MeterConfig) -> Result<MeterConfig, Status> {

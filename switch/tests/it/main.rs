@@ -1,2 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! x
+//! Tests of the switch through its public interface.
+#![allow(
+    clippy::large_futures,
+    reason = "a test may put a few kilobytes on the stack"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "tests cut small numbers into octets"
+)]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test of a server tells one story from its start"
+)]
+
+mod cli;
+mod controller;
+mod externs;
+mod hostile;
+mod matches;
+mod parser;
+mod ports;
+mod server;
+mod support;
+mod traffic;

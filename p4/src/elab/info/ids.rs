@@ -38,7 +38,12 @@ pub(crate) enum IdError {
 
 impl Ids {
     /// Adds an object; a second one of the same kind and name changes nothing.
-    pub(crate) fn add(&mut self, prefix: Prefix, name: &str, given: Option<u32>) -> Result<(), IdError> {
+    pub(crate) fn add(
+        &mut self,
+        prefix: Prefix,
+        name: &str,
+        given: Option<u32>,
+    ) -> Result<(), IdError> {
         let key = (prefix, name.to_owned());
         if self.symbols.contains_key(&key) {
             return Ok(());
@@ -46,7 +51,9 @@ impl Ids {
         self.names.insert(name.to_owned());
         let high = (prefix as u32) << 24;
         let id = match given {
-            Some(id) if id >> 24 != 0 && id >> 24 != prefix as u32 => return Err(IdError::WrongPrefix),
+            Some(id) if id >> 24 != 0 && id >> 24 != prefix as u32 => {
+                return Err(IdError::WrongPrefix);
+            }
             Some(id) if !self.assigned.insert(id | high) => return Err(IdError::Taken),
             given => given.map(|id| id | high),
         };
@@ -57,8 +64,12 @@ impl Ids {
     /// Gives an id to each object that has none: the hash of its name, or the next free one.
     /// Names are taken in order, so that equal programs give equal ids.
     pub(crate) fn assign(&mut self) {
-        let open: Vec<(Prefix, String)> =
-            self.symbols.iter().filter(|(_, id)| id.is_none()).map(|(key, _)| key.clone()).collect();
+        let open: Vec<(Prefix, String)> = self
+            .symbols
+            .iter()
+            .filter(|(_, id)| id.is_none())
+            .map(|(key, _)| key.clone())
+            .collect();
         for (prefix, name) in open {
             let mut hash = one_at_a_time(name.as_bytes());
             let id = loop {
@@ -74,7 +85,11 @@ impl Ids {
 
     /// The id of an object; 0 if there is none.
     pub(crate) fn get(&self, prefix: Prefix, name: &str) -> u32 {
-        self.symbols.get(&(prefix, name.to_owned())).copied().flatten().unwrap_or(0)
+        self.symbols
+            .get(&(prefix, name.to_owned()))
+            .copied()
+            .flatten()
+            .unwrap_or(0)
     }
 
     /// The shortest suffix, in whole components, that no other name ends in.
@@ -83,7 +98,11 @@ impl Ids {
         for start in (0..parts.len()).rev() {
             let suffix = parts[start..].join(".");
             let dotted = format!(".{suffix}");
-            let count = self.names.iter().filter(|other| **other == suffix || other.ends_with(&dotted)).count();
+            let count = self
+                .names
+                .iter()
+                .filter(|other| **other == suffix || other.ends_with(&dotted))
+                .count();
             if count < 2 {
                 return suffix;
             }
@@ -133,8 +152,14 @@ mod tests {
     fn given_ids_are_checked() {
         let mut ids = Ids::default();
         assert_eq!(ids.add(Prefix::Table, "a", Some(7)), Ok(()));
-        assert_eq!(ids.add(Prefix::Table, "b", Some(0x0200_0007)), Err(IdError::Taken));
-        assert_eq!(ids.add(Prefix::Table, "c", Some(0x0100_0007)), Err(IdError::WrongPrefix));
+        assert_eq!(
+            ids.add(Prefix::Table, "b", Some(0x0200_0007)),
+            Err(IdError::Taken)
+        );
+        assert_eq!(
+            ids.add(Prefix::Table, "c", Some(0x0100_0007)),
+            Err(IdError::WrongPrefix)
+        );
         assert_eq!(ids.get(Prefix::Table, "a"), 0x0200_0007);
     }
 }

@@ -8,15 +8,19 @@ use crate::{
     ir::{self, MatchKind},
     lexer::Kind,
     p4info::{
-        Action, ActionCall, ActionProfile, ActionRef, ControllerPacketMetadata, Counter, Digest, DirectCounter,
-        DirectMeter, MatchField, Meter, P4Info, Param, PkgInfo, Preamble, Register, Table, TypeInfo, TypeSpec, ValueSet,
+        Action, ActionCall, ActionProfile, ActionRef, ControllerPacketMetadata, Counter, Digest,
+        DirectCounter, DirectMeter, MatchField, Meter, P4Info, Param, PkgInfo, Preamble, Register,
+        Table, TypeInfo, TypeSpec, ValueSet,
     },
     source::Span,
 };
 
 use super::{
-    super::{Elaborator, Entity, TypeDef, types::{StructType, Type}},
-    annotation_texts, canonical, documentation, field_ids, has_annotation, id_annotation,
+    super::{
+        Elaborator, Entity, TypeDef,
+        types::{StructType, Type},
+    },
+    annotation_texts, documentation, field_ids, has_annotation, id_annotation,
     ids::{IdError, Ids, Prefix},
     string_annotation,
     typespec::{convert, name_and_width},
@@ -30,20 +34,39 @@ impl Elaborator<'_> {
         let headers = self.controller_headers();
         let ids = self.ids(&headers);
         let mut types = TypeInfo::default();
-        let uses_types = !self.info.tables.is_empty() || !self.info.externs.is_empty() || !self.info.digests.is_empty();
-        let mut info = P4Info { pkg_info: pkg_info(package), ..P4Info::default() };
+        let uses_types = self.info.calls_externs
+            || !self.info.tables.is_empty()
+            || !self.info.externs.is_empty()
+            || self
+                .info
+                .actions
+                .iter()
+                .any(|action| !action.params.is_empty());
+        let mut info = P4Info {
+            pkg_info: pkg_info(package),
+            ..P4Info::default()
+        };
         self.table_objects(&ids, &mut info, &mut types);
         self.extern_objects(&ids, &mut info, &mut types);
         for (_, of) in &headers {
-            info.controller_packet_metadata.push(controller_header(&ids, of, &mut types));
+            info.controller_packet_metadata
+                .push(controller_header(&ids, of, &mut types));
         }
         self.value_set_objects(&ids, &mut info);
         for digest in &self.info.digests {
-            let Some(type_spec) = convert(&digest.ty, &mut types) else { continue };
+            let Some(type_spec) = convert(&digest.ty, &mut types) else {
+                continue;
+            };
             let id = ids.get(Prefix::Digest, &digest.name);
-            info.digests.push(Digest { preamble: preamble(&ids, id, &digest.name, &Rc::default()), type_spec });
+            info.digests.push(Digest {
+                preamble: preamble(&ids, id, &digest.name, &Rc::default()),
+                type_spec,
+            });
         }
-        let any_header = info.controller_packet_metadata.iter().any(|header| !header.metadata.is_empty());
+        let any_header = info
+            .controller_packet_metadata
+            .iter()
+            .any(|header| !header.metadata.is_empty());
         info.type_info = (uses_types || any_header).then_some(types);
         self.set_ids(&ids);
         info
@@ -55,7 +78,8 @@ impl Elaborator<'_> {
             .values()
             .filter_map(|entity| match entity {
                 Entity::Type(TypeDef::Known(Type::Struct(of)))
-                    if has_annotation(&of.annotations, "controller_header") && !has_annotation(&of.annotations, "hidden") =>
+                    if has_annotation(&of.annotations, "controller_header")
+                        && !has_annotation(&of.annotations, "hidden") =>
                 {
                     Some((of.id, of.clone()))
                 }
@@ -67,6 +91,7 @@ impl Elaborator<'_> {
         headers
     }
 
+    #[expect(clippy::too_many_lines, reason = "one part for each kind of object")]
     fn ids(&mut self, headers: &[(crate::ast::DeclId, Rc<StructType>)]) -> Ids {
         let mut ids = Ids::default();
         let mut errors: Vec<(Span, IdError)> = Vec::new();
@@ -75,11 +100,31 @@ impl Elaborator<'_> {
                 errors.push((span, error));
             }
         };
-        for table in self.info.tables.iter().filter(|table| !has_annotation(&table.annotations, "hidden")) {
-            add(Prefix::Table, &self.tables[table.id.index()].name, &table.annotations, table.span);
+        for table in self
+            .info
+            .tables
+            .iter()
+            .filter(|table| !has_annotation(&table.annotations, "hidden"))
+        {
+            add(
+                Prefix::Table,
+                &self.tables[table.id.index()].name,
+                &table.annotations,
+                table.span,
+            );
         }
-        for action in self.info.actions.iter().filter(|action| !has_annotation(&action.annotations, "hidden")) {
-            add(Prefix::Action, &action.name, &action.annotations, action.span);
+        for action in self
+            .info
+            .actions
+            .iter()
+            .filter(|action| !has_annotation(&action.annotations, "hidden"))
+        {
+            add(
+                Prefix::Action,
+                &action.name,
+                &action.annotations,
+                action.span,
+            );
         }
         let direct = |cells: ir::Cells| !matches!(cells, ir::Cells::Indirect(_));
         let externs = &self.info.externs;
@@ -89,10 +134,24 @@ impl Elaborator<'_> {
             }
         };
         for one in &self.counters {
-            add_extern(if direct(one.cells) { Prefix::DirectCounter } else { Prefix::Counter }, &one.name);
+            add_extern(
+                if direct(one.cells) {
+                    Prefix::DirectCounter
+                } else {
+                    Prefix::Counter
+                },
+                &one.name,
+            );
         }
         for one in &self.meters {
-            add_extern(if direct(one.cells) { Prefix::DirectMeter } else { Prefix::Meter }, &one.name);
+            add_extern(
+                if direct(one.cells) {
+                    Prefix::DirectMeter
+                } else {
+                    Prefix::Meter
+                },
+                &one.name,
+            );
         }
         for one in &self.registers {
             add_extern(Prefix::Register, &one.name);
@@ -101,7 +160,12 @@ impl Elaborator<'_> {
             add_extern(Prefix::ActionProfile, &one.name);
         }
         for (_, of) in headers {
-            add(Prefix::ControllerHeader, &of.name, &of.annotations, Span::default());
+            add(
+                Prefix::ControllerHeader,
+                &of.name,
+                &of.annotations,
+                Span::default(),
+            );
         }
         for digest in &self.info.digests {
             add(Prefix::Digest, &digest.name, &Rc::default(), digest.span);
@@ -110,26 +174,38 @@ impl Elaborator<'_> {
             add(Prefix::ValueSet, &set.name, &set.annotations, set.span);
         }
         for (span, error) in errors {
-            self.error(span, match error {
-                IdError::WrongPrefix => "the first octet of this @id is that of another kind of object",
-                IdError::Taken => "another object has this @id",
-            });
+            self.error(
+                span,
+                match error {
+                    IdError::WrongPrefix => {
+                        "the first octet of this @id is that of another kind of object"
+                    }
+                    IdError::Taken => "another object has this @id",
+                },
+            );
         }
         ids.assign();
         ids
     }
 
+    #[expect(clippy::too_many_lines, reason = "one part for each kind of object")]
     fn table_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut TypeInfo) {
         for action in &self.info.actions {
             let id = ids.get(Prefix::Action, &action.name);
             if id == 0 || info.actions.iter().any(|known| known.preamble.id == id) {
                 continue;
             }
-            let annotations: Vec<&Annotations> = action.params.iter().map(|(.., list)| list).collect();
+            let annotations: Vec<&Annotations> =
+                action.params.iter().map(|(.., list)| list).collect();
             let numbers = field_ids(&annotations);
             let params = action.params.iter().zip(numbers);
-            let params = params.map(|((name, ty, list), id)| param(id, name, ty, list, types)).collect();
-            info.actions.push(Action { preamble: preamble(ids, id, &action.name, &action.annotations), params });
+            let params = params
+                .map(|((name, ty, list), id)| param(id, name, ty, list, types))
+                .collect();
+            info.actions.push(Action {
+                preamble: preamble(ids, id, &action.name, &action.annotations),
+                params,
+            });
         }
         for table in &self.info.tables {
             let lowered = &self.tables[table.id.index()];
@@ -137,9 +213,14 @@ impl Elaborator<'_> {
             if id == 0 {
                 continue;
             }
-            let annotations: Vec<&Annotations> = table.keys.iter().map(|key| &key.annotations).collect();
+            let annotations: Vec<&Annotations> =
+                table.keys.iter().map(|key| &key.annotations).collect();
             let numbers = field_ids(&annotations);
-            let fields = table.keys.iter().zip(numbers).filter(|(key, _)| key.match_kind != MatchKind::Selector);
+            let fields = table
+                .keys
+                .iter()
+                .zip(numbers)
+                .filter(|(key, _)| key.match_kind != MatchKind::Selector);
             let match_fields = fields
                 .map(|(key, id)| {
                     let (type_name, bitwidth) = name_and_width(&key.ty, types);
@@ -154,29 +235,38 @@ impl Elaborator<'_> {
                     }
                 })
                 .collect();
-            let action_id = |action: ir::ActionId| ids.get(Prefix::Action, &self.actions[action.index()].name);
+            let action_id =
+                |action: ir::ActionId| ids.get(Prefix::Action, &self.actions[action.index()].name);
             let refs = lowered.actions.iter().zip(&table.action_annotations);
             let action_refs = refs
                 .map(|(one, annotations)| ActionRef {
                     id: action_id(one.action),
                     scope: one.scope,
-                    annotations: annotation_texts(annotations),
+                    annotations: ref_annotations(one.scope, annotations),
                 })
                 .collect();
             let default = action_id(lowered.default_action.action);
             let mut direct_resource_ids = Vec::new();
             if let Some(counter) = lowered.direct_counter {
-                direct_resource_ids.push(ids.get(Prefix::DirectCounter, &self.counters[counter.index()].name));
+                direct_resource_ids
+                    .push(ids.get(Prefix::DirectCounter, &self.counters[counter.index()].name));
             }
             if let Some(meter) = lowered.direct_meter {
-                direct_resource_ids.push(ids.get(Prefix::DirectMeter, &self.meters[meter.index()].name));
+                direct_resource_ids
+                    .push(ids.get(Prefix::DirectMeter, &self.meters[meter.index()].name));
             }
-            let profile = lowered.action_profile.map(|profile| &self.action_profiles[profile.index()].name);
+            let profile = lowered
+                .action_profile
+                .map(|profile| &self.action_profiles[profile.index()].name);
             info.tables.push(Table {
                 preamble: preamble(ids, id, &lowered.name, &table.annotations),
                 match_fields,
                 action_refs,
-                const_default_action_id: if lowered.const_default_action { default } else { 0 },
+                const_default_action_id: if lowered.const_default_action {
+                    default
+                } else {
+                    0
+                },
                 initial_default_action: ActionCall {
                     action_id: default,
                     arguments: self.default_arguments(&lowered.default_action),
@@ -192,13 +282,23 @@ impl Elaborator<'_> {
     }
 
     fn default_arguments(&self, call: &ir::ActionCall) -> Vec<(u32, Vec<u8>)> {
-        let Some(action) = self.info.actions.iter().find(|action| action.id == call.action) else {
+        let Some(action) = self
+            .info
+            .actions
+            .iter()
+            .find(|action| action.name == self.actions[call.action.index()].name)
+        else {
             return Vec::new();
         };
         let annotations: Vec<&Annotations> = action.params.iter().map(|(.., list)| list).collect();
-        field_ids(&annotations).into_iter().zip(&call.args).map(|(id, value)| (id, canonical(value))).collect()
+        field_ids(&annotations)
+            .into_iter()
+            .zip(&call.args)
+            .map(|(id, value)| (id, value.to_be_bytes()))
+            .collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "one part for each kind of object")]
     fn extern_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut TypeInfo) {
         let mut list: Vec<_> = self.info.externs.values().collect();
         list.sort_by(|a, b| a.order.cmp(&b.order));
@@ -211,7 +311,10 @@ impl Elaborator<'_> {
                         preamble: make(Prefix::Counter),
                         unit: counter.unit,
                         size,
-                        index_type_name: one.types.first().and_then(|ty| name_and_width(ty, types).0),
+                        index_type_name: one
+                            .types
+                            .first()
+                            .and_then(|ty| name_and_width(ty, types).0),
                     }),
                     ir::Cells::Direct(table) => info.direct_counters.push(DirectCounter {
                         preamble: make(Prefix::DirectCounter),
@@ -227,7 +330,10 @@ impl Elaborator<'_> {
                         preamble: make(Prefix::Meter),
                         unit: meter.unit,
                         size,
-                        index_type_name: one.types.first().and_then(|ty| name_and_width(ty, types).0),
+                        index_type_name: one
+                            .types
+                            .first()
+                            .and_then(|ty| name_and_width(ty, types).0),
                     }),
                     ir::Cells::Direct(table) => info.direct_meters.push(DirectMeter {
                         preamble: make(Prefix::DirectMeter),
@@ -237,7 +343,11 @@ impl Elaborator<'_> {
                     ir::Cells::Unused => {}
                 }
             }
-            if let Some(register) = self.registers.iter().find(|register| register.name == *name) {
+            if let Some(register) = self
+                .registers
+                .iter()
+                .find(|register| register.name == *name)
+            {
                 let data = one.types.first().and_then(|ty| convert(ty, types));
                 info.registers.push(Register {
                     preamble: make(Prefix::Register),
@@ -246,21 +356,34 @@ impl Elaborator<'_> {
                     index_type_name: one.types.get(1).and_then(|ty| name_and_width(ty, types).0),
                 });
             }
-            if let Some(index) = self.action_profiles.iter().position(|profile| profile.name == *name) {
+            if let Some(index) = self
+                .action_profiles
+                .iter()
+                .position(|profile| profile.name == *name)
+            {
                 let profile = &self.action_profiles[index];
                 let uses = |table: &&super::TableInfo| {
-                    self.tables[table.id.index()].action_profile.is_some_and(|id| id.index() == index)
+                    self.tables[table.id.index()]
+                        .action_profile
+                        .is_some_and(|id| id.index() == index)
                 };
                 let tables = self.info.tables.iter().filter(uses);
-                let table_ids = tables.map(|table| ids.get(Prefix::Table, &self.tables[table.id.index()].name));
-                let largest = one.annotations.iter().find(|one| &*one.name.text == "max_group_size");
-                let largest = largest.and_then(|one| crate::number::parse(&one.body.first()?.text).ok());
+                let table_ids =
+                    tables.map(|table| ids.get(Prefix::Table, &self.tables[table.id.index()].name));
+                let largest = one
+                    .annotations
+                    .iter()
+                    .find(|one| &*one.name.text == "max_group_size");
+                let largest =
+                    largest.and_then(|one| crate::number::parse(&one.body.first()?.text).ok());
                 info.action_profiles.push(ActionProfile {
                     preamble: make(Prefix::ActionProfile),
                     table_ids: table_ids.collect(),
                     with_selector: profile.selector.is_some(),
                     size: profile.size,
-                    max_group_size: largest.and_then(|number| number.value.try_into().ok()).unwrap_or(0),
+                    max_group_size: largest
+                        .and_then(|number| number.value.try_into().ok())
+                        .unwrap_or(0),
                 });
             }
         }
@@ -274,7 +397,13 @@ impl Elaborator<'_> {
                 Type::Struct(of) => of
                     .fields
                     .iter()
-                    .map(|field| (field.name.to_string(), field.ty.clone(), field.annotations.clone()))
+                    .map(|field| {
+                        (
+                            field.name.to_string(),
+                            field.ty.clone(),
+                            field.annotations.clone(),
+                        )
+                    })
                     .collect(),
                 ty => vec![(String::new(), ty.clone(), Rc::default())],
             };
@@ -282,7 +411,9 @@ impl Elaborator<'_> {
             let numbers = field_ids(&annotations);
             for ((name, ty, annotations), id) in fields.iter().zip(numbers) {
                 let kind = annotations.iter().find(|one| &*one.name.text == "match");
-                let kind = kind.and_then(|one| one.body.first()).map_or("exact", |token| &token.text);
+                let kind = kind
+                    .and_then(|one| one.body.first())
+                    .map_or("exact", |token| &token.text);
                 matches.push(MatchField {
                     id,
                     name: name.clone(),
@@ -300,7 +431,11 @@ impl Elaborator<'_> {
                 });
             }
             let preamble = preamble(ids, id, &set.name, &set.annotations);
-            info.value_sets.push(ValueSet { preamble, matches, size: set.size });
+            info.value_sets.push(ValueSet {
+                preamble,
+                matches,
+                size: set.size,
+            });
         }
     }
 
@@ -313,11 +448,19 @@ impl Elaborator<'_> {
         }
         let direct = |cells: ir::Cells| !matches!(cells, ir::Cells::Indirect(_));
         for one in &mut self.counters {
-            let prefix = if direct(one.cells) { Prefix::DirectCounter } else { Prefix::Counter };
+            let prefix = if direct(one.cells) {
+                Prefix::DirectCounter
+            } else {
+                Prefix::Counter
+            };
             one.p4info_id = ids.get(prefix, &one.name);
         }
         for one in &mut self.meters {
-            let prefix = if direct(one.cells) { Prefix::DirectMeter } else { Prefix::Meter };
+            let prefix = if direct(one.cells) {
+                Prefix::DirectMeter
+            } else {
+                Prefix::Meter
+            };
             one.p4info_id = ids.get(prefix, &one.name);
         }
         for one in &mut self.registers {
@@ -333,6 +476,15 @@ impl Elaborator<'_> {
             self.value_sets[one.id.index()].p4info_id = ids.get(Prefix::ValueSet, &one.name);
         }
     }
+}
+
+/// Annotations of an action in a table; p4c writes out the one that it adds to an implicit default action.
+fn ref_annotations(scope: ir::ActionScope, annotations: &Annotations) -> Vec<String> {
+    let mut texts = annotation_texts(annotations);
+    if texts.is_empty() && scope == ir::ActionScope::DefaultOnly {
+        texts.push("@defaultonly".into());
+    }
+    texts
 }
 
 fn preamble(ids: &Ids, id: u32, name: &str, annotations: &Annotations) -> Preamble {
@@ -359,15 +511,43 @@ fn param(id: u32, name: &str, ty: &Type, annotations: &Annotations, types: &mut 
 
 fn controller_header(ids: &Ids, of: &StructType, types: &mut TypeInfo) -> ControllerPacketMetadata {
     let name = string_annotation(&of.annotations, "controller_header").unwrap_or_default();
-    let fields: Vec<_> = of.fields.iter().collect();
-    let annotations: Vec<&Annotations> = fields.iter().map(|field| &field.annotations).collect();
+    let mut fields = Vec::new();
+    flatten_fields("", of, &mut fields);
+    let annotations: Vec<&Annotations> = fields.iter().map(|(.., list)| *list).collect();
     let numbers = field_ids(&annotations);
-    let fields = fields.iter().zip(numbers).filter(|(field, _)| !has_annotation(&field.annotations, "hidden"));
-    let metadata = fields.map(|(field, id)| param(id, &field.name, &field.ty, &field.annotations, types)).collect();
+    let fields = fields
+        .iter()
+        .zip(numbers)
+        .filter(|((.., list), _)| !has_annotation(list, "hidden"));
+    let metadata = fields
+        .map(|((name, ty, list), id)| param(id, name, ty, list, types))
+        .collect();
     let id = ids.get(Prefix::ControllerHeader, &of.name);
     ControllerPacketMetadata {
-        preamble: Preamble { alias: name.clone(), ..preamble(ids, id, &name, &of.annotations) },
+        preamble: Preamble {
+            alias: name.clone(),
+            ..preamble(ids, id, &name, &of.annotations)
+        },
         metadata,
+    }
+}
+
+/// Fields of a header; those of structs inside have dots in their names.
+fn flatten_fields<'t>(
+    prefix: &str,
+    of: &'t StructType,
+    list: &mut Vec<(String, &'t Type, &'t Annotations)>,
+) {
+    for field in &of.fields {
+        let name = if prefix.is_empty() {
+            field.name.to_string()
+        } else {
+            format!("{prefix}.{}", field.name)
+        };
+        match &field.ty {
+            Type::Struct(inner) => flatten_fields(&name, inner, list),
+            ty => list.push((name, ty, &field.annotations)),
+        }
     }
 }
 
@@ -379,7 +559,10 @@ fn pkg_info(annotations: &Annotations) -> PkgInfo {
         doc: documentation(annotations),
         ..PkgInfo::default()
     };
-    for annotation in annotations.iter().filter(|one| &*one.name.text == "pkginfo") {
+    for annotation in annotations
+        .iter()
+        .filter(|one| &*one.name.text == "pkginfo")
+    {
         for pair in annotation.body.split(|token| token.is(",")) {
             let [key, equals, value] = pair else { continue };
             if !equals.is("=") || value.kind != Kind::Str {

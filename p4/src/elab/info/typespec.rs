@@ -4,22 +4,31 @@
 use crate::{
     ast::Aggregate,
     ir::Const,
-    p4info::{Bitstring, NewType, TypeInfo, TypeSpec},
+    p4info::{Bitstring, NewType, SerializableEnum, TypeInfo, TypeSpec},
 };
 
-use super::{super::types::Type, canonical};
+use super::super::types::Type;
 
 /// The form of a type in P4Info; types with a name are added to `types`.
 pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
     Some(match ty {
         Type::Bool => TypeSpec::Bool,
-        Type::Bits { width, signed: false } => TypeSpec::Bitstring(Bitstring::Bit(*width)),
-        Type::Bits { width, signed: true } => TypeSpec::Bitstring(Bitstring::Int(*width)),
+        Type::Bits {
+            width,
+            signed: false,
+        } => TypeSpec::Bitstring(Bitstring::Bit(*width)),
+        Type::Bits {
+            width,
+            signed: true,
+        } => TypeSpec::Bitstring(Bitstring::Int(*width)),
         Type::Varbit(width) => TypeSpec::Bitstring(Bitstring::Varbit(*width)),
         Type::Error => TypeSpec::Error,
-        Type::Tuple(members) | Type::List(members) => {
-            TypeSpec::Tuple(members.iter().map(|ty| convert(ty, types)).collect::<Option<_>>()?)
-        }
+        Type::Tuple(members) | Type::List(members) => TypeSpec::Tuple(
+            members
+                .iter()
+                .map(|ty| convert(ty, types))
+                .collect::<Option<_>>()?,
+        ),
         Type::Stack(element, size) => match convert(element, types)? {
             TypeSpec::Header(name) => TypeSpec::HeaderStack(name, *size),
             _ => return None,
@@ -44,17 +53,30 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
         }
         Type::Enum(of) => match &of.underlying {
             None => {
-                let members = of.members.iter().map(|(name, _)| name.to_string()).collect();
+                let members = of
+                    .members
+                    .iter()
+                    .map(|(name, _)| name.to_string())
+                    .collect();
                 types.enums.insert(of.name.to_string(), members);
                 TypeSpec::Enum(of.name.to_string())
             }
             Some(underlying) => {
                 let width = underlying.scalar_width()?;
                 let member = |(name, value): &(std::rc::Rc<str>, num_bigint::BigInt)| {
-                    (name.to_string(), canonical(&Const::from_int(width, value)))
+                    (
+                        name.to_string(),
+                        Const::from_int(width, value).to_be_bytes(),
+                    )
                 };
                 let members = of.members.iter().map(member).collect();
-                types.serializable_enums.insert(of.name.to_string(), (width, members));
+                types.serializable_enums.insert(
+                    of.name.to_string(),
+                    SerializableEnum {
+                        bitwidth: width,
+                        members,
+                    },
+                );
                 TypeSpec::SerializableEnum(of.name.to_string())
             }
         },
@@ -72,11 +94,18 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
 
 /// `@p4runtime_translation(uri, type)`
 fn translation(of: &super::super::types::NewType) -> Option<NewType> {
-    let one = of.annotations.iter().find(|one| &*one.name.text == "p4runtime_translation")?;
+    let one = of
+        .annotations
+        .iter()
+        .find(|one| &*one.name.text == "p4runtime_translation")?;
     let uri = one.body.first()?.text.to_string();
     let rest: String = one.body.iter().skip(2).map(|token| &*token.text).collect();
     let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
-    let width = if rest == "string" { None } else { Some(digits.parse().ok()?) };
+    let width = if rest == "string" {
+        None
+    } else {
+        Some(digits.parse().ok()?)
+    };
     Some(NewType::Translated(uri, width))
 }
 
@@ -93,7 +122,7 @@ pub(super) fn name_and_width(ty: &Type, types: &mut TypeInfo) -> (Option<String>
             };
             (Some(of.name.to_string()), width)
         }
-        Type::Enum(of) => (Some(of.name.to_string()), if of.underlying.is_some() { width } else { 0 }),
+        Type::Enum(of) if of.underlying.is_none() => (Some(of.name.to_string()), 0),
         _ => (None, width),
     }
 }

@@ -18,10 +18,16 @@ impl Builder<'_> {
         match &expr.kind {
             ExprKind::Const(value) => Ok(self.constant(value)),
             ExprKind::Slot(slot) => Ok(self.code.place(*slot)),
-            ExprKind::PacketLength => Ok(Place { loc: self.code.packet_length, width: 32 }),
+            ExprKind::PacketLength => Ok(Place {
+                loc: self.code.packet_length,
+                width: 32,
+            }),
             ExprKind::ZeroExtend(value) if expr.width <= SHORT => {
                 let place = self.value(value)?;
-                Ok(Place { width: expr.width, ..place })
+                Ok(Place {
+                    width: expr.width,
+                    ..place
+                })
             }
             _ => {
                 let into = self.temporary(expr.width);
@@ -41,7 +47,11 @@ impl Builder<'_> {
                 let a = self.value(expr)?;
                 self.copy(d, a);
             }
-            ExprKind::Slice { value, high: _, low } => self.slice(value, *low, d)?,
+            ExprKind::Slice {
+                value,
+                high: _,
+                low,
+            } => self.slice(value, *low, d)?,
             ExprKind::Concat(high, low) => self.concat(high, low, d)?,
             ExprKind::ZeroExtend(value) => self.extend(value, d, WideKind::ZeroExtend)?,
             ExprKind::SignExtend(value) => self.extend(value, d, WideKind::SignExtend)?,
@@ -69,7 +79,11 @@ impl Builder<'_> {
             self.emit(Op::Move { d: d.loc, a: a.loc });
         } else {
             let n = d.width.div_ceil(64);
-            self.emit(Op::Copy { d: d.loc, a: a.loc, n });
+            self.emit(Op::Copy {
+                d: d.loc,
+                a: a.loc,
+                n,
+            });
         }
     }
 
@@ -77,13 +91,29 @@ impl Builder<'_> {
         let a = self.value(value)?;
         if a.width <= SHORT {
             let (low, w) = (low as u8, d.width as u8);
-            self.emit(Op::Slice { d: d.loc, a: a.loc, low, w });
+            self.emit(Op::Slice {
+                d: d.loc,
+                a: a.loc,
+                low,
+                w,
+            });
         } else if d.width <= SHORT && low / 64 == (low + d.width - 1) / 64 {
             // The slice lies in one limb of the wide value.
             let (limb, low, w) = (a.loc + low / 64, (low % 64) as u8, d.width as u8);
-            self.emit(Op::Slice { d: d.loc, a: limb, low, w });
+            self.emit(Op::Slice {
+                d: d.loc,
+                a: limb,
+                low,
+                w,
+            });
         } else {
-            self.wide(Wide { kind: WideKind::Slice, d, a, b: a, low });
+            self.wide(Wide {
+                kind: WideKind::Slice,
+                d,
+                a,
+                b: a,
+                low,
+            });
         }
         Ok(())
     }
@@ -91,9 +121,20 @@ impl Builder<'_> {
     fn concat(&mut self, high: &Expr, low: &Expr, d: Place) -> Result<(), CompileError> {
         let (a, b) = (self.value(high)?, self.value(low)?);
         if d.width <= SHORT {
-            self.emit(Op::Concat { d: d.loc, a: a.loc, b: b.loc, w: b.width as u8 });
+            self.emit(Op::Concat {
+                d: d.loc,
+                a: a.loc,
+                b: b.loc,
+                w: b.width as u8,
+            });
         } else {
-            self.wide(Wide { kind: WideKind::Concat, d, a, b, low: 0 });
+            self.wide(Wide {
+                kind: WideKind::Concat,
+                d,
+                a,
+                b,
+                low: 0,
+            });
         }
         Ok(())
     }
@@ -101,12 +142,23 @@ impl Builder<'_> {
     fn extend(&mut self, value: &Expr, d: Place, kind: WideKind) -> Result<(), CompileError> {
         let a = self.value(value)?;
         if d.width > SHORT {
-            self.wide(Wide { kind, d, a, b: a, low: 0 });
+            self.wide(Wide {
+                kind,
+                d,
+                a,
+                b: a,
+                low: 0,
+            });
         } else if kind == WideKind::ZeroExtend {
             self.emit(Op::Move { d: d.loc, a: a.loc });
         } else {
             let (from, w) = (a.width as u8, d.width as u8);
-            self.emit(Op::SignExtend { d: d.loc, a: a.loc, from, w });
+            self.emit(Op::SignExtend {
+                d: d.loc,
+                a: a.loc,
+                from,
+                w,
+            });
         }
         Ok(())
     }
@@ -115,14 +167,38 @@ impl Builder<'_> {
         let a = self.value(value)?;
         let (into, from, w) = (d.loc, a.loc, d.width as u8);
         match (op, d.width <= SHORT) {
-            (UnaryOp::Not, true) => self.emit(Op::Not { d: into, a: from, w }),
-            (UnaryOp::Neg, true) => self.emit(Op::Neg { d: into, a: from, w }),
-            (UnaryOp::Not, false) => self.wide(Wide { kind: WideKind::Not, d, a, b: a, low: 0 }),
-            (UnaryOp::Neg, false) => self.wide(Wide { kind: WideKind::Neg, d, a, b: a, low: 0 }),
+            (UnaryOp::Not, true) => self.emit(Op::Not {
+                d: into,
+                a: from,
+                w,
+            }),
+            (UnaryOp::Neg, true) => self.emit(Op::Neg {
+                d: into,
+                a: from,
+                w,
+            }),
+            (UnaryOp::Not, false) => self.wide(Wide {
+                kind: WideKind::Not,
+                d,
+                a,
+                b: a,
+                low: 0,
+            }),
+            (UnaryOp::Neg, false) => self.wide(Wide {
+                kind: WideKind::Neg,
+                d,
+                a,
+                b: a,
+                low: 0,
+            }),
         }
         Ok(())
     }
 
+    #[expect(
+        clippy::many_single_char_names,
+        reason = "the names of the instructions' fields"
+    )]
     fn binary(
         &mut self,
         op: BinaryOp,
@@ -132,7 +208,13 @@ impl Builder<'_> {
     ) -> Result<(), CompileError> {
         let (x, y) = (self.value(left)?, self.value(right)?);
         if x.width > SHORT || y.width > SHORT {
-            self.wide(Wide { kind: wide_kind(op), d: place, a: x, b: y, low: 0 });
+            self.wide(Wide {
+                kind: wide_kind(op),
+                d: place,
+                a: x,
+                b: y,
+                low: 0,
+            });
             return Ok(());
         }
         let (d, a, b, w) = (place.loc, x.loc, y.loc, x.width as u8);
@@ -215,10 +297,26 @@ impl Builder<'_> {
             ExprKind::Binary(op, a, b) if is_jump(*op) && a.width <= SHORT => {
                 let (x, y) = (self.value(a)?.loc, self.value(b)?.loc);
                 self.emit(match op {
-                    BinaryOp::Eq => Op::JumpEq { a: x, b: y, to: yes },
-                    BinaryOp::Ne => Op::JumpNe { a: x, b: y, to: yes },
-                    BinaryOp::Lt => Op::JumpLt { a: x, b: y, to: yes },
-                    _ => Op::JumpGe { a: y, b: x, to: yes },
+                    BinaryOp::Eq => Op::JumpEq {
+                        a: x,
+                        b: y,
+                        to: yes,
+                    },
+                    BinaryOp::Ne => Op::JumpNe {
+                        a: x,
+                        b: y,
+                        to: yes,
+                    },
+                    BinaryOp::Lt => Op::JumpLt {
+                        a: x,
+                        b: y,
+                        to: yes,
+                    },
+                    _ => Op::JumpGe {
+                        a: y,
+                        b: x,
+                        to: yes,
+                    },
                 });
                 Ok(())
             }
@@ -229,14 +327,21 @@ impl Builder<'_> {
     /// Computes the condition and goes to the target if it is as wanted.
     fn test(&mut self, condition: &Expr, to: Target, wanted: bool) -> Result<(), CompileError> {
         let a = self.value(condition)?.loc;
-        self.emit(if wanted { Op::JumpIf { a, to } } else { Op::JumpUnless { a, to } });
+        self.emit(if wanted {
+            Op::JumpIf { a, to }
+        } else {
+            Op::JumpUnless { a, to }
+        });
         Ok(())
     }
 }
 
 /// Whether there is a jump that makes the comparison itself.
 fn is_jump(op: BinaryOp) -> bool {
-    matches!(op, BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le)
+    matches!(
+        op,
+        BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le
+    )
 }
 
 fn wide_kind(op: BinaryOp) -> WideKind {

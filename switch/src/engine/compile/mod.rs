@@ -111,20 +111,39 @@ impl<'a> Builder<'a> {
         }
         let limbs: u64 = slots.iter().map(|slot| limb_count(slot.width) as u64).sum();
         if limbs > MAX_LIMBS_OF_SLOTS {
-            return Err(CompileError::TooLarge { what: "limbs", limit: MAX_LIMBS_OF_SLOTS });
+            return Err(CompileError::TooLarge {
+                what: "limbs",
+                limit: MAX_LIMBS_OF_SLOTS,
+            });
         }
-        let registers = self.program.registers.iter().map(|array| (&array.name, array.size));
-        let counters = self.program.counters.iter().map(|array| (&array.name, &array.cells));
-        let meters = self.program.meters.iter().map(|array| (&array.name, &array.cells));
-        let cells = counters.chain(meters).filter_map(|(name, cells)| match cells {
-            p4::ir::Cells::Indirect(size) => Some((name, *size)),
-            _ => None,
-        });
+        let registers = self
+            .program
+            .registers
+            .iter()
+            .map(|array| (&array.name, array.size));
+        let counters = self
+            .program
+            .counters
+            .iter()
+            .map(|array| (&array.name, &array.cells));
+        let meters = self
+            .program
+            .meters
+            .iter()
+            .map(|array| (&array.name, &array.cells));
+        let cells = counters
+            .chain(meters)
+            .filter_map(|(name, cells)| match cells {
+                p4::ir::Cells::Indirect(size) => Some((name, *size)),
+                _ => None,
+            });
         match registers.chain(cells).find(|(_, size)| *size > MAX_CELLS) {
             None => Ok(()),
-            Some((name, size)) => {
-                Err(CompileError::ArrayTooLarge { name: name.clone(), size, limit: MAX_CELLS })
-            }
+            Some((name, size)) => Err(CompileError::ArrayTooLarge {
+                name: name.clone(),
+                size,
+                limit: MAX_CELLS,
+            }),
         }
     }
 
@@ -146,7 +165,10 @@ impl<'a> Builder<'a> {
         self.code.metadata = 0..next as usize;
         for header in &self.program.headers {
             put(header.valid, &mut next);
-            header.fields.iter().for_each(|field| put(*field, &mut next));
+            header
+                .fields
+                .iter()
+                .for_each(|field| put(*field, &mut next));
         }
         for slot in all().filter(|slot| matches!(kind(*slot), SlotKind::NextIndex(_))) {
             put(slot, &mut next);
@@ -171,7 +193,11 @@ impl<'a> Builder<'a> {
                 plan
             });
             let fields = fields.collect();
-            HeaderPlan { valid: self.code.place(header.valid).loc, width: header.width, fields }
+            HeaderPlan {
+                valid: self.code.place(header.valid).loc,
+                width: header.width,
+                fields,
+            }
         };
         self.code.headers = self.program.headers.iter().map(plan).collect();
         let stacks = self.program.stacks.iter().map(|stack| StackPlan {
@@ -217,9 +243,16 @@ impl<'a> Builder<'a> {
             self.statements(&action.body)?;
             let empty = self.here() == entry;
             self.emit(Op::Return);
-            let params = action.params.iter().map(|param| self.code.place(param.slot));
+            let params = action
+                .params
+                .iter()
+                .map(|param| self.code.place(param.slot));
             let params = params.collect();
-            self.code.actions.push(ActionPlan { entry, empty, params });
+            self.code.actions.push(ActionPlan {
+                entry,
+                empty,
+                params,
+            });
         }
         Ok(())
     }
@@ -228,7 +261,10 @@ impl<'a> Builder<'a> {
     fn finish(mut self) -> Result<Code, CompileError> {
         const MAX_OPS: u64 = 1 << 26;
         if self.code.ops.len() as u64 > MAX_OPS {
-            return Err(CompileError::TooLarge { what: "instructions", limit: MAX_OPS });
+            return Err(CompileError::TooLarge {
+                what: "instructions",
+                limit: MAX_OPS,
+            });
         }
         let targets = &self.targets;
         let resolve = |to: &mut Pc| *to = targets[*to as usize];
@@ -246,12 +282,20 @@ impl<'a> Builder<'a> {
         }
         for select in &mut self.code.selects {
             match select {
-                Select::Sorted { cases, otherwise, .. } => {
-                    cases.iter_mut().for_each(|(_, to)| resolve(to));
+                Select::Sorted {
+                    cases, otherwise, ..
+                } => {
+                    for (_, to) in cases {
+                        resolve(to);
+                    }
                     resolve(otherwise);
                 }
-                Select::Ordered { cases, otherwise, .. } => {
-                    cases.iter_mut().for_each(|(_, to)| resolve(to));
+                Select::Ordered {
+                    cases, otherwise, ..
+                } => {
+                    for (_, to) in cases {
+                        resolve(to);
+                    }
                     resolve(otherwise);
                 }
             }
@@ -285,7 +329,9 @@ impl<'a> Builder<'a> {
     /// A place that no temporary shares.
     pub(super) fn permanent(&mut self, width: u32) -> Place {
         let loc = self.code.image.len() as Loc;
-        self.code.image.resize(self.code.image.len() + limb_count(width), 0);
+        self.code
+            .image
+            .resize(self.code.image.len() + limb_count(width), 0);
         Place { loc, width }
     }
 
@@ -318,11 +364,15 @@ impl<'a> Builder<'a> {
 
     /// The validity that decides whether a field takes part in a hash.
     pub(super) fn validity_of(&self, value: &Expr) -> Option<Loc> {
-        let ExprKind::Slot(slot) = &value.kind else { return None };
+        let ExprKind::Slot(slot) = &value.kind else {
+            return None;
+        };
         match self.program.slots[slot.index()].kind {
-            SlotKind::Field(header) => {
-                Some(self.code.place(self.program.headers[header.index()].valid).loc)
-            }
+            SlotKind::Field(header) => Some(
+                self.code
+                    .place(self.program.headers[header.index()].valid)
+                    .loc,
+            ),
             _ => None,
         }
     }
@@ -345,4 +395,3 @@ fn is_metadata(kind: SlotKind) -> bool {
 fn is_local(kind: SlotKind) -> bool {
     matches!(kind, SlotKind::ActionParam | SlotKind::Local)
 }
-

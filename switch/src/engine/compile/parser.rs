@@ -64,22 +64,32 @@ impl Builder<'_> {
         no_match: Target,
     ) {
         if let Some((pairs, otherwise)) = plain(keys, cases) {
-            let pairs: Vec<(&Const, Target)> =
-                pairs.into_iter().map(|(value, case)| (value, target(case))).collect();
+            let pairs: Vec<(&Const, Target)> = pairs
+                .into_iter()
+                .map(|(value, case)| (value, target(case)))
+                .collect();
             return self.dispatch(keys[0], &pairs, otherwise.map_or(no_match, target));
         }
-        let list = cases.iter().map(|case| (tests(keys, &case.patterns), target(case)));
+        let list = cases
+            .iter()
+            .map(|case| (tests(keys, &case.patterns), target(case)));
         let cases = list.collect();
-        self.code.selects.push(Select::Ordered { cases, otherwise: no_match });
+        self.code.selects.push(Select::Ordered {
+            cases,
+            otherwise: no_match,
+        });
         self.emit(Op::Select(self.code.selects.len() as u32 - 1));
     }
 }
+
+/// A value of a select, and its case.
+type Valued<'c> = (&'c Const, &'c SelectCase);
 
 /// The values of a select with one key that is only compared for equality, and its default.
 fn plain<'c>(
     keys: &[Place],
     cases: &'c [SelectCase],
-) -> Option<(Vec<(&'c Const, &'c SelectCase)>, Option<&'c SelectCase>)> {
+) -> Option<(Vec<Valued<'c>>, Option<&'c SelectCase>)> {
     if keys.len() != 1 {
         return None;
     }
@@ -111,7 +121,10 @@ fn tests(keys: &[Place], patterns: &[Pattern]) -> Vec<Test> {
             }),
             Pattern::ValueSet(set) => {
                 let keys = keys[index..].to_vec();
-                tests.push(Test::ValueSet { set: set.index(), keys });
+                tests.push(Test::ValueSet {
+                    set: set.index(),
+                    keys,
+                });
             }
         }
     }
@@ -121,7 +134,11 @@ fn tests(keys: &[Place], patterns: &[Pattern]) -> Vec<Test> {
 fn limb_tests(tests: &mut Vec<Test>, key: Place, value: &Const, mask: &Const) {
     for (limb, (value, mask)) in value.limbs.iter().zip(&mask.limbs).enumerate() {
         if *mask != 0 {
-            tests.push(Test::Limb { at: key.loc + limb as u32, mask: *mask, value: *value });
+            tests.push(Test::Limb {
+                at: key.loc + limb as u32,
+                mask: *mask,
+                value: *value,
+            });
         }
     }
 }

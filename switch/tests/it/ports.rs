@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Ports that need no privileges.
+
+use std::net::SocketAddr;
+
+use switch::{
+    offline::Offline,
+    ports::{PortSpec, pcap},
+    run::{Config, StartError, Switch},
+};
+use tokio::net::UdpSocket;
+
+use crate::{controller::soon, support::text};
+
+fn program(name: &str) -> Offline {
+    let text = text(name);
+    let source = p4::Source {
+        name,
+        text: &text,
+        ..p4::Source::default()
+    };
+    Offline::load(&source).expect("the program is valid")
+}
+
+/// A free port of the loopback interface.
+async fn free() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    socket.local_addr().expect("it is bound")
+}
+
+#[tokio::test]
+async fn frames_travel_in_datagrams() {
+    let peer = UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let out = UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let (one, two) = (free().await, free().await);
+    let at = |socket: &UdpSocket| socket.local_addr().expect("it is bound");
+    let ports = [
+        format!("1@udp:{one}={}", at(&peer)),
+        format!("2@udp:{two}={}", at(&out)),
+    ];
+    let ports = ports
+        .iter()
+        .map(|port| port.parse::<PortSpec>().expect("well formed"))
+        .collect();
+    let config = Config {
+        ports,
+        program: Some(program("traffic.p4")),
+        ..Config::default()
+    };
+    let switch = Switch::start(config).await.expect("the ports are free");
+    let stranger = UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let packet = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3];
+    soon(stranger.send_to(&[0; 20], one)).await.expect("sent");
+    soon(peer.send_to(&packet, one)).await.expect("sent");
+    let mut buffer = [0; 100];
+    let (len, from) = soon(out.recv_from(&mut buffer)).await.expect("received");
+    assert_eq!(from, two);
+    assert_eq!(
+        buffer[..len],
+        [0, 0, 0, 0x11, 0x22, 0, 1, 1, 1, 2, 3],
+        "not the stranger's"
+    );
+    let counters = switch.stop().await;
+    assert!(
+        counters.contains(&("received".to_owned(), 1)),
+        "{counters:?}"
+    );
+    assert!(counters.contains(&("sent".to_owned(), 1)), "{counters:?}");
+}
+
+#[tokio::test]
+async fn captures_go_in_and_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (input, output) = (
+        directory.path().join("in.pcap"),
+        directory.path().join("out.pcap"),
+    );
+    let capture = pcap::Output::create(&input).expect("writable");
+    let frames: Vec<Vec<u8>> = (0..100).map(|n| vec![0, n, 0, 0, 0, 0, 0, 0]).collect();
+    for frame in &frames {
+        capture.write(frame).expect("writable");
+    }
+    let (other_in, other_out) = (
+        directory.path().join("2.pcap"),
+        directory.path().join("3.pcap"),
+    );
+    pcap::Output::create(&other_in).expect("writable");
+    let ports = [
+        format!("1@pcap:{},{}", input.display(), output.display()),
+        format!("2@pcap:{},{}", other_in.display(), other_out.display()),
+    ];
+    let ports = ports
+        .iter()
+        .map(|port| port.parse::<PortSpec>().expect("well formed"))
+        .collect();
+    let config = Config {
+        ports,
+        program: Some(program("traffic.p4")),
+        ..Config::default()
+    };
+    let switch = Switch::start(config).await.expect("the files are there");
+    let sent = ("sent".to_owned(), 100);
+    soon(async {
+        while !switch.statistics().contains(&sent) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    switch.stop().await;
+    let left = pcap::read(&other_out).expect("a capture");
+    let numbers: Vec<u8> = left.iter().map(|frame| frame[1]).collect();
+    assert_eq!(
+        numbers,
+        (0..100).collect::<Vec<u8>>(),
+        "all of them, in order"
+    );
+    assert!(pcap::read(&output).expect("a capture").is_empty());
+}
+
+#[tokio::test]
+async fn a_port_that_cannot_be_opened_stops_the_start() {
+    let ports = vec!["1@no-such-interface".parse().expect("well formed")];
+    let error = Switch::start(Config {
+        ports,
+        ..Config::default()
+    })
+    .await;
+    assert!(matches!(error, Err(StartError::Port(_))), "{error:?}");
+    let config = Config {
+        links: vec![1, 1],
+        ..Config::default()
+    };
+    let error = Switch::start(config)
+        .await
+        .expect_err("two ports have one number");
+    assert_eq!(error.to_string(), "port 1 is given twice");
+}
