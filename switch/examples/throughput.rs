@@ -37,16 +37,27 @@ impl Sink for Counted {
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, capture, rest @ ..] = arguments.as_slice() else {
-        return Err(anyhow!("usage: throughput PROGRAM.p4 CAPTURE.pcap [SECONDS]"));
+        return Err(anyhow!(
+            "usage: throughput PROGRAM.p4 CAPTURE.pcap [SECONDS]"
+        ));
     };
     let seconds = rest.first().map_or(Ok(2), |text| text.parse())?;
     let text = std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
     let started = Instant::now();
-    let source = p4::Source { name, text: &text, ..p4::Source::default() };
+    let source = p4::Source {
+        name,
+        text: &text,
+        ..p4::Source::default()
+    };
     let program = Offline::load(&source)?;
     let pipeline = program.pipeline();
-    println!("{} instructions after {:?}", pipeline.instructions(), started.elapsed());
-    let frames = pcap::read(Path::new(capture)).with_context(|| format!("cannot read {capture}"))?;
+    println!(
+        "{} instructions after {:?}",
+        pipeline.instructions(),
+        started.elapsed()
+    );
+    let frames =
+        pcap::read(Path::new(capture)).with_context(|| format!("cannot read {capture}"))?;
     let (mut worker, mut sink, mut packets) = (Worker::new(1), Counted::default(), 0_u64);
     let state = pipeline.state();
     let started = Instant::now();
@@ -58,6 +69,9 @@ fn main() -> anyhow::Result<()> {
         packets += frames.len() as u64;
     }
     let each = started.elapsed() / u32::try_from(packets).unwrap_or(u32::MAX).max(1);
-    println!("{packets} packets, {each:?} each; {} sent, {} dropped", sink.sent, sink.dropped);
+    println!(
+        "{packets} packets, {each:?} each; {} sent, {} dropped",
+        sink.sent, sink.dropped
+    );
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a translating switch has to do with a frame, and whether it did.
 
-use bundle::{Policy, Reason, ReasonKind, translate};
+use bundle::{Policy, Reason, ReasonKind, Version, translate};
 
 use crate::{
     frame::{Datagram, checksum_faults},
@@ -56,8 +56,11 @@ pub fn judge(input: &Input, policy: &Policy, port: u16, output: &[u8]) -> Result
 }
 
 fn is_bundle(datagram: &Datagram, side: Side) -> bool {
-    datagram.is_for_bundles()
-        && bundle::version(&datagram.payload).map(|version| version as u8) == Some(side.version())
+    let version = match side {
+        Side::V6 => Version::V6,
+        Side::V7 => Version::V7,
+    };
+    datagram.is_for_bundles() && bundle::version(&datagram.payload) == Some(version)
 }
 
 fn judge_punt(

@@ -41,6 +41,7 @@ pub(super) fn parser(payload_bits: u32) -> ParserText {
     graph.read_head();
     graph.read_eid();
     graph.read_decimal();
+    graph.returns();
     graph.refusals();
     ParserText { states: graph.states, numbers: graph.numbers, eids: graph.eids }
 }
@@ -490,17 +491,26 @@ impl Graph {
             .comment(&["The tenth octet shifts these bits out."])
             .verify("meta.number.value[63:57] == 0", Reason::IntegerTooLong);
         self.goto(open, &format!("read_sdnv_{SDNV_OCTETS}"));
-        self.returns("number_read", "meta.number.then", |graph| &graph.numbers);
     }
 
-    /// Jumps to where the code in the metadata says.
-    fn returns(&mut self, name: &str, key: &str, points: impl Fn(&Self) -> &Vec<PointText>) {
-        let mut cases: Vec<_> = points(self)
-            .iter()
-            .map(|point| (point.constant.clone(), point.state.clone()))
-            .collect();
-        cases.push(("default".to_owned(), "refuse_item".to_owned()));
-        self.close(Open::new(name), Next::Select { key: key.to_owned(), cases });
+    /// Jumps to where the codes in the metadata say, when every field has got its code.
+    fn returns(&mut self) {
+        for (name, key, points) in [
+            ("number_read", "meta.number.then", &self.numbers),
+            ("eid_read", "meta.eid.then", &self.eids),
+        ] {
+            let mut cases: Vec<_> = points
+                .iter()
+                .map(|point| (point.constant.clone(), point.state.clone()))
+                .collect();
+            cases.push(("default".to_owned(), "refuse_item".to_owned()));
+            self.states.push(StateText {
+                comment: Vec::new(),
+                name: name.to_owned(),
+                body: Vec::new(),
+                next: Next::Select { key: key.to_owned(), cases },
+            });
+        }
     }
 
     /// Heads of CBOR items in their shortest form (RFC 8949 3 and 4.2.1).
@@ -603,7 +613,6 @@ impl Graph {
             .comment(&["RFC 9758 5.4: every service of node 0 is the null endpoint."])
             .add("meta.eid.service = 0;");
         self.goto(open, "eid_read");
-        self.returns("eid_read", "meta.eid.then", |graph| &graph.eids);
     }
 
     /// Numbers in decimal digits, as the previous hop of version 6 has them.

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The whole system, in one process.
+
+mod lab;
+mod translator;
