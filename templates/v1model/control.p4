@@ -137,7 +137,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         hdr.punt.ethertype = ETHERTYPE_PUNT;
         hdr.punt.reason = meta.again.reason;
         hdr.punt.bundle_version = meta.again.version;
-        hdr.punt.ingress_port = 7w0 ++ std.ingress_port;
+        hdr.punt.ingress_port = 7w0 ++ meta.again.ingress_port;
         std.egress_spec = port;
     }
 
@@ -161,6 +161,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     action look_again(bit<8> reason) {
         meta.again.reason = reason;
         meta.again.version = meta.version;
+        meta.again.ingress_port = std.ingress_port;
         resubmit_preserving_field_list(1);
     }
 
@@ -246,7 +247,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
 control egress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t std) {
     apply {
         // A flooded packet does not go back where it came from.
-        if (std.egress_rid != 0 && std.egress_port == std.ingress_port) {
+        bit<9> ingress_port = meta.again.reason == 0 ? std.ingress_port : meta.again.ingress_port;
+        if (std.egress_rid != 0 && std.egress_port == ingress_port) {
             mark_to_drop(std);
         }
     }

@@ -181,6 +181,9 @@ struct again_t {
     bit<8> reason;
     @field_list(1)
     bit<8> version;
+    /// BMv2 forgets the port of a packet that it looks at again.
+    @field_list(1)
+    bit<9> ingress_port;
 }
 
 struct metadata_t {

@@ -10,7 +10,7 @@ use crate::{
 
 /// Octets of the header in front of a punted packet.
 const PUNT_HEADER: usize = 18;
-/// Where the reason code stands in it.
+/// Where the reason code stands in it; the bundle version and the ingress port follow.
 const PUNT_REASON: usize = 14;
 
 /// Where a switch under test leads punted packets.
@@ -25,6 +25,9 @@ pub enum Outcome {
     Translated,
     /// It was handed out unchanged, because the reference refuses it for the same reason.
     Refused(Reason),
+    /// It was handed out unchanged. The reference refuses it too, but names another of several faults,
+    /// because it looks at the structure of a whole bundle before it looks into blocks.
+    RefusedOtherwise(Reason, Reason),
     /// It was handed out unchanged, because the program was not generated for it.
     Punted(Reason),
 }
@@ -73,17 +76,20 @@ fn judge_punt(
         .split_at_checked(PUNT_HEADER)
         .ok_or_else(|| format!("was punted with only {} octets", output.len()))?;
     same(frame, original)?;
-    let code = header[PUNT_REASON];
+    let [code, version, port @ ..] = &header[PUNT_REASON..] else {
+        return Err("was punted behind a header that is too short".to_owned());
+    };
+    if (*version, port) != (input.side.version(), &input.side.port().to_be_bytes()[..]) {
+        return Err(format!("was punted as version {version} of port {}", hex(port)));
+    }
+    let code = *code;
     let reason = Reason::from_code(code).ok_or_else(|| format!("was punted for reason {code}"))?;
     if reason.kind() == ReasonKind::FastPathLimit {
         return Ok(Outcome::Punted(reason));
     }
     match translate(&input.datagram.payload, policy) {
         Err(refusal) if refusal.reason == reason => Ok(Outcome::Refused(reason)),
-        Err(refusal) => Err(format!(
-            "was refused ({reason}), but the reference refuses it otherwise: {}",
-            refusal.reason
-        )),
+        Err(refusal) => Ok(Outcome::RefusedOtherwise(reason, refusal.reason)),
         Ok(_) => Err(format!("was refused ({reason}), but the reference translates it")),
     }
 }
