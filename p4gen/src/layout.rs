@@ -176,7 +176,7 @@ pub enum Condition {
     AnonymousReport,
     /// The creation time is zero, and there is no age block.
     AgeMissing,
-    /// A service number does not fit into 32 bits (RFC 9758 3.3).
+    /// A service number, of another than the null endpoint, does not fit into 32 bits (RFC 9758 3.3).
     ServiceRange,
     /// A node number that stands for the local node, and must not travel (RFC 9758 5.5).
     LocalNode,

@@ -256,7 +256,9 @@ fn condition(condition: Condition) -> String {
         Condition::AgeMissing => {
             "(meta.primary.time == 0 && meta.bundle_age.present == 0)".to_owned()
         }
-        Condition::ServiceRange => any(EIDS, |eid| format!("meta.{eid}.service[63:32] != 0")),
+        Condition::ServiceRange => any(EIDS, |eid| {
+            format!("(meta.{eid}.service[63:32] != 0 && meta.{eid}.node != 0)")
+        }),
         Condition::LocalNode => any(EIDS, |eid| format!("meta.{eid}.node == 0xffffffff")),
         Condition::PreviousNodeNull => {
             "(meta.previous_node.present == 1 && meta.previous_node.eid.node == 0)".to_owned()
