@@ -174,15 +174,17 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     replace_head() head;
 
     apply {
+        // BMv2 wants a table to be applied in one place.
+        bool forwarded = false;
         if (!hdr.ethernet.isValid()) {
             mark_to_drop(std);
         } else if (meta.again.reason == PASS) {
-            l2_forward.apply();
+            forwarded = true;
         } else if (meta.again.reason != 0) {
             refusal.apply();
         } else if (meta.version == 0) {
             l2_source.apply();
-            l2_forward.apply();
+            forwarded = true;
         } else {
             bundle_report_t report = {
                 meta.version,
@@ -232,7 +234,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             if (meta.reason == 0) {
                 head.apply(hdr, meta, primary, blocks, crc);
                 translated.count(meta.version == 6 ? 32w0 : 32w1);
-                l2_forward.apply();
+                forwarded = true;
             }
             report.reason = meta.reason;
             digest<bundle_report_t>(1, report);
@@ -240,6 +242,9 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 reasons.count((bit<32>)meta.reason);
                 look_again(meta.reason);
             }
+        }
+        if (forwarded) {
+            l2_forward.apply();
         }
     }
 }

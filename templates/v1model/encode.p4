@@ -9,30 +9,34 @@ struct writer_t {
 /// Appends a number as an SDNV in its shortest form (RFC 6256).
 control put_sdnv(inout writer_t writer, in bit<64> value) {
     apply {
-        bit<16> bits = {% for form in sdnv_forms %}value < {{ form.limit }} ? 16w{{ form.bits }}
-            : ({% endfor %}16w80{% for _ in sdnv_forms %}){% endfor %};
-        // All ten groups; those that are not needed are cut off.
-        bit<80> groups = 7w0x40 ++ value[63:63]{% for group in sdnv_groups %}
-            ++ {{ group.marker }} ++ {{ group.bits }}{% endfor %};
-        groups = groups & ~(80w0xffffffffffffffffffff << bits);
-        writer.octets = (writer.octets << bits) | (bit<{{ writer_bits }}>)groups;
-        writer.length = writer.length + (bits >> 3);
+        if (value >= 0x8000000000000000) {
+            writer.octets = (writer.octets << 8) | (bit<{{ writer_bits }}>)(7w0x40 ++ value[63:63]);
+            writer.length = writer.length + 1;
+        }
+{%- for group in sdnv_groups %}
+        if (value >= {{ group.least }}) {
+            writer.octets = (writer.octets << 8) | (bit<{{ writer_bits }}>)(1w1 ++ {{ group.bits }});
+            writer.length = writer.length + 1;
+        }
+{%- endfor %}
+        writer.octets = (writer.octets << 8) | (bit<{{ writer_bits }}>)value[6:0];
+        writer.length = writer.length + 1;
     }
 }
 
 /// Appends the head of a CBOR item in its shortest form (RFC 8949 3 and 4.2.1).
 control put_head(inout writer_t writer, in bit<3> major, in bit<64> value) {
     apply {
-        bit<16> bits = value < 24 ? 16w0
-            : ({% for form in head_forms %}value < {{ form.limit }} ? 16w{{ form.bits }}
-            : ({% endfor %}16w64{% for _ in head_forms %}){% endfor %});
-        bit<5> information = value < 24 ? value[4:0]
-            : ({% for form in head_forms %}value < {{ form.limit }} ? 5w{{ form.information }}
-            : ({% endfor %}5w27{% for _ in head_forms %}){% endfor %});
-        bit<72> argument = value < 24 ? 0 : (bit<72>)value;
-        bit<72> item = ((bit<72>)(major ++ information) << bits) | argument;
-        writer.octets = (writer.octets << (bits + 8)) | (bit<{{ writer_bits }}>)item;
-        writer.length = writer.length + (bits >> 3) + 1;
+        if (value < 24) {
+            writer.octets = (writer.octets << 8) | (bit<{{ writer_bits }}>)(major ++ value[4:0]);
+            writer.length = writer.length + 1;
+{%- for form in head_forms %}
+        } else {% if let Some(limit) = form.limit %}if (value < {{ limit }}) {% endif %}{
+            writer.octets = (writer.octets << {{ form.bits + 8 }})
+                | (bit<{{ writer_bits }}>)(major ++ 5w{{ form.information }} ++ value[{{ form.bits - 1 }}:0]);
+            writer.length = writer.length + {{ form.bits / 8 + 1 }};
+{%- endfor %}
+        }
     }
 }
 
@@ -47,7 +51,9 @@ control put_octet(inout writer_t writer, in bit<8> octet) {
 /// Appends all that another writer holds.
 control put_all(inout writer_t writer, in writer_t tail) {
     apply {
-        writer.octets = (writer.octets << (tail.length << 3)) | tail.octets;
+        // BMv2 shifts by 255 bits at most: a quarter, four times.
+        bit<8> quarter = tail.length[6:0] ++ 1w0;
+        writer.octets = (writer.octets << quarter << quarter << quarter << quarter) | tail.octets;
         writer.length = writer.length + tail.length;
     }
 }
@@ -75,27 +81,33 @@ control put_decimal(inout writer_t writer, in bit<64> value) {
         bit<64> rest = value;
         bit<64> tenth = 0;
         bit<160> digits = 0;
-        bit<16> bits = 0;
+        bit<8> bits = 0;
 {%- for digit in decimal_digits %}
-        tenth = (bit<64>)(((bit<128>)rest * 0xcccccccccccccccd) >> 67);
-        digits[{{ digit.high }}:{{ digit.low }}] = {% if loop.first %}(rest - tenth * 10)[7:0] + 0x30{% else %}rest == 0 ? 8w0 : (rest - tenth * 10)[7:0] + 0x30{% endif %};
-        bits = {% if loop.first %}8{% else %}rest == 0 ? bits : {{ digit.high + 1 }}{% endif %};
-        rest = tenth;
+        {% if !loop.first %}if (rest != 0) {% endif %}{
+            tenth = (bit<64>)(((bit<128>)rest * 0xcccccccccccccccd) >> 67);
+            digits[{{ digit.high }}:{{ digit.low }}] = (rest - tenth * 10)[7:0] + 0x30;
+            bits = {{ digit.high + 1 }};
+            rest = tenth;
+        }
 {%- endfor %}
         writer.octets = (writer.octets << bits) | (bit<{{ writer_bits }}>)digits;
-        writer.length = writer.length + (bits >> 3);
+        writer.length = writer.length + (bit<16>)(bits >> 3);
     }
 }
 
 /// CRC-16/X-25 of a block (RFC 9171 4.2.1), which begins with at least two octets.
 ///
-/// Each statement builds on the value that it replaces, because p4c would otherwise write out the
-/// whole computation wherever an intermediate value is used.
+/// p4c puts a value that it can follow wherever the value is used, and a step uses it many times.
+/// It cannot follow a value that is built on itself, nor any across the end of an `if`. So each
+/// statement builds on the value that it replaces, and the first octet, where the CRC is known,
+/// stands alone.
 control x25(inout writer_t block, out bit<16> crc) {
     apply {
         // To begin with ones instead of zeros is to invert the first two octets, and octets in
         // front of these are zeros that a register of zeros does not notice.
-        block.octets = block.octets ^ ((bit<{{ writer_bits }}>)16w0xffff << ((block.length << 3) - 16));
+        // BMv2 shifts by 255 bits at most: a quarter, four times.
+        bit<8> quarter = (block.length[6:0] - 2) ++ 1w0;
+        block.octets = block.octets ^ ({{ writer_bits }}w0xffff << quarter << quarter << quarter << quarter);
         crc = 0;
 {%- for group in crc_groups %}
         if (block.length > {{ group.above }}) {
@@ -111,13 +123,16 @@ control x25(inout writer_t block, out bit<16> crc) {
 }
 
 /// Folds a one's complement sum (RFC 1071) to 16 bits.
-///
-/// In place, and a control rather than a function: p4c would otherwise put the sum wherever its
-/// folded value is used, and sums are folded of folded sums.
 control fold(inout bit<32> sum) {
     apply {
-        sum = (bit<32>)sum[15:0] + (bit<32>)sum[31:16];
-        sum = (bit<32>)sum[15:0] + (bit<32>)sum[31:16];
+        // Each half is used twice, and p4c would write out the whole sum for each use: it does not
+        // carry a value across the end of an `if`.
+        if (sum[31:16] != 0) {
+            sum = (bit<32>)sum[15:0] + (bit<32>)sum[31:16];
+        }
+        if (sum[31:16] != 0) {
+            sum = (bit<32>)sum[15:0] + (bit<32>)sum[31:16];
+        }
     }
 }
 
@@ -125,8 +140,13 @@ control fold(inout bit<32> sum) {
 control add_words(inout bit<32> sum, in writer_t writer) {
     fold() folded;
     apply {
-        bit<72> words = {% for word in writer_words %}(bit<72>)writer.octets[{{ word.high }}:{{ word.low }}]{% if !loop.last %}
+        bit<72> words = {% for word in low_words %}(bit<72>)writer.octets[{{ word.high }}:{{ word.low }}]{% if !loop.last %}
             + {% endif %}{% endfor %};
+        // The rest is zeros in a short head.
+        if (writer.length > {{ low_words.len() * 8 }}) {
+            words = words + {% for word in high_words %}(bit<72>)writer.octets[{{ word.high }}:{{ word.low }}]{% if !loop.last %}
+                + {% endif %}{% endfor %};
+        }
         sum = sum + (bit<32>)words[15:0] + (bit<32>)words[31:16] + (bit<32>)words[47:32]
             + (bit<32>)words[63:48] + (bit<32>)words[71:64];
         folded.apply(sum);

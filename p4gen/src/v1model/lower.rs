@@ -74,12 +74,12 @@ pub(crate) fn lower(parameters: &Parameters) -> ProgramText {
         slots: slices(order_bits, ORDER_DIGIT_BITS),
         parser: parser::parser(payload_bits),
         writer_bits: WRITER_BITS,
-        writer_words: slices(WRITER_BITS, 64),
-        sdnv_forms: (1..=SDNV_GROUPS).map(sdnv_form).collect(),
-        sdnv_groups: (0..SDNV_GROUPS).rev().map(sdnv_group).collect(),
-        head_forms: [(24, 8), (25, 16), (26, 32)].map(head_form).into(),
+        low_words: slices(WRITER_BITS / 2, 64),
+        high_words: slices(WRITER_BITS, 64).into_iter().take(WRITER_BITS / 128).collect(),
+        sdnv_groups: (1..SDNV_GROUPS).rev().map(sdnv_group).collect(),
+        head_forms: [(24, 8), (25, 16), (26, 32), (27, 64)].map(head_form).into(),
         decimal_digits: slices(8 * DECIMAL_DIGITS, 8).into_iter().rev().collect(),
-        crc_groups: slices(WRITER_BITS, 64).iter().map(crc_group).collect(),
+        crc_groups: crc_groups(),
         div_1000_factor: format!("{:#x}", (1_u128 << 70).div_ceil(125)),
         guards6: guards(Version::V6),
         guards7: guards(Version::V7),
@@ -172,14 +172,15 @@ fn slices(bits: usize, width: usize) -> Vec<Slice> {
 fn head_chunk(bit: u32) -> HeadChunk {
     let octets = 1_u32 << bit;
     let bits = 8 * octets;
-    // The octets of the shorter headers stand behind those of this one.
+    // The octets of the shorter headers stand behind those of this one. BMv2 shifts by 255 bits at
+    // most, so that the longest header takes two shifts of half as much.
     let cut = |writer: &str| match bit {
         0 => format!("{writer}.octets[7:0]"),
-        _ => format!(
-            "({writer}.octets >> ((bit<16>){writer}.length[{}:0] << 3))[{}:0]",
-            bit - 1,
-            bits - 1
-        ),
+        _ if bit == WRITER_LENGTH_BITS - 1 => {
+            let half = format!("({writer}.length[{}:0] ++ 2w0)", bit - 1);
+            format!("({writer}.octets >> {half} >> {half})[{}:0]", bits - 1)
+        }
+        _ => format!("({writer}.octets >> ({writer}.length[{}:0] ++ 3w0))[{}:0]", bit - 1, bits - 1),
     };
     HeadChunk {
         octets,
@@ -205,25 +206,29 @@ fn payload_chunk(bit: u32) -> PayloadChunk {
     }
 }
 
-fn sdnv_form(groups: usize) -> Form {
-    Form { limit: format!("{:#x}", 1_u128 << (7 * groups)), bits: 8 * groups, information: 0 }
-}
-
 fn sdnv_group(at: usize) -> Group {
     Group {
-        marker: if at == 0 { "1w0" } else { "1w1" },
+        least: format!("{:#x}", 1_u128 << (7 * at)),
         bits: format!("value[{}:{}]", 7 * at + 6, 7 * at),
     }
 }
 
 fn head_form((information, bits): (usize, usize)) -> Form {
-    Form { limit: format!("{:#x}", 1_u128 << bits), bits, information }
+    let limit = (bits < 64).then(|| format!("{:#x}", 1_u128 << bits));
+    Form { limit, bits, information }
 }
 
-/// Eight octets of a writer, and how long a block is that reaches into them.
-fn crc_group(octets: &Slice) -> CrcGroup {
-    let octet = |at: usize| Slice { high: octets.low + 8 * at + 7, low: octets.low + 8 * at };
-    CrcGroup { above: octets.low / 8, octets: (0..8).rev().map(octet).collect() }
+/// Eight octets of a writer at a time, and how long a block is that reaches into them; the first
+/// octet is on its own.
+fn crc_groups() -> Vec<CrcGroup> {
+    let octets = slices(WRITER_BITS, 8);
+    let (first, rest) = octets.split_at(1);
+    let group = |octets: &[Slice]| CrcGroup {
+        above: octets[octets.len() - 1].low / 8,
+        octets: octets.to_vec(),
+    };
+    let (second, others) = rest.split_at(7);
+    [first, second].into_iter().chain(others.chunks(8)).map(group).collect()
 }
 
 fn guards(version: Version) -> Vec<GuardText> {

@@ -21,8 +21,8 @@ pub(crate) struct ProgramText {
     pub(crate) slots: Vec<Slice>,
     pub(crate) parser: ParserText,
     pub(crate) writer_bits: usize,
-    pub(crate) writer_words: Vec<Slice>,
-    pub(crate) sdnv_forms: Vec<Form>,
+    pub(crate) low_words: Vec<Slice>,
+    pub(crate) high_words: Vec<Slice>,
     pub(crate) sdnv_groups: Vec<Group>,
     pub(crate) head_forms: Vec<Form>,
     pub(crate) decimal_digits: Vec<Slice>,
@@ -103,21 +103,22 @@ pub(crate) struct Part {
 }
 
 /// Bits of a number, both ends included.
+#[derive(Clone)]
 pub(crate) struct Slice {
     pub(crate) high: usize,
     pub(crate) low: usize,
 }
 
-/// A length of an SDNV or of the argument of a CBOR head, for numbers below a limit.
+/// A head of a CBOR item with an argument of one size, for numbers below a limit.
 pub(crate) struct Form {
-    pub(crate) limit: String,
+    pub(crate) limit: Option<String>,
     pub(crate) bits: usize,
     pub(crate) information: usize,
 }
 
-/// One octet of an SDNV: what stands before the bits of the number, and the bits.
+/// An octet of an SDNV that is there for numbers from some least one.
 pub(crate) struct Group {
-    pub(crate) marker: &'static str,
+    pub(crate) least: String,
     pub(crate) bits: String,
 }
 
