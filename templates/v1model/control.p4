@@ -192,7 +192,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 meta.primary.destination.node, meta.primary.destination.service,
                 meta.primary.time, meta.primary.sequence, meta.primary.lifetime,
                 meta.bundle_age.age, meta.payload.length,
-                0, hdr.ethernet.src, std.ingress_port
+                0, hdr.ethernet.src, std.ingress_port,
+                16w0 ++ std.ingress_global_timestamp
             };
             peer.apply();
             if (meta.peer.version == 0 || meta.peer.version == meta.version) {

@@ -227,6 +227,9 @@ struct bundle_report_t {
     bit<8> reason;
     bit<48> neighbour;
     bit<9> ingress_port;
+    /// Microseconds since the switch started. Also keeps reports apart that would otherwise be
+    /// equal, which P4Runtime delivers as one.
+    bit<64> ingress_time;
 }
 
 /// An Ethernet address, and the port behind which it is.

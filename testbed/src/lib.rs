@@ -13,6 +13,7 @@
 
 pub mod frame;
 pub mod link;
+pub mod ordinary;
 pub mod process;
 pub mod show;
 pub mod traffic;
