@@ -533,26 +533,17 @@ impl Core {
         commands
     }
 
-    fn sample(&mut self, name: &str, sample: &[(&Field, Bits)]) -> Option<Command> {
+    fn sample(&mut self, name: &str, sample: &[(&Field, Bits)]) -> Vec<Command> {
         match intent::digest_kind(name) {
             DigestKind::Learn => {
-                let sighting = intent::sighting(sample);
-                let here =
-                    |(_, port): &(Mac, Port)| self.ports.is_empty() || self.ports.contains(port);
-                let Some((mac, port)) = sighting.filter(here) else {
+                let Some(sighting) = self.sighting(sample) else {
                     self.counters.ignored += 1;
-                    return None;
+                    return Vec::new();
                 };
-                self.counters.sightings += 1;
-                let sighting = self.macs.see(mac, port);
-                let news = sighting != Sighting::Known;
-                self.counters.learned += u64::from(news);
-                news.then_some(Command::Report(Report::Learned {
-                    mac,
-                    port,
-                    sighting,
-                }))
+                self.see(sighting).into_iter().collect()
             }
+            // A switch sends one digest for a packet: the report of a bundle from a new address
+            // is also the news of that address.
             DigestKind::BundleReport => {
                 self.counters.bundles += 1;
                 let member = |(field, bits): &(&Field, Bits)| {
@@ -560,16 +551,38 @@ impl Core {
                     (field.name.clone(), field.width_bits, bits.clone(), shown)
                 };
                 let members = sample.iter().map(member).collect();
-                Some(Command::Record(Sample {
+                let record = Command::Record(Sample {
                     digest: name.to_owned(),
                     members,
-                }))
+                });
+                let sighting = self.sighting(sample);
+                let learned = sighting.and_then(|sighting| self.see(sighting));
+                [record].into_iter().chain(learned).collect()
             }
             DigestKind::Unknown => {
                 self.counters.ignored += 1;
-                None
+                Vec::new()
             }
         }
+    }
+
+    /// The sighting in a sample, if it is on one of our ports.
+    fn sighting(&self, sample: &[(&Field, Bits)]) -> Option<(Mac, Port)> {
+        let here = |(_, port): &(Mac, Port)| self.ports.is_empty() || self.ports.contains(port);
+        intent::sighting(sample).filter(here)
+    }
+
+    /// Notes where an address is, and reports it if that is news.
+    fn see(&mut self, (mac, port): (Mac, Port)) -> Option<Command> {
+        self.counters.sightings += 1;
+        let sighting = self.macs.see(mac, port);
+        let news = sighting != Sighting::Known;
+        self.counters.learned += u64::from(news);
+        news.then_some(Command::Report(Report::Learned {
+            mac,
+            port,
+            sighting,
+        }))
     }
 }
 

@@ -33,12 +33,16 @@ mod names {
     pub(super) const NO_ACTION: &str = "NoAction";
     pub(super) const LEARN: &str = "learn_t";
     pub(super) const BUNDLE_REPORT: &str = "bundle_report_t";
+    pub(super) const INGRESS_PORT: &str = "ingress_port";
 }
 
 /// Options that a peer has unless it says otherwise, for each version. The usual speaker of version
 /// 6 is ION, which keeps some numbers in 32 bits and cuts off the rest without a word: a bundle
 /// that would suffer is refused or takes the slow path.
 const DEFAULT_OPTIONS: [(u8, &str, &str); 2] = [(6, "lifetime32", "1"), (6, "sequence32", "1")];
+
+/// Width of an Ethernet address.
+const MAC_BITS: u32 = 48;
 
 /// Tells copies of flooded packets from others in the egress pipeline.
 const FLOOD_INSTANCE: u32 = 1;
@@ -240,18 +244,18 @@ pub fn digest_kind(name: &str) -> DigestKind {
     }
 }
 
-/// Reads the sighting in a sample of the learning digest: the member of 48 bits is the address and
-/// the other one the port, whatever they are called. `None` if it names no interface.
+/// Reads the sighting in a sample: the member of 48 bits is the address. The port is the other
+/// member of a learning digest, whatever it is called, and the ingress port of a bundle report.
+/// `None` if the sample names no interface.
 #[must_use]
 pub fn sighting(sample: &[(&p4rt::p4info::Field, Bits)]) -> Option<(Mac, Port)> {
-    let [(first, one), (second, other)] = sample else {
-        return None;
+    let (address, mac) = sample
+        .iter()
+        .find(|(field, _)| field.width_bits == MAC_BITS)?;
+    let is_port = |field: &p4rt::p4info::Field| {
+        field.name == names::INGRESS_PORT || (sample.len() == 2 && field.name != address.name)
     };
-    let (mac, port) = match (first.width_bits, second.width_bits) {
-        (48, _) => (one, other),
-        (_, 48) => (other, one),
-        _ => return None,
-    };
+    let (_, port) = sample.iter().find(|(field, _)| is_port(field))?;
     Some((
         Mac::unicast(mac.to_uint()?)?,
         Port(u32::try_from(port.to_uint()?).ok()?),

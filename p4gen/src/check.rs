@@ -21,10 +21,12 @@ impl Args {
         let text = fs::read_to_string(&self.program)
             .with_context(|| format!("cannot read {path}"))
             .map_err(|error| Failure::new(Status::FilesOrNetwork, error))?;
-        p4::compile(&p4::Source { name: &path, text: &text, ..p4::Source::default() })
-            .map_err(|diagnostics| {
-                Failure::new(Status::InputAtFault, anyhow::anyhow!("{diagnostics}"))
-            })
-            .map(|_| println!("{path}: no errors"))
+        p4::compile(&p4::Source {
+            name: &path,
+            text: &text,
+            ..p4::Source::default()
+        })
+        .map_err(|diagnostics| Failure::new(Status::InputAtFault, anyhow::anyhow!("{diagnostics}")))
+        .map(|_| println!("{path}: no errors"))
     }
 }

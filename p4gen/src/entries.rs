@@ -23,7 +23,8 @@ struct TableEntry {
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 struct Digest {
-    digest: &'static str,
+    #[serde(rename = "digest")]
+    name: &'static str,
     max_timeout_ms: u32,
     max_list_size: u32,
     ack_timeout_ms: u32,
@@ -64,9 +65,9 @@ fn punt(reason: Reason, port: u16) -> TableEntry {
     }
 }
 
-fn digest(digest: &'static str) -> Digest {
+fn digest(name: &'static str) -> Digest {
     Digest {
-        digest,
+        name,
         max_timeout_ms: DIGEST_TIMEOUT_MS,
         max_list_size: DIGEST_LIST,
         ack_timeout_ms: 0,

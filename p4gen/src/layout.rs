@@ -91,8 +91,10 @@ pub const V7_PRIMARY: &[Item] = &[
 ];
 
 /// What both versions add to the primary block of a fragment.
-pub const FRAGMENT: &[Item] =
-    &[Item::Number("primary.fragment_offset"), Item::Number("primary.adu_length")];
+pub const FRAGMENT: &[Item] = &[
+    Item::Number("primary.fragment_offset"),
+    Item::Number("primary.adu_length"),
+];
 
 /// The extension blocks that are translated.
 pub const BLOCKS: &[Block] = &[PREVIOUS_NODE, QUALITY, BUNDLE_AGE];
@@ -114,7 +116,11 @@ const PREVIOUS_NODE: Block = Block {
         ],
         optional: None,
     },
-    v7: Content { code: 6, items: &[Item::Eid("previous_node.eid")], optional: None },
+    v7: Content {
+        code: 6,
+        items: &[Item::Eid("previous_node.eid")],
+        optional: None,
+    },
 };
 
 /// What the bundle asks for, besides its priority.
@@ -130,7 +136,10 @@ const QUALITY: Block = Block {
     ],
     v6: Content {
         code: 19,
-        items: &[Item::Octet("quality.flags6"), Item::Octet("quality.ordinal")],
+        items: &[
+            Item::Octet("quality.flags6"),
+            Item::Octet("quality.ordinal"),
+        ],
         optional: Some(Optional {
             flags: "quality.flags6",
             bit: 2,
@@ -155,8 +164,16 @@ const BUNDLE_AGE: Block = Block {
     name: "bundle_age",
     title: "Bundle age block: microseconds in version 6, milliseconds in version 7 (RFC 9171 4.4.2)",
     fields: &[("age", FieldKind::Number)],
-    v6: Content { code: 20, items: &[Item::Number("bundle_age.age")], optional: None },
-    v7: Content { code: 7, items: &[Item::Number("bundle_age.age")], optional: None },
+    v6: Content {
+        code: 20,
+        items: &[Item::Number("bundle_age.age")],
+        optional: None,
+    },
+    v7: Content {
+        code: 7,
+        items: &[Item::Number("bundle_age.age")],
+        optional: None,
+    },
 };
 
 /// Block types of security blocks in version 6 (RFC 6257, and those of ION and bplib).
@@ -236,7 +253,11 @@ pub const GUARDS: &[Guard] = &[
         condition: Condition::LocalNode,
         reason: Reason::EidMalformed,
     },
-    Guard { version: None, condition: Condition::ServiceRange, reason: Reason::ValueRange },
+    Guard {
+        version: None,
+        condition: Condition::ServiceRange,
+        reason: Reason::ValueRange,
+    },
     Guard {
         version: Some(Version::V7),
         condition: Condition::PreviousNodeNull,

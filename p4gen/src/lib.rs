@@ -33,10 +33,12 @@ pub use report::Report;
 /// # Panics
 ///
 /// Never: printing into a string cannot fail.
-pub fn generate(parameters: &Parameters) -> Result<String, ParameterError> {
+pub fn generate(parameters: Parameters) -> Result<String, ParameterError> {
     parameters.check()?;
     let program = match parameters.target {
         Target::Bmv2 => v1model::lower(parameters),
     };
-    Ok(program.render().expect("printing into a string cannot fail"))
+    Ok(program
+        .render()
+        .expect("printing into a string cannot fail"))
 }

@@ -26,7 +26,10 @@ struct Failure {
 
 impl Failure {
     fn new(status: Status, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into() }
+        Self {
+            status,
+            error: error.into(),
+        }
     }
 }
 

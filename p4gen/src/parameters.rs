@@ -69,7 +69,7 @@ impl Parameters {
     /// # Errors
     ///
     /// Names the parameter, its limit and a better choice.
-    pub fn check(&self) -> Result<(), ParameterError> {
+    pub fn check(self) -> Result<(), ParameterError> {
         if self.max_payload > LARGEST_PAYLOAD {
             return Err(ParameterError::PayloadTooLong(self.max_payload));
         }

@@ -34,14 +34,21 @@ pub struct Report {
 impl Report {
     /// Counts a program.
     #[must_use]
-    pub fn new(parameters: &Parameters, text: &str, program: &Program) -> Self {
-        let metadata = program.slots.iter().filter(|slot| slot.kind == SlotKind::Metadata);
+    pub fn new(parameters: Parameters, text: &str, program: &Program) -> Self {
+        let metadata = program
+            .slots
+            .iter()
+            .filter(|slot| slot.kind == SlotKind::Metadata);
         Self {
             parameters: parameters.to_string(),
             lines: text.lines().count(),
             parser_states: program.parser.states.len(),
             headers: program.headers.len(),
-            header_bits: program.headers.iter().map(|header| u64::from(header.width)).sum(),
+            header_bits: program
+                .headers
+                .iter()
+                .map(|header| u64::from(header.width))
+                .sum(),
             metadata_bits: metadata.map(|slot| u64::from(slot.width)).sum(),
             tables: program.tables.len(),
             counters: program.counters.len(),

@@ -74,16 +74,20 @@ impl Args {
             max_payload,
             udp_port: self.udp_port,
         };
-        let text = p4gen::generate(&parameters)
+        let text = p4gen::generate(parameters)
             .map_err(|error| Failure::new(Status::CommandLine, error))?;
         let name = format!("{}.p4", self.name);
-        let source = p4::Source { name: &name, text: &text, ..p4::Source::default() };
+        let source = p4::Source {
+            name: &name,
+            text: &text,
+            ..p4::Source::default()
+        };
         let program = p4::compile(&source).map_err(|diagnostics| {
             let error = anyhow::anyhow!("{diagnostics}")
                 .context("the front end does not accept the generated program");
             Failure::new(Status::InputAtFault, error)
         })?;
-        let report = Report::new(&parameters, &text, &program);
+        let report = Report::new(parameters, &text, &program);
         self.write_files(output, &text, &program, &report)
             .map_err(|error| Failure::new(Status::FilesOrNetwork, error))?;
         match self.format {

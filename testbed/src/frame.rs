@@ -3,7 +3,10 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{Ethernet2Header, Ipv4Header, NetHeaders, PacketHeaders, PayloadSlice, TransportHeader, UdpHeader};
+use etherparse::{
+    Ethernet2Header, Ipv4Header, NetHeaders, PacketHeaders, PayloadSlice, TransportHeader,
+    UdpHeader,
+};
 
 /// UDP port of the bundle convergence layer.
 pub const BUNDLE_PORT: u16 = 4556;
@@ -27,10 +30,21 @@ impl Datagram {
     pub fn parse(frame: &[u8]) -> Option<Self> {
         let packet = PacketHeaders::from_ethernet_slice(frame).ok()?;
         let ethernet = packet.link?.ethernet2()?;
-        let Some(NetHeaders::Ipv4(ipv4, _)) = packet.net else { return None };
-        let Some(TransportHeader::Udp(udp)) = packet.transport else { return None };
-        let PayloadSlice::Udp(payload) = packet.payload else { return None };
-        Some(Self { ethernet, ipv4, udp, payload: payload.to_vec() })
+        let Some(NetHeaders::Ipv4(ipv4, _)) = packet.net else {
+            return None;
+        };
+        let Some(TransportHeader::Udp(udp)) = packet.transport else {
+            return None;
+        };
+        let PayloadSlice::Udp(payload) = packet.payload else {
+            return None;
+        };
+        Some(Self {
+            ethernet,
+            ipv4,
+            udp,
+            payload: payload.to_vec(),
+        })
     }
 
     /// Whether the datagram is for the bundle convergence layer.
@@ -40,11 +54,16 @@ impl Datagram {
     }
 
     /// The frame, with lengths and checksums made right. A UDP checksum of zero stays zero.
+    ///
+    /// # Panics
+    ///
+    /// If the payload does not fit into a packet.
     #[must_use]
     pub fn to_frame(&self) -> Vec<u8> {
         let mut ipv4 = self.ipv4.clone();
         let udp_length = UdpHeader::LEN + self.payload.len();
-        ipv4.set_payload_len(udp_length).expect("a datagram of a capture fits into a packet");
+        ipv4.set_payload_len(udp_length)
+            .expect("a datagram of a capture fits into a packet");
         ipv4.header_checksum = ipv4.calc_header_checksum();
         let mut udp = UdpHeader {
             length: udp_length.try_into().expect("checked with the packet"),
@@ -65,7 +84,10 @@ impl Datagram {
     /// The same datagram with another payload.
     #[must_use]
     pub fn with_payload(&self, payload: Vec<u8>) -> Self {
-        Self { payload, ..self.clone() }
+        Self {
+            payload,
+            ..self.clone()
+        }
     }
 }
 
@@ -82,7 +104,10 @@ pub fn checksum_faults(frame: &[u8]) -> Option<String> {
             datagram.ipv4.header_checksum
         ));
     }
-    let right = datagram.udp.calc_checksum_ipv4(&datagram.ipv4, &datagram.payload).ok()?;
+    let right = datagram
+        .udp
+        .calc_checksum_ipv4(&datagram.ipv4, &datagram.payload)
+        .ok()?;
     if datagram.udp.checksum != 0 && datagram.udp.checksum != right {
         return Some(format!(
             "has the UDP checksum {:#06x}, which should be {right:#06x}",

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::Duration,
 };
@@ -45,6 +45,10 @@ impl Links {
     }
 
     /// The `-i` options that connect a switch.
+    ///
+    /// # Panics
+    ///
+    /// Never: the sockets are bound.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
         self.ends
@@ -62,7 +66,10 @@ impl Links {
     ///
     /// The switch does not listen.
     pub fn send(&self, port: u16, frame: &[u8]) -> anyhow::Result<()> {
-        let end = self.ends.get(&port).with_context(|| format!("there is no port {port}"))?;
+        let end = self
+            .ends
+            .get(&port)
+            .with_context(|| format!("there is no port {port}"))?;
         end.socket
             .send_to(frame, end.switch)
             .with_context(|| format!("cannot send to port {port} of the switch"))?;
@@ -72,10 +79,7 @@ impl Links {
     /// The next frame that leaves the switch, and its port. `None` if none leaves in time.
     #[must_use]
     pub fn receive(&self, deadline: Duration) -> Option<(u16, Vec<u8>)> {
-        match self.arrivals.recv_timeout(deadline) {
-            Ok(arrival) => Some(arrival),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.arrivals.recv_timeout(deadline).ok()
     }
 }
 
@@ -84,7 +88,9 @@ impl End {
         let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot bind on loopback");
         let socket = bind()?;
         // The switch has to be told its own address, so a free port is looked up for it.
-        let switch = bind()?.local_addr().context("a bound socket has an address")?;
+        let switch = bind()?
+            .local_addr()
+            .context("a bound socket has an address")?;
         let reader = socket.try_clone().context("cannot duplicate a socket")?;
         thread::spawn(move || {
             let mut frame = vec![0; FRAME];

@@ -12,6 +12,10 @@ const BROADCAST: [u8; 6] = [0xff; 6];
 
 /// An ARP exchange, an echo exchange, and a datagram for another service, in the order in which
 /// two hosts send them.
+///
+/// # Panics
+///
+/// Never: a vector takes every frame.
 #[must_use]
 pub fn frames() -> Vec<(Side, Vec<u8>)> {
     let (six, seven) = (Side::V6, Side::V7);
@@ -24,12 +28,16 @@ pub fn frames() -> Vec<(Side, Vec<u8>)> {
             builder.icmpv4_echo_reply(7, 1)
         };
         let mut frame = Vec::new();
-        packet.write(&mut frame, b"ordinary traffic").expect("a vector takes every frame");
+        packet
+            .write(&mut frame, b"ordinary traffic")
+            .expect("a vector takes every frame");
         frames.push((side, frame));
     }
     let mut frame = Vec::new();
     let datagram = to_other(six).udp(40_000, 9);
-    datagram.write(&mut frame, b"\x06 is not a bundle here").expect("a vector takes every frame");
+    datagram
+        .write(&mut frame, b"\x06 is not a bundle here")
+        .expect("a vector takes every frame");
     frames.push((six, frame));
     frames
 }
@@ -48,7 +56,11 @@ fn to_other(side: Side) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> 
 fn arp(side: Side, operation: u8) -> Vec<u8> {
     let (from, to) = (side.host(HOST), side.other().host(HOST));
     let is_reply = operation == 2;
-    let destination = if is_reply { ethernet_address(to) } else { BROADCAST };
+    let destination = if is_reply {
+        ethernet_address(to)
+    } else {
+        BROADCAST
+    };
     let ethernet = Ethernet2Header {
         source: ethernet_address(from),
         destination,
@@ -58,7 +70,11 @@ fn arp(side: Side, operation: u8) -> Vec<u8> {
     frame.extend([0, 1, 8, 0, 6, 4, 0, operation]);
     frame.extend(ethernet_address(from));
     frame.extend(from.octets());
-    frame.extend(if is_reply { ethernet_address(to) } else { [0; 6] });
+    frame.extend(if is_reply {
+        ethernet_address(to)
+    } else {
+        [0; 6]
+    });
     frame.extend(to.octets());
     frame
 }

@@ -26,7 +26,11 @@ const LOG_TAIL: usize = 12;
 pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = env::current_exe().context("cannot find the path of this program")?;
     let path = own.with_file_name(name);
-    anyhow::ensure!(path.is_file(), "{} is missing: run `make build`", path.display());
+    anyhow::ensure!(
+        path.is_file(),
+        "{} is missing: run `make build`",
+        path.display()
+    );
     Ok(path)
 }
 
@@ -75,8 +79,16 @@ impl Process {
             .stderr(both)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, child, log: log.to_owned() })
+        let name = program
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Ok(Self {
+            name,
+            child,
+            log: log.to_owned(),
+        })
     }
 
     /// Waits until a condition gives a value, as long as the program runs.
@@ -99,7 +111,11 @@ impl Process {
                 bail!("{} ended with {status}:\n{}", self.name, self.log_tail());
             }
             if start.elapsed() > deadline {
-                bail!("no {what} within {deadline:?} from {}:\n{}", self.name, self.log_tail());
+                bail!(
+                    "no {what} within {deadline:?} from {}:\n{}",
+                    self.name,
+                    self.log_tail()
+                );
             }
             thread::sleep(POLL);
         }
@@ -125,5 +141,7 @@ impl Drop for Process {
 /// What a file holds once it is there and not empty.
 #[must_use]
 pub fn contents(path: &Path) -> Option<String> {
-    fs::read_to_string(path).ok().filter(|text| !text.trim().is_empty())
+    fs::read_to_string(path)
+        .ok()
+        .filter(|text| !text.trim().is_empty())
 }

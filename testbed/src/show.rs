@@ -12,18 +12,18 @@ pub fn fields(octets: &[u8]) -> Vec<(String, String)> {
     match bundle::version(octets) {
         Some(Version::V6) => match v6::Bundle::decode(octets) {
             Ok(bundle) => version_6(&bundle),
-            Err(error) => vec![row("no bundle", error)],
+            Err(error) => vec![row("no bundle", &error)],
         },
         Some(Version::V7) => match v7::Bundle::decode(octets, v7::Tolerance::LENIENT) {
             Ok(bundle) => version_7(&bundle),
-            Err(error) => vec![row("no bundle", error)],
+            Err(error) => vec![row("no bundle", &error)],
         },
-        None => vec![row("no bundle", "the first octet is of neither version")],
+        None => vec![row("no bundle", &"the first octet is of neither version")],
     }
 }
 
-fn row(name: &str, value: impl ToString) -> (String, String) {
-    (name.to_owned(), value.to_string())
+fn row(name: impl Into<String>, value: &impl ToString) -> (String, String) {
+    (name.into(), value.to_string())
 }
 
 fn version_6(bundle: &v6::Bundle<'_>) -> Vec<(String, String)> {
@@ -33,18 +33,21 @@ fn version_6(bundle: &v6::Bundle<'_>) -> Vec<(String, String)> {
         Err(fault) => fault.to_string(),
     };
     let mut rows = vec![
-        row("version", 6),
-        row("flags", format!("{:#x}", primary.flags.0)),
-        row("destination", eid(primary.destination)),
-        row("source", eid(primary.source)),
-        row("report-to", eid(primary.report_to)),
-        row("custodian", eid(primary.custodian)),
-        row("creation time", format!("{} s", primary.creation.seconds)),
-        row("sequence number", primary.creation.sequence),
-        row("lifetime", format!("{} s", primary.lifetime_s)),
+        row("version", &6),
+        row("flags", &format!("{:#x}", primary.flags.0)),
+        row("destination", &eid(primary.destination)),
+        row("source", &eid(primary.source)),
+        row("report-to", &eid(primary.report_to)),
+        row("custodian", &eid(primary.custodian)),
+        row("creation time", &format!("{} s", primary.creation.seconds)),
+        row("sequence number", &primary.creation.sequence),
+        row("lifetime", &format!("{} s", primary.lifetime_s)),
     ];
     if let Some(fragment) = primary.fragment {
-        rows.push(row("fragment", format!("{} of {}", fragment.offset, fragment.adu_length)));
+        rows.push(row(
+            "fragment",
+            &format!("{} of {}", fragment.offset, fragment.adu_length),
+        ));
     }
     for block in &bundle.blocks {
         let content = match block.content() {
@@ -54,13 +57,17 @@ fn version_6(bundle: &v6::Bundle<'_>) -> Vec<(String, String)> {
                 Ok(eid) => format!("previous hop {eid}"),
                 Err(fault) => fault.to_string(),
             },
-            Ok(v6::Content::Ecos { flags, ordinal, label }) => {
+            Ok(v6::Content::Ecos {
+                flags,
+                ordinal,
+                label,
+            }) => {
                 format!("class of service: flags {flags:#x}, ordinal {ordinal}, label {label:?}")
             }
             Ok(other) => format!("{other:?}"),
             Err(error) => error.to_string(),
         };
-        rows.push(row(&format!("block type {}", block.kind.0), content));
+        rows.push(row(format!("block type {}", block.kind.0), &content));
     }
     rows
 }
@@ -72,18 +79,21 @@ fn version_7(bundle: &v7::Bundle<'_>) -> Vec<(String, String)> {
         Err(fault) => fault.to_string(),
     };
     let mut rows = vec![
-        row("version", 7),
-        row("flags", format!("{:#x}", primary.flags.0)),
-        row("CRC type", format!("{:?}", primary.crc)),
-        row("destination", eid(&primary.destination)),
-        row("source", eid(&primary.source)),
-        row("report-to", eid(&primary.report_to)),
-        row("creation time", format!("{} ms", primary.creation.time_ms)),
-        row("sequence number", primary.creation.sequence),
-        row("lifetime", format!("{} ms", primary.lifetime_ms)),
+        row("version", &7),
+        row("flags", &format!("{:#x}", primary.flags.0)),
+        row("CRC type", &format!("{:?}", primary.crc)),
+        row("destination", &eid(&primary.destination)),
+        row("source", &eid(&primary.source)),
+        row("report-to", &eid(&primary.report_to)),
+        row("creation time", &format!("{} ms", primary.creation.time_ms)),
+        row("sequence number", &primary.creation.sequence),
+        row("lifetime", &format!("{} ms", primary.lifetime_ms)),
     ];
     if let Some(fragment) = primary.fragment {
-        rows.push(row("fragment", format!("{} of {}", fragment.offset, fragment.adu_length)));
+        rows.push(row(
+            "fragment",
+            &format!("{} of {}", fragment.offset, fragment.adu_length),
+        ));
     }
     for block in &bundle.blocks {
         let content = match block.content() {
@@ -98,13 +108,24 @@ fn version_7(bundle: &v7::Bundle<'_>) -> Vec<(String, String)> {
             Ok(other) => format!("{other:?}"),
             Err(error) => error.to_string(),
         };
-        rows.push(row(&format!("block {} type {}", block.number, block.kind.0), content));
+        rows.push(row(
+            format!("block {} type {}", block.number, block.kind.0),
+            &content,
+        ));
     }
     rows
 }
 
 fn text(payload: &[u8]) -> String {
     let shown = &payload[..payload.len().min(PAYLOAD_SHOWN)];
-    let more = if shown.len() < payload.len() { "..." } else { "" };
-    format!("payload of {} octets: {}{more}", payload.len(), shown.escape_ascii())
+    let more = if shown.len() < payload.len() {
+        "..."
+    } else {
+        ""
+    };
+    format!(
+        "payload of {} octets: {}{more}",
+        payload.len(),
+        shown.escape_ascii()
+    )
 }

@@ -88,26 +88,44 @@ pub fn captured(folder: &Path) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in captures(folder)? {
         let side = side_of(&path);
-        let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        let name = path
+            .strip_prefix(folder)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
         for (number, frame) in frames(&path)?.into_iter().enumerate() {
-            let Some(datagram) = Datagram::parse(&frame) else { continue };
+            let Some(datagram) = Datagram::parse(&frame) else {
+                continue;
+            };
             let side = match bundle::version(&datagram.payload) {
                 Some(Version::V6) if datagram.is_for_bundles() => Side::V6,
                 Some(Version::V7) if datagram.is_for_bundles() => Side::V7,
                 _ => side,
             };
             let origin = format!("{name} frame {}", number + 1);
-            inputs.push(Input { origin, side, datagram: readdressed(datagram, side) });
+            inputs.push(Input {
+                origin,
+                side,
+                datagram: readdressed(datagram, side),
+            });
         }
     }
-    anyhow::ensure!(!inputs.is_empty(), "there are no captures with UDP in {}", folder.display());
+    anyhow::ensure!(
+        !inputs.is_empty(),
+        "there are no captures with UDP in {}",
+        folder.display()
+    );
     Ok(inputs)
 }
 
 /// Where the traffic of a capture without bundles belongs: folders are named after versions.
 fn side_of(path: &Path) -> Side {
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
-    if folder.to_string_lossy().contains('6') { Side::V6 } else { Side::V7 }
+    if folder.to_string_lossy().contains('6') {
+        Side::V6
+    } else {
+        Side::V7
+    }
 }
 
 fn captures(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -115,10 +133,15 @@ fn captures(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read the captures in {}", folder.display()))?;
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        let path = entry
+            .with_context(|| format!("cannot list {}", folder.display()))?
+            .path();
         if path.is_dir() {
             files.extend(captures(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "pcap") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "pcap")
+        {
             files.push(path);
         }
     }
@@ -132,10 +155,10 @@ fn captures(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 ///
 /// A file that is missing, is no capture, or is one of another link.
 pub fn frames(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let file = File::open(path)
-        .with_context(|| format!("cannot open the capture {}", path.display()))?;
-    let mut reader = PcapReader::new(file)
-        .with_context(|| format!("{} is not a pcap file", path.display()))?;
+    let file =
+        File::open(path).with_context(|| format!("cannot open the capture {}", path.display()))?;
+    let mut reader =
+        PcapReader::new(file).with_context(|| format!("{} is not a pcap file", path.display()))?;
     anyhow::ensure!(
         reader.header().datalink == DataLink::ETHERNET,
         "{} is not a capture of an Ethernet link",

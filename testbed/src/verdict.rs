@@ -49,9 +49,15 @@ pub fn judge(input: &Input, policy: &Policy, port: u16, output: &[u8]) -> Result
         return same(&frame, output).map(|()| Outcome::Forwarded);
     }
     let translation = translate(&input.datagram.payload, policy).map_err(|refusal| {
-        format!("was translated, but the reference refuses it: {}", refusal.reason)
+        format!(
+            "was translated, but the reference refuses it: {}",
+            refusal.reason
+        )
     })?;
-    same(&input.datagram.with_payload(translation.octets).to_frame(), output)?;
+    same(
+        &input.datagram.with_payload(translation.octets).to_frame(),
+        output,
+    )?;
     match checksum_faults(output) {
         Some(fault) => Err(fault),
         None => Ok(Outcome::Translated),
@@ -80,7 +86,10 @@ fn judge_punt(
         return Err("was punted behind a header that is too short".to_owned());
     };
     if (*version, port) != (input.side.version(), &input.side.port().to_be_bytes()[..]) {
-        return Err(format!("was punted as version {version} of port {}", hex(port)));
+        return Err(format!(
+            "was punted as version {version} of port {}",
+            hex(port)
+        ));
     }
     let code = *code;
     let reason = Reason::from_code(code).ok_or_else(|| format!("was punted for reason {code}"))?;
@@ -90,13 +99,18 @@ fn judge_punt(
     match translate(&input.datagram.payload, policy) {
         Err(refusal) if refusal.reason == reason => Ok(Outcome::Refused(reason)),
         Err(refusal) => Ok(Outcome::RefusedOtherwise(reason, refusal.reason)),
-        Ok(_) => Err(format!("was refused ({reason}), but the reference translates it")),
+        Ok(_) => Err(format!(
+            "was refused ({reason}), but the reference translates it"
+        )),
     }
 }
 
 /// Whether two frames are equal up to link padding behind the expected one.
 fn same(expected: &[u8], found: &[u8]) -> Result<(), String> {
-    let differs = expected.iter().zip(found).position(|(expected, found)| expected != found);
+    let differs = expected
+        .iter()
+        .zip(found)
+        .position(|(expected, found)| expected != found);
     match differs {
         Some(at) => Err(format!(
             "differs at octet {at}:\n  expected {}\n  found    {}",

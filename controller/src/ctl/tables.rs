@@ -85,13 +85,24 @@ async fn section(client: &Client, index: &Index, table: &Table) -> Result<Sectio
         .size
         .map_or_else(String::new, |size| format!(" of {size}"));
     let mut rows: Vec<_> = rows.collect();
-    rows.sort();
+    rows.sort_by(|one, other| {
+        let one = one.iter().map(|cell| sort_key(cell));
+        one.cmp(other.iter().map(|cell| sort_key(cell)))
+    });
     Ok(Section {
         title: table.name.clone(),
         note: format!("  {entries}{size}"),
         columns,
         rows,
     })
+}
+
+/// Text in the order of its letters, and then numbers in the order of their values.
+fn sort_key(cell: &str) -> (Option<u64>, &str) {
+    match cell.parse() {
+        Ok(number) => (Some(number), ""),
+        Err(_) => (None, cell),
+    }
 }
 
 /// The cells of an entry. What cannot be named is shown as the reason why.

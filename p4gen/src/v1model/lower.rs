@@ -56,7 +56,7 @@ const CONTROL_REASONS: &[Reason] = &[
 ];
 
 /// The program for these parameters.
-pub(crate) fn lower(parameters: &Parameters) -> ProgramText {
+pub(crate) fn lower(parameters: Parameters) -> ProgramText {
     let payload_bits = u32::BITS - parameters.max_payload.max(1).leading_zeros();
     let order_bits = ORDER_DIGIT_BITS * BLOCKS.len();
     ProgramText {
@@ -65,8 +65,15 @@ pub(crate) fn lower(parameters: &Parameters) -> ProgramText {
         punt_ethertype: PUNT_ETHERTYPE,
         max_payload: parameters.max_payload,
         reasons: reasons(),
-        errors: PARSER_REASONS.iter().map(|&reason| error_text(reason)).collect(),
-        blocks: BLOCKS.iter().enumerate().map(|(at, block)| block_text(at + 1, block)).collect(),
+        errors: PARSER_REASONS
+            .iter()
+            .map(|&reason| error_text(reason))
+            .collect(),
+        blocks: BLOCKS
+            .iter()
+            .enumerate()
+            .map(|(at, block)| block_text(at + 1, block))
+            .collect(),
         head_chunks: (0..WRITER_LENGTH_BITS).rev().map(head_chunk).collect(),
         payload_chunks: (0..payload_bits).rev().map(payload_chunk).collect(),
         order_bits,
@@ -75,9 +82,14 @@ pub(crate) fn lower(parameters: &Parameters) -> ProgramText {
         parser: parser::parser(payload_bits),
         writer_bits: WRITER_BITS,
         low_words: slices(WRITER_BITS / 2, 64),
-        high_words: slices(WRITER_BITS, 64).into_iter().take(WRITER_BITS / 128).collect(),
+        high_words: slices(WRITER_BITS, 64)
+            .into_iter()
+            .take(WRITER_BITS / 128)
+            .collect(),
         sdnv_groups: (1..SDNV_GROUPS).rev().map(sdnv_group).collect(),
-        head_forms: [(24, 8), (25, 16), (26, 32), (27, 64)].map(head_form).into(),
+        head_forms: [(24, 8), (25, 16), (26, 32), (27, 64)]
+            .map(head_form)
+            .into(),
         decimal_digits: slices(8 * DECIMAL_DIGITS, 8).into_iter().rev().collect(),
         crc_groups: crc_groups(),
         div_1000_factor: format!("{:#x}", (1_u128 << 70).div_ceil(125)),
@@ -88,7 +100,11 @@ pub(crate) fn lower(parameters: &Parameters) -> ProgramText {
 
 /// The reasons that the program knows, in the order of the codes.
 fn reasons() -> Vec<ReasonText> {
-    let mut known: Vec<_> = PARSER_REASONS.iter().chain(CONTROL_REASONS).copied().collect();
+    let mut known: Vec<_> = PARSER_REASONS
+        .iter()
+        .chain(CONTROL_REASONS)
+        .copied()
+        .collect();
     known.extend(GUARDS.iter().map(|guard| guard.reason));
     known.sort_unstable();
     known.dedup();
@@ -96,7 +112,10 @@ fn reasons() -> Vec<ReasonText> {
 }
 
 fn error_text(reason: Reason) -> ErrorText {
-    ErrorText { error: error_name(reason), constant: reason.name().to_uppercase() }
+    ErrorText {
+        error: error_name(reason),
+        constant: reason.name().to_uppercase(),
+    }
 }
 
 fn reason_text(reason: Reason) -> ReasonText {
@@ -129,12 +148,22 @@ fn block_text(code: usize, block: &Block) -> BlockText {
         type6: block.v6.code,
         type7: block.v7.code,
         contents: format!("contents.{}", block.name),
-        write6: block.v6.items.iter().map(|&item| write(item, Version::V6)).collect(),
+        write6: block
+            .v6
+            .items
+            .iter()
+            .map(|&item| write(item, Version::V6))
+            .collect(),
         write_optional6: optional.map(|optional| OptionalWrite {
             condition: condition(optional.flags, optional.bit),
             value: format!("meta.{}", place(optional.item)),
         }),
-        write7: block.v7.items.iter().map(|&item| write(item, Version::V7)).collect(),
+        write7: block
+            .v7
+            .items
+            .iter()
+            .map(|&item| write(item, Version::V7))
+            .collect(),
     }
 }
 
@@ -156,7 +185,10 @@ fn write(item: Item, version: Version) -> Write {
         (Item::Eid(_), _) => Write::Eid(value),
         (Item::Octet(_), _) => Write::Octet(format!("{value}[7:0]")),
         (Item::Expect(octet, _), _) => Write::Octet(format!("{octet:#04x}")),
-        (Item::Decimal(_, end), _) => Write::Decimal { value, end: format!("{end:#04x}") },
+        (Item::Decimal(_, end), _) => Write::Decimal {
+            value,
+            end: format!("{end:#04x}"),
+        },
     }
 }
 
@@ -165,7 +197,10 @@ fn slices(bits: usize, width: usize) -> Vec<Slice> {
     (0..bits)
         .step_by(width)
         .rev()
-        .map(|low| Slice { high: low + width - 1, low })
+        .map(|low| Slice {
+            high: low + width - 1,
+            low,
+        })
         .collect()
 }
 
@@ -180,7 +215,11 @@ fn head_chunk(bit: u32) -> HeadChunk {
             let half = format!("({writer}.length[{}:0] ++ 2w0)", bit - 1);
             format!("({writer}.octets >> {half} >> {half})[{}:0]", bits - 1)
         }
-        _ => format!("({writer}.octets >> ({writer}.length[{}:0] ++ 3w0))[{}:0]", bit - 1, bits - 1),
+        _ => format!(
+            "({writer}.octets >> ({writer}.length[{}:0] ++ 3w0))[{}:0]",
+            bit - 1,
+            bits - 1
+        ),
     };
     HeadChunk {
         octets,
@@ -199,7 +238,11 @@ fn payload_chunk(bit: u32) -> PayloadChunk {
         octets,
         parts: (0..parts)
             .map(|at| Part {
-                name: if parts == 1 { "octets".to_owned() } else { format!("octets_{at}") },
+                name: if parts == 1 {
+                    "octets".to_owned()
+                } else {
+                    format!("octets_{at}")
+                },
                 bits,
             })
             .collect(),
@@ -215,7 +258,11 @@ fn sdnv_group(at: usize) -> Group {
 
 fn head_form((information, bits): (usize, usize)) -> Form {
     let limit = (bits < 64).then(|| format!("{:#x}", 1_u128 << bits));
-    Form { limit, bits, information }
+    Form {
+        limit,
+        bits,
+        information,
+    }
 }
 
 /// Eight octets of a writer at a time, and how long a block is that reaches into them; the first
@@ -228,7 +275,11 @@ fn crc_groups() -> Vec<CrcGroup> {
         octets: octets.to_vec(),
     };
     let (second, others) = rest.split_at(7);
-    [first, second].into_iter().chain(others.chunks(8)).map(group).collect()
+    [first, second]
+        .into_iter()
+        .chain(others.chunks(8))
+        .map(group)
+        .collect()
 }
 
 fn guards(version: Version) -> Vec<GuardText> {
@@ -251,8 +302,10 @@ fn condition(condition: Condition) -> String {
         Condition::Flag(flag) => format!("(meta.primary.flags & {flag}) != 0"),
         Condition::BlockNumbers => block_numbers(),
         Condition::AnonymousReport => {
-            let flags: Vec<_> =
-                BLOCKS.iter().map(|block| format!("meta.{}.flags", block.name)).collect();
+            let flags: Vec<_> = BLOCKS
+                .iter()
+                .map(|block| format!("meta.{}.flags", block.name))
+                .collect();
             format!(
                 "(meta.primary.source.node == 0\n            && ((meta.payload.flags | {}) & BLOCK_FLAG_REPORT) != 0)",
                 flags.join(" | ")
@@ -272,8 +325,12 @@ fn condition(condition: Condition) -> String {
 }
 
 /// The endpoint IDs that cross into the other version.
-const EIDS: &[&str] =
-    &["primary.destination", "primary.source", "primary.report_to", "previous_node.eid"];
+const EIDS: &[&str] = &[
+    "primary.destination",
+    "primary.source",
+    "primary.report_to",
+    "previous_node.eid",
+];
 
 fn any<T: Copy>(of: &[T], condition: impl Fn(T) -> String) -> String {
     let conditions: Vec<_> = of.iter().map(|&one| condition(one)).collect();

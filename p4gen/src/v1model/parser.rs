@@ -11,7 +11,10 @@ use bundle::Reason;
 
 use super::text::{Next, ParserText, PointText, StateText};
 use super::{ORDER_DIGIT_BITS, WRITER_BITS, error_name};
-use crate::layout::{BLOCKS, Block, Content, FRAGMENT, Item, V6_PRIMARY, V6_SECURITY, V7_PRIMARY, V7_SECURITY, Version};
+use crate::layout::{
+    BLOCKS, Block, Content, FRAGMENT, Item, V6_PRIMARY, V6_SECURITY, V7_PRIMARY, V7_SECURITY,
+    Version,
+};
 
 /// An SDNV of 64 bits has ten groups of seven.
 const SDNV_OCTETS: usize = 10;
@@ -43,7 +46,11 @@ pub(super) fn parser(payload_bits: u32) -> ParserText {
     graph.read_decimal();
     graph.returns();
     graph.refusals();
-    ParserText { states: graph.states, numbers: graph.numbers, eids: graph.eids }
+    ParserText {
+        states: graph.states,
+        numbers: graph.numbers,
+        eids: graph.eids,
+    }
 }
 
 /// A state whose end is not known yet.
@@ -55,11 +62,16 @@ struct Open {
 
 impl Open {
     fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), comment: Vec::new(), body: Vec::new() }
+        Self {
+            name: name.into(),
+            comment: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     fn comment(mut self, lines: &[&str]) -> Self {
-        self.comment.extend(lines.iter().map(|&line| line.to_owned()));
+        self.comment
+            .extend(lines.iter().map(|&line| line.to_owned()));
         self
     }
 
@@ -92,7 +104,10 @@ impl Open {
     }
 
     fn verify(self, condition: &str, reason: Reason) -> Self {
-        self.add(format!("verify({condition}, error.{});", error_name(reason)))
+        self.add(format!(
+            "verify({condition}, error.{});",
+            error_name(reason)
+        ))
     }
 }
 
@@ -105,8 +120,17 @@ struct Graph {
 
 impl Graph {
     fn close(&mut self, open: Open, next: Next) {
-        let Open { name, comment, body } = open;
-        self.states.push(StateText { comment, name, body, next });
+        let Open {
+            name,
+            comment,
+            body,
+        } = open;
+        self.states.push(StateText {
+            comment,
+            name,
+            body,
+            next,
+        });
     }
 
     fn goto(&mut self, open: Open, target: &str) {
@@ -114,14 +138,25 @@ impl Graph {
     }
 
     fn select(&mut self, open: Open, key: &str, cases: &[(&str, &str)]) {
-        let cases = cases.iter().map(|&(value, target)| (value.to_owned(), target.to_owned()));
-        self.close(open, Next::Select { key: key.to_owned(), cases: cases.collect() });
+        let cases = cases
+            .iter()
+            .map(|&(value, target)| (value.to_owned(), target.to_owned()));
+        self.close(
+            open,
+            Next::Select {
+                key: key.to_owned(),
+                cases: cases.collect(),
+            },
+        );
     }
 
     /// Ends a state by reading a number, and opens the state that has it.
     fn number(&mut self, open: Open, reader: &str, after: &str) -> Open {
         let point = PointText::new(after, self.numbers.len() + 1);
-        self.goto(open.add(format!("meta.number.then = {};", point.constant)), reader);
+        self.goto(
+            open.add(format!("meta.number.then = {};", point.constant)),
+            reader,
+        );
         let next = Open::new(point.state.clone());
         self.numbers.push(point);
         next
@@ -136,7 +171,10 @@ impl Graph {
     /// Ends a state by reading an endpoint ID of version 7.
     fn eid(&mut self, open: Open, after: &str) -> Open {
         let point = PointText::new(after, self.eids.len() + 1);
-        self.goto(open.add(format!("meta.eid.then = {};", point.constant)), "read_eid");
+        self.goto(
+            open.add(format!("meta.eid.then = {};", point.constant)),
+            "read_eid",
+        );
         let next = Open::new(point.state.clone());
         self.eids.push(point);
         next
@@ -151,34 +189,38 @@ impl Graph {
         let after = |field: &str| format!("{prefix}_{}", field.replace('.', "_"));
         let store = |field: &str| format!("meta.{field} = meta.number.value;");
         match (item, version) {
-            (Item::Number(field), Version::V6) => {
-                self.number(open, "read_sdnv_1", &after(field)).add(store(field))
-            }
+            (Item::Number(field), Version::V6) => self
+                .number(open, "read_sdnv_1", &after(field))
+                .add(store(field)),
             (Item::Number(field), Version::V7) => {
                 self.head(open, 0, &after(field)).add(store(field))
             }
             // RFC 6260: an endpoint ID is two numbers.
             (Item::Eid(field), Version::V6) => {
                 let (node, service) = (format!("{field}.node"), format!("{field}.service"));
-                let open = self.number(open, "read_sdnv_1", &after(&node)).add(store(&node));
-                self.number(open, "read_sdnv_1", &after(&service)).add(store(&service))
+                let open = self
+                    .number(open, "read_sdnv_1", &after(&node))
+                    .add(store(&node));
+                self.number(open, "read_sdnv_1", &after(&service))
+                    .add(store(&service))
             }
             (Item::Eid(field), Version::V7) => self
                 .eid(open, &after(field))
                 .add(format!("meta.{field}.node = meta.eid.node;"))
                 .add(format!("meta.{field}.service = meta.eid.service;")),
-            (Item::Octet(field), _) => {
-                open.octet().add(format!("meta.{field} = (bit<64>)meta.octet;"))
-            }
-            (Item::Expect(value, reason), Version::V6) => {
-                open.octet().verify(&format!("meta.octet == {value:#04x}"), reason)
-            }
-            (Item::Expect(value, reason), Version::V7) => {
-                open.octet_7().verify(&format!("meta.octet == {value:#04x}"), reason)
-            }
+            (Item::Octet(field), _) => open
+                .octet()
+                .add(format!("meta.{field} = (bit<64>)meta.octet;")),
+            (Item::Expect(value, reason), Version::V6) => open
+                .octet()
+                .verify(&format!("meta.octet == {value:#04x}"), reason),
+            (Item::Expect(value, reason), Version::V7) => open
+                .octet_7()
+                .verify(&format!("meta.octet == {value:#04x}"), reason),
             (Item::Decimal(field, end), _) => {
                 let open = open.add(format!("meta.number.end = {end:#04x};"));
-                self.number(open, "read_decimal", &after(field)).add(store(field))
+                self.number(open, "read_decimal", &after(field))
+                    .add(store(field))
             }
         }
     }
@@ -192,9 +234,9 @@ impl Graph {
 
     /// The headers in front of a bundle.
     fn packet(&mut self) {
-        let start = Open::new("start")
-            .add("pkt.extract(hdr.ethernet);")
-            .add("// The second look needs the addresses and nothing else: the rest stays as it is.");
+        let start = Open::new("start").add("pkt.extract(hdr.ethernet);").add(
+            "// The second look needs the addresses and nothing else: the rest stays as it is.",
+        );
         self.select(
             start,
             "meta.again.reason, hdr.ethernet.ethertype",
@@ -203,15 +245,25 @@ impl Graph {
         self.select(
             Open::new("parse_ipv4").add("pkt.extract(hdr.ipv4);"),
             "hdr.ipv4.version, hdr.ipv4.protocol, hdr.ipv4.fragment_offset",
-            &[("(4, PROTOCOL_UDP, 0)", "parse_ipv4_length"), ("default", "accept")],
+            &[
+                ("(4, PROTOCOL_UDP, 0)", "parse_ipv4_length"),
+                ("default", "accept"),
+            ],
         );
         self.select(
             Open::new("parse_ipv4_length"),
             "hdr.ipv4.ihl",
-            &[("5", "parse_udp"), ("0 &&& 12", "accept"), ("4", "accept"), ("default", "skip_ipv4_options")],
+            &[
+                ("5", "parse_udp"),
+                ("0 &&& 12", "accept"),
+                ("4", "accept"),
+                ("default", "skip_ipv4_options"),
+            ],
         );
         let options = Open::new("skip_ipv4_options")
-            .comment(&["Packets with options are read only to tell whether there is a bundle in them."])
+            .comment(&[
+                "Packets with options are read only to tell whether there is a bundle in them.",
+            ])
             .add("meta.encapsulation = 1;")
             .add("pkt.advance(((bit<32>)hdr.ipv4.ihl - 5) << 5);");
         self.goto(options, "parse_udp");
@@ -233,7 +285,9 @@ impl Graph {
                 ("default", "accept"),
             ],
         );
-        let definite = Open::new("parse_v7_definite").add("meta.version = 7;").add("meta.definite = 1;");
+        let definite = Open::new("parse_v7_definite")
+            .add("meta.version = 7;")
+            .add("meta.definite = 1;");
         self.goto(definite, "accept");
     }
 
@@ -267,8 +321,8 @@ impl Graph {
             .add("// Only a payload block may be the last one here.")
             .verify("meta.block.flags[3:3] == 0", Reason::PayloadMissing);
         self.goto(open, "parse_v6_block");
-        let open = Open::new("parse_v6_payload")
-            .verify("meta.block.flags[3:3] == 1", Reason::BlockOrder);
+        let open =
+            Open::new("parse_v6_payload").verify("meta.block.flags[3:3] == 1", Reason::BlockOrder);
         self.goto(open, "parse_payload");
     }
 
@@ -297,7 +351,13 @@ impl Graph {
         let open = self
             .item(open, Item::Number("block.length"), Version::V6)
             .add("meta.block.start = meta.cursor.length;");
-        self.block_types(open, "parse_v6_payload", "v6", |block| block.v6.code, V6_SECURITY);
+        self.block_types(
+            open,
+            "parse_v6_payload",
+            "v6",
+            |block| block.v6.code,
+            V6_SECURITY,
+        );
     }
 
     fn version_7(&mut self) {
@@ -365,7 +425,12 @@ impl Graph {
             ],
         );
         let mut open = Open::new("parse_v7_block_head");
-        for field in ["block.type", "block.number", "block.flags", "block.crc_type"] {
+        for field in [
+            "block.type",
+            "block.number",
+            "block.flags",
+            "block.crc_type",
+        ] {
             open = self.item(open, Item::Number(field), Version::V7);
         }
         let open = open
@@ -375,7 +440,13 @@ impl Graph {
             .head(open, BYTE_STRING, "v7_block_length")
             .add("meta.block.length = meta.number.value;")
             .add("meta.block.start = meta.cursor.length;");
-        self.block_types(open, "parse_payload", "v7", |block| block.v7.code, V7_SECURITY);
+        self.block_types(
+            open,
+            "parse_payload",
+            "v7",
+            |block| block.v7.code,
+            V7_SECURITY,
+        );
     }
 
     fn block_types(
@@ -388,13 +459,22 @@ impl Graph {
     ) {
         let mut cases = vec![("1".to_owned(), payload.to_owned())];
         for block in BLOCKS {
-            cases.push((code(block).to_string(), format!("parse_{prefix}_{}", block.name)));
+            cases.push((
+                code(block).to_string(),
+                format!("parse_{prefix}_{}", block.name),
+            ));
         }
         for code in security {
             cases.push((code.to_string(), "refuse_security".to_owned()));
         }
         cases.push(("default".to_owned(), "refuse_block".to_owned()));
-        self.close(open, Next::Select { key: "meta.block.type".to_owned(), cases });
+        self.close(
+            open,
+            Next::Select {
+                key: "meta.block.type".to_owned(),
+                cases,
+            },
+        );
     }
 
     /// The data of one kind of block.
@@ -418,7 +498,11 @@ impl Graph {
         };
         let state = format!("parse_{prefix}_{name}_optional");
         let key = format!("meta.{}[{bit}:{bit}]", optional.flags, bit = optional.bit);
-        self.select(open, &key, &[("1", state.as_str()), ("default", end.as_str())]);
+        self.select(
+            open,
+            &key,
+            &[("1", state.as_str()), ("default", end.as_str())],
+        );
         let open = self.item(Open::new(state), optional.item, version);
         self.goto(open, &end);
     }
@@ -485,7 +569,11 @@ impl Graph {
                 SDNV_OCTETS => "read_sdnv_room".to_owned(),
                 next => format!("read_sdnv_{next}"),
             };
-            self.select(open, "meta.octet[7:7]", &[("1", next.as_str()), ("default", "number_read")]);
+            self.select(
+                open,
+                "meta.octet[7:7]",
+                &[("1", next.as_str()), ("default", "number_read")],
+            );
         }
         let open = Open::new("read_sdnv_room")
             .comment(&["The tenth octet shifts these bits out."])
@@ -508,7 +596,10 @@ impl Graph {
                 comment: Vec::new(),
                 name: name.to_owned(),
                 body: Vec::new(),
-                next: Next::Select { key: key.to_owned(), cases },
+                next: Next::Select {
+                    key: key.to_owned(),
+                    cases,
+                },
             });
         }
     }
@@ -518,7 +609,10 @@ impl Graph {
         let open = Open::new("read_head")
             .comment(&["Head of a CBOR item in its shortest form (RFC 8949 3 and 4.2.1)."])
             .octet_7()
-            .verify("meta.octet[7:5] == meta.number.major", Reason::UnexpectedItem)
+            .verify(
+                "meta.octet[7:5] == meta.number.major",
+                Reason::UnexpectedItem,
+            )
             .add("meta.number.value = (bit<64>)meta.octet[4:0];");
         self.select(
             open,
@@ -537,15 +631,19 @@ impl Graph {
             .add("meta.number.value = (bit<64>)meta.octet;")
             .verify("meta.octet >= 24", Reason::NotShortest);
         self.goto(open, "number_read");
-        for (octets, place, upper) in
-            [(2_usize, "meta.word", "15:8"), (4, "meta.half", "31:16"), (8, "meta.number.value", "63:32")]
-        {
+        for (octets, place, upper) in [
+            (2_usize, "meta.word", "15:8"),
+            (4, "meta.half", "31:16"),
+            (8, "meta.number.value", "63:32"),
+        ] {
             let bits = 8 * octets;
             let mut open = Open::new(format!("read_head_{octets}"))
                 .add(format!("{place} = pkt.lookahead<bit<{bits}>>();"))
                 .add(format!("pkt.advance({bits});"))
                 .add(sums(place, octets))
-                .add(format!("meta.cursor.length = meta.cursor.length + {octets};"))
+                .add(format!(
+                    "meta.cursor.length = meta.cursor.length + {octets};"
+                ))
                 .add(format!(
                     "meta.cursor.octets = meta.cursor.octets[{}:0] ++ {place};",
                     WRITER_BITS - bits - 1
@@ -576,7 +674,11 @@ impl Graph {
         self.select(
             open,
             "meta.octet",
-            &[("1", "read_eid_dtn"), ("2", "read_eid_ipn"), ("default", "refuse_eid_form")],
+            &[
+                ("1", "read_eid_dtn"),
+                ("2", "read_eid_ipn"),
+                ("default", "refuse_eid_form"),
+            ],
         );
         self.select(
             Open::new("read_eid_dtn").octet_7(),
@@ -586,7 +688,11 @@ impl Graph {
         self.select(
             Open::new("read_eid_ipn").octet_7(),
             "meta.octet",
-            &[("0x82", "read_eid_node"), ("0x83", "read_eid_allocator"), ("default", "refuse_item")],
+            &[
+                ("0x82", "read_eid_node"),
+                ("0x83", "read_eid_allocator"),
+                ("default", "refuse_item"),
+            ],
         );
         let open = self
             .head(Open::new("read_eid_allocator"), 0, "eid_allocator")
@@ -607,7 +713,11 @@ impl Graph {
         self.select(
             open,
             "meta.eid.node",
-            &[("0", "eid_null"), ("0xffffffff", "refuse_local_node"), ("default", "eid_read")],
+            &[
+                ("0", "eid_null"),
+                ("0xffffffff", "refuse_local_node"),
+                ("default", "eid_read"),
+            ],
         );
         let open = Open::new("eid_null")
             .comment(&["RFC 9758 5.4: every service of node 0 is the null endpoint."])
@@ -619,14 +729,19 @@ impl Graph {
     fn read_decimal(&mut self) {
         let digit = "meta.octet >= 0x30 && meta.octet <= 0x39";
         let open = Open::new("read_decimal")
-            .comment(&["Number in decimal digits without zeros in front, and the octet that ends it."])
+            .comment(&[
+                "Number in decimal digits without zeros in front, and the octet that ends it.",
+            ])
             .octet()
             .verify(digit, Reason::EidForm)
             .add("meta.number.value = (bit<64>)meta.octet[3:0];");
         self.select(
             open,
             "meta.octet",
-            &[("0x30", "read_decimal_zero"), ("default", "read_decimal_next")],
+            &[
+                ("0x30", "read_decimal_zero"),
+                ("default", "read_decimal_next"),
+            ],
         );
         let open = Open::new("read_decimal_zero")
             .octet()
@@ -671,5 +786,8 @@ fn sums(place: &str, octets: usize) -> String {
             )
         })
         .collect();
-    format!("meta.cursor.sums = meta.cursor.sums + {};", words.join(" + "))
+    format!(
+        "meta.cursor.sums = meta.cursor.sums + {};",
+        words.join(" + ")
+    )
 }

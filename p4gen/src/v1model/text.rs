@@ -146,7 +146,10 @@ pub(crate) struct StateText {
 /// Where a state goes.
 pub(crate) enum Next {
     Goto(String),
-    Select { key: String, cases: Vec<(String, String)> },
+    Select {
+        key: String,
+        cases: Vec<(String, String)>,
+    },
 }
 
 /// Where the parser goes on after a shared state.

@@ -15,7 +15,8 @@ use clap::Parser;
 use pcap_file::pcap::{PcapPacket, PcapWriter};
 use testbed::{
     link::Links,
-    ordinary, process::{self, Process, contents},
+    ordinary,
+    process::{self, Process, contents},
     show,
     traffic::{self, Input, Side},
     verdict::{Outcome, SLOW_PATH_PORT, judge},
@@ -80,7 +81,10 @@ fn run(args: &Args) -> anyhow::Result<bool> {
 
     step(2, "the front end checks it");
     let program = args.out.join("translator.p4");
-    let checked = process::output(&process::sibling("p4switch")?, &["check".as_ref(), program.as_os_str()])?;
+    let checked = process::output(
+        &process::sibling("p4switch")?,
+        &["check".as_ref(), program.as_os_str()],
+    )?;
     println!("{}", checked.trim_end());
 
     step(3, "the switch starts, and the controller programs it");
@@ -114,8 +118,16 @@ fn generate(args: &Args) -> anyhow::Result<String> {
     let (out, max_payload) = (args.out.display().to_string(), args.max_payload.to_string());
     let slow_path = SLOW_PATH_PORT.to_string();
     let options = [
-        "--target", "bmv2", "--max-payload", &max_payload, "--slow-path-port", &slow_path,
-        "--name", "translator", "-o", &out,
+        "--target",
+        "bmv2",
+        "--max-payload",
+        &max_payload,
+        "--slow-path-port",
+        &slow_path,
+        "--name",
+        "translator",
+        "-o",
+        &out,
     ];
     let report = process::output(&process::sibling("p4gen")?, &options)?;
     fs::write(args.out.join("operator.entries.json"), operator_entries())
@@ -142,8 +154,9 @@ fn operator_entries() -> String {
 
 fn start_switch(args: &Args, links: &Links) -> anyhow::Result<(Process, String)> {
     let file = args.out.join("grpc-address");
-    let mut options: Vec<String> =
-        ["run", "--grpc-addr", "127.0.0.1:0", "--grpc-addr-file"].map(str::to_owned).into();
+    let mut options: Vec<String> = ["run", "--grpc-addr", "127.0.0.1:0", "--grpc-addr-file"]
+        .map(str::to_owned)
+        .into();
     options.push(file.display().to_string());
     options.extend(links.options());
     let program = process::sibling("p4switch")?;
@@ -195,7 +208,9 @@ speaks = 7
     .map(ToOwned::to_owned);
     let program = process::sibling("sddtn-controller")?;
     let mut controller = Process::start(&program, &options, &args.out.join("controller.log"))?;
-    controller.wait_for("programmed switch", DEADLINE, || ready.exists().then_some(()))?;
+    controller.wait_for("programmed switch", DEADLINE, || {
+        ready.exists().then_some(())
+    })?;
     Ok(controller)
 }
 
@@ -217,19 +232,27 @@ impl Captures {
                 files.insert((direction, port), writer);
             }
         }
-        Ok(Self { files, clock: Duration::ZERO })
+        Ok(Self {
+            files,
+            clock: Duration::ZERO,
+        })
     }
 
     fn add(&mut self, direction: &'static str, port: u16, frame: &[u8]) -> anyhow::Result<()> {
         // The files show order, not time: a millisecond for each frame.
         self.clock += Duration::from_millis(1);
-        let length = frame.len().try_into().context("a frame is longer than a capture holds")?;
+        let length = frame
+            .len()
+            .try_into()
+            .context("a frame is longer than a capture holds")?;
         let packet = PcapPacket::new(self.clock, length, frame);
         let writer = self
             .files
             .get_mut(&(direction, port))
             .with_context(|| format!("a frame left on port {port}, which is not connected"))?;
-        writer.write_packet(&packet).context("cannot write a capture")?;
+        writer
+            .write_packet(&packet)
+            .context("cannot write a capture")?;
         Ok(())
     }
 
@@ -284,7 +307,9 @@ fn bundles(inputs: &[Input], links: &Links, captures: &mut Captures) -> anyhow::
             .with_context(|| format!("{} was lost", input.origin))?;
         match judge(input, &policy, port, &output) {
             Ok(outcome) => *verdicts.outcomes.entry((input.side, outcome)).or_default() += 1,
-            Err(difference) => verdicts.differences.push(format!("{} {difference}", input.origin)),
+            Err(difference) => verdicts
+                .differences
+                .push(format!("{} {difference}", input.origin)),
         }
     }
     println!("{} datagrams entered, {} left", inputs.len(), inputs.len());
@@ -293,13 +318,21 @@ fn bundles(inputs: &[Input], links: &Links, captures: &mut Captures) -> anyhow::
 
 impl Verdicts {
     fn good(&self) -> bool {
-        let compared = |side| self.outcomes.get(&(side, Outcome::Translated)).copied().unwrap_or(0);
+        let compared = |side| {
+            self.outcomes
+                .get(&(side, Outcome::Translated))
+                .copied()
+                .unwrap_or(0)
+        };
         self.differences.is_empty() && compared(Side::V6) > 0 && compared(Side::V7) > 0
     }
 
     /// Datagrams that carry a bundle: each makes one report.
     fn bundles(&self) -> usize {
-        let bundles = self.outcomes.iter().filter(|((_, outcome), _)| *outcome != Outcome::Forwarded);
+        let bundles = self
+            .outcomes
+            .iter()
+            .filter(|((_, outcome), _)| *outcome != Outcome::Forwarded);
         bundles.map(|(_, count)| count).sum::<usize>() + self.differences.len()
     }
 
@@ -312,7 +345,9 @@ impl Verdicts {
                     "BPv{from} translated to BPv{}: equal to the reference, checksums right",
                     side.other().version()
                 ),
-                Outcome::Refused(reason) => format!("BPv{from} refused, as the reference does: {reason}"),
+                Outcome::Refused(reason) => {
+                    format!("BPv{from} refused, as the reference does: {reason}")
+                }
                 Outcome::RefusedOtherwise(reason, other) => {
                     format!("BPv{from} refused: {reason}; the reference: {other}")
                 }
@@ -323,9 +358,11 @@ impl Verdicts {
         for difference in self.differences.iter().take(SHOWN) {
             println!("DIFFERENT: {difference}");
         }
-        println!("{} of {} datagrams differ from the reference", self.differences.len(), {
-            self.outcomes.values().sum::<usize>() + self.differences.len()
-        });
+        println!(
+            "{} of {} datagrams differ from the reference",
+            self.differences.len(),
+            { self.outcomes.values().sum::<usize>() + self.differences.len() }
+        );
     }
 }
 
@@ -338,7 +375,11 @@ fn show_example(inputs: &[Input]) -> anyhow::Result<()> {
     let before = &example.datagram.payload;
     let after = match bundle::translate(before, &Policy::default()) {
         Ok(translation) => translation.octets,
-        Err(refusal) => bail!("{} cannot be translated: {}", example.origin, refusal.reason),
+        Err(refusal) => bail!(
+            "{} cannot be translated: {}",
+            example.origin,
+            refusal.reason
+        ),
     };
     println!("{} before and after:", example.origin);
     for (octets, title) in [(before, "before"), (&after, "after")] {
@@ -360,7 +401,10 @@ fn reported(args: &Args, controller: &mut Process, bundles: usize) -> anyhow::Re
 }
 
 fn show_digests(reported: &[String]) -> anyhow::Result<()> {
-    println!("\nthe controller received {} bundle reports, among them:", reported.len());
+    println!(
+        "\nthe controller received {} bundle reports, among them:",
+        reported.len()
+    );
     for line in reported.iter().step_by((reported.len() / 3).max(1)).take(3) {
         let event: serde_json::Value = serde_json::from_str(line).context("an event is no JSON")?;
         println!("  {event}");
@@ -372,7 +416,10 @@ fn show_switch(address: &str) -> anyhow::Result<()> {
     let program = process::sibling("sddtnctl")?;
     for command in ["tables", "counters"] {
         println!("\nsddtnctl {command}:");
-        println!("{}", process::output(&program, &["--switch", address, command])?.trim_end());
+        println!(
+            "{}",
+            process::output(&program, &["--switch", address, command])?.trim_end()
+        );
     }
     println!();
     Ok(())
@@ -382,10 +429,18 @@ fn show_switch(address: &str) -> anyhow::Result<()> {
 fn tshark(args: &Args) -> anyhow::Result<bool> {
     let mut packets = 0;
     for port in [Side::V6.port(), Side::V7.port()] {
-        let capture = args.out.join(format!("output-port{port}.pcap")).display().to_string();
-        let read = |filter: &str| process::output(Path::new("tshark"), &["-r", &capture, "-Y", filter]);
+        let capture = args
+            .out
+            .join(format!("output-port{port}.pcap"))
+            .display()
+            .to_string();
+        let read =
+            |filter: &str| process::output(Path::new("tshark"), &["-r", &capture, "-Y", filter]);
         let Ok(all) = read("frame") else {
-            ensure!(!args.require_tshark, "tshark cannot be run: install it (Debian package tshark)");
+            ensure!(
+                !args.require_tshark,
+                "tshark cannot be run: install it (Debian package tshark)"
+            );
             println!("tshark is not installed: the output was not looked at with it");
             return Ok(true);
         };

@@ -24,7 +24,8 @@ struct Collector {
 
 impl Sink for Collector {
     fn transmit(&mut self, port: u32, packet: &[u8]) {
-        self.frames.push((port.try_into().expect("ports are small"), packet.to_vec()));
+        self.frames
+            .push((port.try_into().expect("ports are small"), packet.to_vec()));
     }
 
     fn digest(&mut self, _digest: usize, _values: &[u64]) {
@@ -42,10 +43,16 @@ impl Lab {
             max_payload: MAX_PAYLOAD,
             udp_port: 4556,
         };
-        let text = p4gen::generate(&parameters).expect("the parameters are possible");
-        let source = p4::Source { name: "translator.p4", text: &text, ..p4::Source::default() };
+        let text = p4gen::generate(parameters).expect("the parameters are possible");
+        let source = p4::Source {
+            name: "translator.p4",
+            text: &text,
+            ..p4::Source::default()
+        };
         let mut switch = Offline::load(&source).expect("the front end accepts the program");
-        switch.install(&entries()).expect("the switch accepts the entries");
+        switch
+            .install(&entries())
+            .expect("the switch accepts the entries");
         Self { switch }
     }
 

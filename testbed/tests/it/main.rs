@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The whole system, in one process.
 
+mod architecture;
 mod lab;
 mod translator;

@@ -50,7 +50,16 @@ fn input(side: Side, payload: Vec<u8>) -> Input {
         checksum: 1,
     };
     let origin = format!("bundle {}", testbed::verdict::hex(&payload));
-    Input { origin, side, datagram: Datagram { ethernet, ipv4, udp, payload } }
+    Input {
+        origin,
+        side,
+        datagram: Datagram {
+            ethernet,
+            ipv4,
+            udp,
+            payload,
+        },
+    }
 }
 
 /// Every captured datagram crosses as the reference says, or is handed out unchanged with a reason.
@@ -79,28 +88,22 @@ fn captures() {
 /// Whether the program is made for a bundle: only blocks that ION sends by default, a previous
 /// node that has a name, and no CRC but CRC-16 on the primary block.
 fn is_for_program(octets: &[u8]) -> bool {
-    match bundle::version(octets) {
-        Some(Version::V6) => {
-            let bundle = v6::Bundle::decode(octets).expect("the bundle is valid");
-            bundle.blocks.iter().all(|block| match block.content() {
-                Ok(v6::Content::PreviousHop(hop)) => {
-                    hop.eid(&bundle.primary).is_ok_and(|eid| eid != Eid::Null)
-                }
-                _ => matches!(block.kind.0, 1 | 19 | 20),
-            })
-        }
-        _ => {
-            let bundle = v7::Bundle::decode(octets, v7::Tolerance::LENIENT).expect("the bundle is valid");
-            bundle.primary.crc != v7::CrcType::Crc32c
-                && bundle.blocks.iter().all(|block| {
-                    block.crc == v7::CrcType::None
-                        && match block.content() {
-                            Ok(v7::Content::PreviousNode(eid)) => !eid.is_null(),
-                            _ => matches!(block.kind.0, 1 | 7 | 193),
-                        }
-                })
-        }
+    if bundle::version(octets) == Some(Version::V6) {
+        let bundle = v6::Bundle::decode(octets).expect("the bundle is valid");
+        return bundle.blocks.iter().all(|block| match block.content() {
+            Ok(v6::Content::PreviousHop(hop)) => {
+                hop.eid(&bundle.primary).is_ok_and(|eid| eid != Eid::Null)
+            }
+            _ => matches!(block.kind.0, 1 | 19 | 20),
+        });
     }
+    let bundle = v7::Bundle::decode(octets, v7::Tolerance::LENIENT).expect("the bundle is valid");
+    let is_for_program = |block: &v7::Block<'_>| match block.content() {
+        _ if block.crc != v7::CrcType::None => false,
+        Ok(v7::Content::PreviousNode(eid)) => !eid.is_null(),
+        _ => matches!(block.kind.0, 1 | 7 | 193),
+    };
+    bundle.primary.crc != v7::CrcType::Crc32c && bundle.blocks.iter().all(is_for_program)
 }
 
 /// A bundle of the kind that the program is made for crosses; another takes the slow path.
@@ -118,10 +121,15 @@ fn crosses(side: Side, octets: Vec<u8>) -> Result<(), TestCaseError> {
 
 /// The reference and the program agree, whatever the octets are.
 fn agrees(side: Side, octets: Vec<u8>) -> Result<(), TestCaseError> {
-    check(&input(side, octets)).map(drop).map_err(TestCaseError::fail)
+    check(&input(side, octets))
+        .map(drop)
+        .map_err(TestCaseError::fail)
 }
 
-const FAST_PATH: Shape = Shape { payload_max: MAX_PAYLOAD as usize, ..Shape::FAST_PATH };
+const FAST_PATH: Shape = Shape {
+    payload_max: MAX_PAYLOAD as usize,
+    ..Shape::FAST_PATH
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
