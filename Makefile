@@ -25,9 +25,9 @@ setup: ## What the tests need besides Rust and a C compiler (Debian packages, Py
 	testbed/setup.sh
 
 .PHONY: test
-test: setup ## All tests
+test: setup build ## All tests
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(MAKE) demo
+	target/release/sddtn-demo --out $(OUT)/test --require-tshark
 
 .PHONY: check
 check: ## Format, lints, docs, licences: before every push

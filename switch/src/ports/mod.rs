@@ -9,7 +9,7 @@
 //!
 //! Programs in the same process use [`Link`]s.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
 
 use tokio::{net::UdpSocket, sync::mpsc};
 use tokio_util::sync::CancellationToken;
@@ -81,10 +81,12 @@ pub enum PortError {
     #[error("port {0} is given twice")]
     Duplicate(u32),
     /// The attachment cannot be opened.
-    #[error("cannot open port {number}")]
+    #[error("cannot open {what} for port {number}")]
     Open {
         /// Number of the port.
         number: u32,
+        /// The file, address or interface.
+        what: String,
         /// What the system said.
         #[source]
         source: std::io::Error,
@@ -196,13 +198,18 @@ pub(crate) fn link() -> (Transmitter, Receiver, Link) {
 
 /// Opens what a port is attached to. Must run inside a tokio runtime.
 pub(crate) async fn open(spec: &PortSpec) -> Result<(Transmitter, Receiver), PortError> {
-    let fail = |source| PortError::Open {
+    let fail = |what: &dyn fmt::Display, source| PortError::Open {
         number: spec.number,
+        what: what.to_string(),
         source,
     };
     Ok(match &spec.attachment {
         Attachment::Udp { local, peer } => {
-            let socket = Arc::new(UdpSocket::bind(local).await.map_err(fail)?);
+            let socket = Arc::new(
+                UdpSocket::bind(local)
+                    .await
+                    .map_err(|error| fail(local, error))?,
+            );
             let transmitter = Transmitter::Udp {
                 socket: Arc::clone(&socket),
                 peer: *peer,
@@ -216,12 +223,14 @@ pub(crate) async fn open(spec: &PortSpec) -> Result<(Transmitter, Receiver), Por
             )
         }
         Attachment::Pcap { input, output } => {
-            let frames = pcap::read(input).map_err(fail)?;
-            let output = pcap::Output::create(output).map_err(fail)?;
+            let frames = pcap::read(input).map_err(|error| fail(&input.display(), error))?;
+            let created = pcap::Output::create(output);
+            let output = created.map_err(|error| fail(&output.display(), error))?;
             (Transmitter::Pcap(output), Receiver::Pcap(frames))
         }
         Attachment::Interface(name) => {
-            let socket = Arc::new(packet::PacketSocket::open(name).map_err(fail)?);
+            let socket =
+                Arc::new(packet::PacketSocket::open(name).map_err(|error| fail(name, error))?);
             (
                 Transmitter::Interface(Arc::clone(&socket)),
                 Receiver::Interface(socket),

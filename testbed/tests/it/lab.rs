@@ -71,6 +71,7 @@ impl Lab {
         outcome.map_err(|difference| format!("{}: {difference}\n{recorder:?}", input.origin))
     }
 
+    /// The frames that leave, and what happened.
     pub(crate) fn run(&mut self, port: u16, frame: &[u8]) -> (Vec<(u16, Vec<u8>)>, Recorder) {
         let mut collector = Collector::default();
         let recorder = self.switch.run(port.into(), frame, 0, &mut collector);

@@ -2,5 +2,7 @@
 //! The whole system, in one process.
 
 mod architecture;
+mod datagrams;
+mod demo;
 mod lab;
 mod translator;

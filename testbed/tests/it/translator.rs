@@ -27,7 +27,7 @@ fn check(input: &Input) -> Result<Outcome, String> {
 }
 
 /// A datagram from one side to the other.
-fn input(side: Side, payload: Vec<u8>) -> Input {
+pub(crate) fn input(side: Side, payload: Vec<u8>) -> Input {
     let (source, destination) = (side.host([0, 0, 1, 1]), side.other().host([0, 0, 2, 2]));
     let ipv4 = Ipv4Header::new(
         u16::try_from(UdpHeader::LEN + payload.len()).expect("bundles of a test are small"),
