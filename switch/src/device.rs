@@ -207,15 +207,6 @@ impl Device {
         self.receive(&mut worker, port, [packet]);
     }
 
-    /// Writes what ports have buffered.
-    pub(crate) fn flush(&self) {
-        for (port, transmitter) in &self.ports {
-            if let Err(error) = transmitter.flush() {
-                tracing::error!(port, reason = %error, "cannot write the capture");
-            }
-        }
-    }
-
     fn notify(&self, notification: Notification) {
         if self.notifications.try_send(notification).is_err() {
             self.statistics.queue_full.fetch_add(1, Relaxed);

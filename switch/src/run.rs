@@ -178,7 +178,6 @@ impl Switch {
         if timeout(GRACE, drained).await.is_err() {
             tracing::warn!(left = self.tasks.len(), grace = ?GRACE, "tasks did not stop in time");
         }
-        self.device.flush();
         self.statistics()
     }
 }

@@ -154,14 +154,6 @@ impl Transmitter {
             Self::Link(sender) => sender.try_send(frame.to_vec()).is_ok(),
         }
     }
-
-    /// Writes what is buffered.
-    pub(crate) fn flush(&self) -> std::io::Result<()> {
-        match self {
-            Self::Pcap(output) => output.flush(),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The receiving side of a port.

@@ -14,6 +14,10 @@ use crate::{
     tools::Tools,
 };
 
+#[path = "../conformance/capture.rs"]
+mod capture;
+#[path = "../conformance/cases.rs"]
+mod cases;
 #[path = "../conformance/compile.rs"]
 mod compile;
 #[path = "../conformance/dataplane.rs"]
@@ -45,6 +49,15 @@ struct Args {
     /// Folder with captures of real traffic.
     #[arg(long, value_name = "DIR", default_value = "testdata/captures")]
     captures: PathBuf,
+    /// Folder with test vectors.
+    #[arg(long, value_name = "DIR", default_value = "testdata/vectors")]
+    vectors: PathBuf,
+    /// Damaged bundles that are made of those of the captures and vectors.
+    #[arg(long, value_name = "COUNT", default_value_t = 3000)]
+    damaged: usize,
+    /// Another number damages other bundles in other places.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
     /// Longest payloads of the programs, in octets.
     #[arg(
         long,
@@ -79,7 +92,8 @@ enum Verdict {
 }
 
 fn run(args: &Args) -> anyhow::Result<Verdict> {
-    let inputs = traffic::captured(&args.captures)?;
+    let captured = traffic::captured(&args.captures)?;
+    let cases = cases::all(captured, &args.vectors, args.damaged, args.seed)?;
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let tools = Tools::find();
@@ -100,7 +114,7 @@ fn run(args: &Args) -> anyhow::Result<Verdict> {
             println!("{}: not run on BMv2", program.name);
             continue;
         };
-        let comparison = compare(switch, program, json, &inputs)
+        let comparison = compare(switch, program, json, &cases)
             .with_context(|| format!("cannot run {}", program.name))?;
         comparison.print();
         comparisons.push(comparison);

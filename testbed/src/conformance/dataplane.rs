@@ -30,7 +30,7 @@ struct Packet {
     #[prost(uint32, tag = "3")]
     port: u32,
     #[prost(bytes = "vec", tag = "4")]
-    packet: Vec<u8>,
+    octets: Vec<u8>,
 }
 
 /// All ports of one switch.
@@ -108,7 +108,7 @@ impl Wire for Dataplane {
             id: 0,
             device_id: self.device_id,
             port: port.into(),
-            packet: frame.to_vec(),
+            octets: frame.to_vec(),
         };
         if self.requests.blocking_send(packet).is_ok() {
             return Ok(());
@@ -135,6 +135,6 @@ impl Wire for Dataplane {
             .port
             .try_into()
             .with_context(|| format!("a frame left on port {}", packet.port))?;
-        Ok(Some((port, packet.packet)))
+        Ok(Some((port, packet.octets)))
     }
 }

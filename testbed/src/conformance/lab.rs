@@ -2,7 +2,7 @@
 //! A switch with its controller, of either kind: the same entries, the same ways in and out.
 
 use std::{
-    fs::{self},
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,7 +20,7 @@ use testbed::{
 use crate::dataplane::Dataplane;
 
 /// Long enough for a loaded machine; nothing waits that long when all is well.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const DEVICE_ID: u64 = 1;
 
 /// Where frames enter and leave a switch.
@@ -56,7 +56,8 @@ pub(crate) struct Program<'a> {
 pub(crate) struct Lab {
     /// Its ports.
     pub(crate) wire: Box<dyn Wire>,
-    events: PathBuf,
+    /// Its files.
+    pub(crate) folder: PathBuf,
     address: String,
     controller: Process,
     _switch: Process,
@@ -115,7 +116,7 @@ impl Lab {
         Ok(Self {
             controller: files.start_controller(address)?,
             wire: wire()?,
-            events: files.path("events.jsonl"),
+            folder: files.folder.clone(),
             address: address.to_owned(),
             _switch: switch,
         })
@@ -124,10 +125,10 @@ impl Lab {
     /// The reports of bundles, once the controller has written down that many, without what
     /// belongs to the clock and to the switch.
     pub(crate) fn reports(&mut self, count: usize) -> anyhow::Result<Vec<Value>> {
-        let events = &self.events;
+        let events = self.folder.join("events.jsonl");
         let what = format!("{count} bundle reports");
         let lines = self.controller.wait_for(&what, DEADLINE, || {
-            let lines: Vec<_> = fs::read_to_string(events)
+            let lines: Vec<_> = fs::read_to_string(&events)
                 .ok()?
                 .lines()
                 .map(str::to_owned)
@@ -148,10 +149,13 @@ impl Lab {
             .collect()
     }
 
-    /// What `sddtnctl` shows of the switch.
+    /// What `sddtnctl` shows of the switch; it is kept in a file, too.
     pub(crate) fn shown(&self, command: &str) -> anyhow::Result<String> {
         let options = ["--switch", &self.address, command];
-        process::output(&process::sibling("sddtnctl")?, &options)
+        let shown = process::output(&process::sibling("sddtnctl")?, &options)?;
+        let path = self.folder.join(format!("{command}.txt"));
+        fs::write(&path, &shown).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(shown)
     }
 }
 
@@ -229,7 +233,7 @@ impl<'a> Files<'a> {
             .to_string_lossy();
         let (name, target) = (self.program.name, self.target);
         let ports = [Side::V6, Side::V7].map(Side::port);
-        let mut text = format!(
+        let switch = format!(
             r#"[[switch]]
 name = "s1"
 target = "{target}"
@@ -243,12 +247,11 @@ ports = {ports:?}
 flood_group = 1
 "#
         );
-        for side in [Side::V6, Side::V7] {
-            text.push_str("\n[[peer]]\n");
-            text.push_str(&format!("network = \"{}\"\n", side.network()));
-            text.push_str(&format!("speaks = {}\n", side.version()));
-        }
-        Ok(text)
+        let peer = |side: Side| {
+            let (network, version) = (side.network(), side.version());
+            format!("\n[[peer]]\nnetwork = \"{network}\"\nspeaks = {version}\n")
+        };
+        Ok([switch, peer(Side::V6), peer(Side::V7)].concat())
     }
 }
 

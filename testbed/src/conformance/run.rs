@@ -13,11 +13,13 @@ use bundle::Policy;
 use serde_json::{Value, json};
 use testbed::{
     ordinary,
-    traffic::{Input, Side},
+    traffic::Side,
     verdict::{Outcome, hex, judge},
 };
 
 use crate::{
+    capture::Captures,
+    cases::{Case, Set, is_reported},
     compile::Compiled,
     lab::{Lab, Program},
     tools::Tool,
@@ -38,7 +40,7 @@ type Output = Option<(u16, Vec<u8>)>;
 pub(crate) struct Comparison {
     name: String,
     ordinary: usize,
-    outcomes: BTreeMap<(Side, Outcome), usize>,
+    outcomes: BTreeMap<(Set, Side, Outcome), usize>,
     /// Where BMv2 does not do what the reference translator says.
     from_reference: Vec<String>,
     /// Where BMv2 and this project's switch do not do the same.
@@ -65,7 +67,7 @@ pub(crate) fn compare(
     simple_switch_grpc: &Tool,
     compiled: &Compiled,
     json: &Path,
-    inputs: &[Input],
+    cases: &[Case],
 ) -> anyhow::Result<Comparison> {
     let source = compiled.folder.join(format!("{}.p4", compiled.name));
     let program = |device_config| Program {
@@ -73,21 +75,22 @@ pub(crate) fn compare(
         name: &compiled.name,
         device_config,
     };
-    let ours = Lab::ours(&program(&source)).and_then(|lab| run(lab, inputs));
+    let ours = Lab::ours(&program(&source)).and_then(|lab| run(lab, cases));
     let ours = ours.context("our switch")?;
-    let bmv2 = Lab::bmv2(&simple_switch_grpc.path, &program(json)).and_then(|lab| run(lab, inputs));
+    let bmv2 = Lab::bmv2(&simple_switch_grpc.path, &program(json)).and_then(|lab| run(lab, cases));
     let bmv2 = bmv2.context("BMv2")?;
 
-    let comparison = Comparison::new(&compiled.name, inputs, &bmv2, &ours);
+    let comparison = Comparison::new(&compiled.name, cases, &bmv2, &ours);
     let path = compiled.folder.join("differences.txt");
     fs::write(&path, comparison.differences())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(comparison)
 }
 
-fn run(mut lab: Lab, inputs: &[Input]) -> anyhow::Result<Run> {
+fn run(mut lab: Lab, cases: &[Case]) -> anyhow::Result<Run> {
     let start = Instant::now();
     let mut exchange = Exchange {
+        captures: Captures::new(&lab.folder),
         lab: &mut lab,
         lost: 0,
     };
@@ -96,7 +99,7 @@ fn run(mut lab: Lab, inputs: &[Input]) -> anyhow::Result<Run> {
         ordinary.push(exchange.frame(side.port(), &frame)?);
     }
     let mut bundles = Vec::new();
-    for input in inputs {
+    for Case { input, .. } in cases {
         let frame = input.datagram.to_frame();
         bundles.push(exchange.frame(input.side.port(), &frame)?);
     }
@@ -105,22 +108,18 @@ fn run(mut lab: Lab, inputs: &[Input]) -> anyhow::Result<Run> {
     ordinary.push(exchange.frame(side.port(), &last)?);
 
     let seconds = start.elapsed().as_secs_f64();
-    let carried = inputs
-        .iter()
-        .filter(|input| {
-            input.datagram.is_for_bundles() && bundle::version(&input.datagram.payload).is_some()
-        })
-        .count();
+    let reported = cases.iter().filter(|case| is_reported(&case.input));
     Ok(Run {
         ordinary,
         bundles,
-        reports: lab.reports(carried)?,
+        reports: lab.reports(reported.count())?,
         shown: [lab.shown("tables")?, lab.shown("counters")?],
         seconds,
     })
 }
 
 struct Exchange<'a> {
+    captures: Captures,
     lab: &'a mut Lab,
     lost: usize,
 }
@@ -128,9 +127,12 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     /// Sends a frame, and waits for the one that it becomes: never more than one is in a queue.
     fn frame(&mut self, port: u16, frame: &[u8]) -> anyhow::Result<Output> {
+        self.captures.add("input", port, frame)?;
         self.lab.wire.send(port, frame)?;
         let output = self.lab.wire.receive(DEADLINE)?;
-        if output.is_none() {
+        if let Some((port, frame)) = &output {
+            self.captures.add("output", *port, frame)?;
+        } else {
             self.lost += 1;
             ensure!(
                 self.lost < MOST_LOST,
@@ -143,7 +145,7 @@ impl Exchange<'_> {
 }
 
 impl Comparison {
-    fn new(name: &str, inputs: &[Input], bmv2: &Run, ours: &Run) -> Self {
+    fn new(name: &str, cases: &[Case], bmv2: &Run, ours: &Run) -> Self {
         let mut comparison = Self {
             name: name.to_owned(),
             ordinary: 0,
@@ -154,8 +156,8 @@ impl Comparison {
             seconds: [bmv2.seconds, ours.seconds],
         };
         comparison.judge_ordinary(bmv2);
-        comparison.judge_bundles(inputs, bmv2);
-        comparison.compare_frames(inputs, bmv2, ours);
+        comparison.judge_bundles(cases, bmv2);
+        comparison.compare_frames(cases, bmv2, ours);
         comparison.compare_state(bmv2, ours);
         comparison
     }
@@ -178,15 +180,18 @@ impl Comparison {
         }
     }
 
-    fn judge_bundles(&mut self, inputs: &[Input], bmv2: &Run) {
+    fn judge_bundles(&mut self, cases: &[Case], bmv2: &Run) {
         let policy = Policy::default();
-        for (input, output) in inputs.iter().zip(&bmv2.bundles) {
+        for (Case { set, input }, output) in cases.iter().zip(&bmv2.bundles) {
             let verdict = match output {
                 Some((port, frame)) => judge(input, &policy, *port, frame),
                 None => Err("was lost".to_owned()),
             };
             match verdict {
-                Ok(outcome) => *self.outcomes.entry((input.side, outcome)).or_default() += 1,
+                Ok(outcome) => {
+                    let key = (*set, input.side, outcome);
+                    *self.outcomes.entry(key).or_default() += 1;
+                }
                 Err(difference) => self
                     .from_reference
                     .push(format!("{} {difference}", input.origin)),
@@ -194,8 +199,8 @@ impl Comparison {
         }
     }
 
-    fn compare_frames(&mut self, inputs: &[Input], bmv2: &Run, ours: &Run) {
-        let origins = inputs.iter().map(|input| input.origin.as_str());
+    fn compare_frames(&mut self, cases: &[Case], bmv2: &Run, ours: &Run) {
+        let origins = cases.iter().map(|case| case.input.origin.as_str());
         let bundles = origins.zip(bmv2.bundles.iter().zip(&ours.bundles));
         let pairs = bmv2.ordinary.iter().zip(&ours.ordinary);
         for (origin, (theirs, own)) in pairs.map(|pair| ("ordinary frame", pair)).chain(bundles) {
@@ -240,32 +245,28 @@ impl Comparison {
         }
     }
 
-    fn translated(&self) -> usize {
-        let translated =
-            |((_, outcome), _): &(&(Side, Outcome), &usize)| matches!(outcome, Outcome::Translated);
+    /// How many outcomes of a set are of a kind.
+    fn count(&self, set: Set, kind: impl Fn(Outcome) -> bool) -> usize {
         self.outcomes
             .iter()
-            .filter(translated)
+            .filter(|((of, _, outcome), _)| *of == set && kind(*outcome))
             .map(|(_, count)| count)
             .sum()
     }
 
     /// Whether both comparisons found no difference, and there was something to compare.
     pub(crate) fn good(&self) -> bool {
-        self.from_reference.is_empty() && self.from_ours.is_empty() && self.translated() > 0
+        let translated = self.count(Set::Captured, |outcome| outcome == Outcome::Translated);
+        self.from_reference.is_empty() && self.from_ours.is_empty() && translated > 0
     }
 
     fn differences(&self) -> String {
-        let mut text = String::new();
-        for (title, differences) in [
-            ("BMv2 differs from the reference", &self.from_reference),
-            ("BMv2 differs from our switch", &self.from_ours),
-        ] {
-            for difference in differences {
-                text.push_str(&format!("{title}: {difference}\n"));
-            }
-        }
-        text
+        let from_reference = self.from_reference.iter();
+        let from_ours = self.from_ours.iter();
+        from_reference
+            .map(|difference| format!("BMv2 differs from the reference: {difference}\n"))
+            .chain(from_ours.map(|it| format!("BMv2 differs from our switch: {it}\n")))
+            .collect()
     }
 
     /// Says what came out.
@@ -275,8 +276,8 @@ impl Comparison {
             self.name, self.seconds[0], self.seconds[1]
         );
         println!("{:>5}  ordinary frames forwarded unchanged", self.ordinary);
-        for ((side, outcome), count) in &self.outcomes {
-            println!("{count:>5}  {}", describe_outcome(*side, *outcome));
+        for set in [Set::Captured, Set::Vector, Set::Damaged] {
+            self.print_set(set);
         }
         println!(
             "  {} differences from the reference; {} from our switch, in frames, {} bundle reports, \
@@ -295,13 +296,30 @@ impl Comparison {
         }
     }
 
+    fn print_set(&self, set: Set) {
+        println!(
+            "{:>5}  {}: {} translated as the reference does, {} refused as it does, {} refused for \
+             another of several faults, {} left to the slow path, {} no bundles",
+            self.count(set, |_| true),
+            set.name(),
+            self.count(set, |outcome| outcome == Outcome::Translated),
+            self.count(set, |outcome| matches!(outcome, Outcome::Refused(_))),
+            self.count(set, |outcome| matches!(
+                outcome,
+                Outcome::RefusedOtherwise(..)
+            )),
+            self.count(set, |outcome| matches!(outcome, Outcome::Punted(_))),
+            self.count(set, |outcome| outcome == Outcome::Forwarded),
+        );
+    }
+
     /// The same for scripts.
     pub(crate) fn report(&self) -> Value {
-        let outcomes: BTreeMap<_, _> = self
-            .outcomes
-            .iter()
-            .map(|((side, outcome), count)| (describe_outcome(*side, *outcome), count))
-            .collect();
+        let mut outcomes = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for ((set, side, outcome), count) in &self.outcomes {
+            let set = outcomes.entry(set.name()).or_default();
+            set.insert(describe_outcome(*side, *outcome), count);
+        }
         json!({
             "name": self.name,
             "ordinary": self.ordinary,
@@ -325,7 +343,7 @@ fn describe(output: &Output) -> String {
 fn describe_outcome(side: Side, outcome: Outcome) -> String {
     let from = side.version();
     match outcome {
-        Outcome::Forwarded => "no bundle: forwarded unchanged".to_owned(),
+        Outcome::Forwarded => format!("no bundle, side of BPv{from}: forwarded unchanged"),
         Outcome::Translated => format!(
             "BPv{from} translated to BPv{}: equal to the reference",
             side.other().version()

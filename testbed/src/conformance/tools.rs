@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 /// p4c takes half a minute for the largest program; a run away one is ended.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 /// How often a tool is looked at.
 const POLL: Duration = Duration::from_millis(20);
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What enters the switches: captured datagrams, bundles of the test vectors, and damaged ones.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, ensure};
+use bundle::Version;
+use serde_json::Value;
+use testbed::traffic::{Input, Side};
+
+/// A datagram and the set that it belongs to.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// Where it comes from.
+    pub(crate) set: Set,
+    /// The datagram.
+    pub(crate) input: Input,
+}
+
+/// Where datagrams come from.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Set {
+    /// Real traffic.
+    Captured,
+    /// Bundles of the test vectors, in datagrams like the captured ones.
+    Vector,
+    /// Bundles of both, damaged.
+    Damaged,
+}
+
+impl Set {
+    /// Its name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Vector => "vectors",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// Whether a switch reports a datagram to the controller.
+pub(crate) fn is_reported(input: &Input) -> bool {
+    input.datagram.is_for_bundles() && bundle::version(&input.datagram.payload).is_some()
+}
+
+/// All cases: captured datagrams, the vectors of a folder, and a number of damaged bundles.
+///
+/// # Errors
+///
+/// Vectors that cannot be read, or captures without bundles.
+pub(crate) fn all(
+    captured: Vec<Input>,
+    vectors: &Path,
+    damaged: usize,
+    seed: u64,
+) -> anyhow::Result<Vec<Case>> {
+    let mut inputs: Vec<_> = captured
+        .iter()
+        .filter(|i| is_reported(i))
+        .cloned()
+        .collect();
+    let vectors = read_vectors(vectors, &inputs)?;
+    inputs.extend(vectors.iter().cloned());
+    ensure!(!inputs.is_empty(), "there are no bundles in the captures");
+    let mut random = Random(seed);
+    let damaged = (0..damaged).map(|_| random.damaged(&inputs)).collect();
+
+    let sets = [
+        (Set::Captured, captured),
+        (Set::Vector, vectors),
+        (Set::Damaged, damaged),
+    ];
+    Ok(sets
+        .into_iter()
+        .flat_map(|(set, inputs)| inputs.into_iter().map(move |input| Case { set, input }))
+        .collect())
+}
+
+/// The `input` of all vectors in the JSON files of a folder.
+fn read_vectors(folder: &Path, captured: &[Input]) -> anyhow::Result<Vec<Input>> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("cannot read the vectors in {}", folder.display()))?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<_>>>()
+        .with_context(|| format!("cannot list {}", folder.display()))?;
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
+    paths.sort();
+    let mut inputs = Vec::new();
+    for path in paths {
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let vectors: Vec<Value> = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no list of vectors", path.display()))?;
+        for vector in &vectors {
+            inputs.extend(
+                read_vector(vector, captured).with_context(|| {
+                    format!("{} has a vector that cannot be read", path.display())
+                })?,
+            );
+        }
+    }
+    Ok(inputs)
+}
+
+/// A vector in a datagram like a captured one; `None` if it belongs to no version.
+fn read_vector(vector: &Value, captured: &[Input]) -> anyhow::Result<Option<Input>> {
+    let name = vector["name"].as_str().context("it has no name")?;
+    let digits = vector["input"].as_str().context("it has no input")?;
+    let octets = octets(digits).context("its input is not made of octets")?;
+    let side = match bundle::version(&octets) {
+        Some(Version::V6) => Side::V6,
+        Some(Version::V7) => Side::V7,
+        None => return Ok(None),
+    };
+    let carrier = captured
+        .iter()
+        .find(|input| input.side == side)
+        .context("there is no captured bundle of its version")?;
+    Ok(Some(Input {
+        origin: format!("vector {name}"),
+        side,
+        datagram: carrier.datagram.with_payload(octets),
+    }))
+}
+
+fn octets(digits: &str) -> Option<Vec<u8>> {
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+/// Numbers that look random and are the same in each run (xorshift64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        // Zero is the one state that does not change.
+        let mut state = self.0.max(1);
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.0 = state;
+        let limit = u64::try_from(limit.max(1)).expect("a length fits into 64 bits");
+        usize::try_from(state % limit).expect("it is below a length")
+    }
+
+    /// One of the inputs with one to three faults behind its first octet, which is its version.
+    fn damaged(&mut self, inputs: &[Input]) -> Input {
+        let input = &inputs[self.below(inputs.len())];
+        let mut octets = input.datagram.payload.clone();
+        for _ in 0..=self.below(3) {
+            self.damage(&mut octets);
+        }
+        Input {
+            origin: format!("{}, damaged", input.origin),
+            side: input.side,
+            datagram: input.datagram.with_payload(octets),
+        }
+    }
+
+    fn damage(&mut self, octets: &mut Vec<u8>) {
+        let any = u8::try_from(self.below(256)).expect("it is below 256");
+        let bit = 1 << self.below(8);
+        // Faults in the payload change nothing but the payload: most are put in front of it.
+        let reach = if self.below(4) == 0 { usize::MAX } else { 60 };
+        let at = 1 + self.below((octets.len() - 1).min(reach));
+        match self.below(6) {
+            _ if at >= octets.len() => octets.push(any),
+            0 => octets[at] = any,
+            1 | 2 => octets[at] ^= bit,
+            3 => octets.insert(at, any),
+            4 => {
+                octets.remove(at);
+            }
+            _ => octets.truncate(at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_the_same_in_each_run_and_keeps_the_version() {
+        let damaged = |seed| {
+            let mut random = Random(seed);
+            let mut all = Vec::new();
+            for _ in 0..1000 {
+                let mut octets = b"\x06bundle".to_vec();
+                random.damage(&mut octets);
+                assert_eq!(octets.first(), Some(&6));
+                all.push(octets);
+            }
+            all
+        };
+        assert_eq!(damaged(1), damaged(1));
+        assert_ne!(damaged(1), damaged(2));
+        assert!(damaged(1).iter().any(|octets| octets.len() < 7));
+        assert!(damaged(1).iter().any(|octets| octets.len() > 7));
+    }
+
+    #[test]
+    fn damage_needs_no_more_than_a_version() {
+        let mut octets = vec![6];
+        Random(1).damage(&mut octets);
+        assert_eq!(octets.len(), 2);
+    }
+
+    #[test]
+    fn octets_are_pairs_of_digits() {
+        assert_eq!(octets("06fF"), Some(vec![6, 255]));
+        assert_eq!(octets("0g"), None);
+    }
+}
