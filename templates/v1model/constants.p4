@@ -1,3 +1,5 @@
+{# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
+{# Constants: protocol numbers, reason codes, flags. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 const bit<16> ETHERTYPE_IPV4 = 0x0800;
 const bit<16> ETHERTYPE_PUNT = {{ punt_ethertype }};
 const bit<8> PROTOCOL_UDP = 17;

@@ -1,4 +1,5 @@
-{# Ingress and the rest of the pipeline. Filled from ControlText in p4gen/src/v1model.rs. -#}
+{# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
+{# Ingress and the rest of the pipeline. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 control verify_checksums(inout headers_t hdr, inout metadata_t meta) {
     apply { }
 }

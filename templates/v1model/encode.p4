@@ -1,4 +1,5 @@
-{# Sub-controls that append one item each to a writer. -#}
+{# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
+{# Sub-controls that append one item each to a writer. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 /// Octets that are being put together, the last one in the lowest bits.
 struct writer_t {
     bit<{{ writer_bits }}> octets;

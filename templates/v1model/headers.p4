@@ -1,3 +1,5 @@
+{# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
+{# Headers, metadata and digests. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 header ethernet_h {
     bit<48> dst;
     bit<48> src;

@@ -1,4 +1,5 @@
-{# The parser. Filled from ParserText in p4gen/src/v1model/parser.rs. -#}
+{# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
+{# The parser. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 /// Where the parser goes on when it has read a number.
 {%- for point in parser.numbers %}
 const bit<8> {{ point.constant }} = {{ point.code }};

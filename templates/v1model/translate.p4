@@ -1,4 +1,5 @@
-{# The translation proper. Filled from TranslateText in p4gen/src/v1model.rs. -#}
+{# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
+{# The translation proper. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 {%- macro write(step, target) %}
 {%- match step %}
 {%- when Write::Sdnv with (value) %}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What enters the switches: captured datagrams, bundles of the test vectors, and damaged ones.
+//! What enters the switches: captured datagrams, bundles of the test vectors, bundles with
+//! payloads of many lengths, and damaged ones.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
-use bundle::Version;
+use bundle::{Policy, Version};
 use serde_json::Value;
 use testbed::traffic::{Input, Side};
 
@@ -24,16 +25,28 @@ pub(crate) enum Set {
     Captured,
     /// Bundles of the test vectors, in datagrams like the captured ones.
     Vector,
-    /// Bundles of both, damaged.
+    /// Bundles with payloads around the limits of the programs and of the length fields.
+    Sized,
+    /// Bundles of captures and vectors, damaged.
     Damaged,
 }
 
+/// Lengths at which a length field, a chunk of the payload or a program ends.
+const PAYLOADS: [usize; 30] = [
+    0, 1, 2, 7, 8, 12, 13, 14, 23, 24, 63, 64, 127, 128, 129, 254, 255, 256, 257, 511, 1023, 1024,
+    1399, 1400, 1401, 4095, 8999, 9000, 9001, 16_384,
+];
+
 impl Set {
+    /// All sets.
+    pub(crate) const ALL: [Self; 4] = [Self::Captured, Self::Vector, Self::Sized, Self::Damaged];
+
     /// Its name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Captured => "captured",
             Self::Vector => "vectors",
+            Self::Sized => "sized",
             Self::Damaged => "damaged",
         }
     }
@@ -44,7 +57,8 @@ pub(crate) fn is_reported(input: &Input) -> bool {
     input.datagram.is_for_bundles() && bundle::version(&input.datagram.payload).is_some()
 }
 
-/// All cases: captured datagrams, the vectors of a folder, and a number of damaged bundles.
+/// All cases: captured datagrams, the vectors of a folder, payloads of many
+/// lengths, and a number of damaged bundles.
 ///
 /// # Errors
 ///
@@ -63,12 +77,14 @@ pub(crate) fn all(
     let vectors = read_vectors(vectors, &inputs)?;
     inputs.extend(vectors.iter().cloned());
     ensure!(!inputs.is_empty(), "there are no bundles in the captures");
+    let sized = sized(&inputs)?;
     let mut random = Random(seed);
     let damaged = (0..damaged).map(|_| random.damaged(&inputs)).collect();
 
     let sets = [
         (Set::Captured, captured),
         (Set::Vector, vectors),
+        (Set::Sized, sized),
         (Set::Damaged, damaged),
     ];
     Ok(sets
@@ -117,15 +133,57 @@ fn read_vector(vector: &Value, captured: &[Input]) -> anyhow::Result<Option<Inpu
         Some(Version::V7) => Side::V7,
         None => return Ok(None),
     };
+    let origin = format!("vector {name}");
+    Ok(Some(like_captured(captured, side, origin, octets)?))
+}
+
+/// A bundle in a datagram like a captured one of the same side.
+fn like_captured(
+    captured: &[Input],
+    side: Side,
+    origin: String,
+    octets: Vec<u8>,
+) -> anyhow::Result<Input> {
     let carrier = captured
         .iter()
         .find(|input| input.side == side)
-        .context("there is no captured bundle of its version")?;
-    Ok(Some(Input {
-        origin: format!("vector {name}"),
+        .with_context(|| format!("there is no captured bundle of version {}", side.version()))?;
+    Ok(Input {
+        origin,
         side,
         datagram: carrier.datagram.with_payload(octets),
-    }))
+    })
+}
+
+/// A bundle of each version with each length of payload.
+fn sized(captured: &[Input]) -> anyhow::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for length in PAYLOADS {
+        let six = v6_bundle(length);
+        let seven = bundle::translate(&six, &Policy::default())
+            .ok()
+            .with_context(|| format!("the reference refuses a payload of {length} octets"))?;
+        for (side, octets) in [(Side::V6, six), (Side::V7, seven.octets)] {
+            let origin = format!("BPv{} with {length} octets", side.version());
+            inputs.push(like_captured(captured, side, origin, octets)?);
+        }
+    }
+    Ok(inputs)
+}
+
+/// From ipn:1.1 to ipn:2.1, with a payload that counts its octets.
+fn v6_bundle(length: usize) -> Vec<u8> {
+    let mut octets =
+        b"\x06\x81\x10\x11\x02\x01\x01\x01\x01\x01\x00\x00\x82\xfe\xbb\xfa\x40\x07\x9c\x10\x00\x01\x08"
+            .to_vec();
+    // SDNV: groups of seven bits, the top bit of all octets but the last.
+    let groups = (0..).take_while(|group| *group == 0 || length >> (7 * group) > 0);
+    for group in groups.collect::<Vec<u32>>().into_iter().rev() {
+        let low = u8::try_from(length >> (7 * group) & 0x7f).expect("seven bits are left");
+        octets.push(if group == 0 { low } else { low | 0x80 });
+    }
+    octets.extend((0..=u8::MAX).cycle().take(length));
+    octets
 }
 
 fn octets(digits: &str) -> Option<Vec<u8>> {
@@ -212,6 +270,16 @@ mod tests {
         let mut octets = vec![6];
         Random(1).damage(&mut octets);
         assert_eq!(octets.len(), 2);
+    }
+
+    #[test]
+    fn made_bundles_have_the_payload_that_was_asked_for() {
+        for length in PAYLOADS {
+            let octets = v6_bundle(length);
+            let bundle = bundle::v6::Bundle::decode(&octets).expect("the bundle is valid");
+            let payload = bundle.blocks.last().map(|block| block.data.len());
+            assert_eq!(payload, Some(length));
+        }
     }
 
     #[test]

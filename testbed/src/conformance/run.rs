@@ -276,7 +276,7 @@ impl Comparison {
             self.name, self.seconds[0], self.seconds[1]
         );
         println!("{:>5}  ordinary frames forwarded unchanged", self.ordinary);
-        for set in [Set::Captured, Set::Vector, Set::Damaged] {
+        for set in Set::ALL {
             self.print_set(set);
         }
         println!(

@@ -401,22 +401,6 @@ fn pure_modules_touch_no_connection() {
     }
 }
 
-/// The templates that another one includes: their text begins where its text has begun.
-fn included(templates: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let mut included = BTreeSet::new();
-    for template in templates {
-        for line in read(template).lines() {
-            if let Some(name) = line
-                .strip_prefix("{% include \"")
-                .and_then(|rest| rest.strip_suffix("\" %}"))
-            {
-                included.insert(template.with_file_name(name));
-            }
-        }
-    }
-    included
-}
-
 #[test]
 fn every_source_names_its_licence() {
     let endings = ["rs", "p4", "toml", "sh", "proto"];
@@ -427,42 +411,51 @@ fn every_source_names_its_licence() {
             endings.contains(&&*ending)
         })
         .collect();
-    let templates = root().join("templates");
-    let (templates, plain): (Vec<_>, Vec<_>) = sources
-        .into_iter()
-        .partition(|path| path.starts_with(&templates));
-    let parts = included(&templates);
-    let whole = templates.iter().filter(|path| !parts.contains(*path));
     let mut without = Vec::new();
-    for path in plain.iter().chain(whole) {
+    for path in &sources {
         let text = read(path);
-        // An interpreter line, or the note of a template to its reader, has to be the first one.
-        let first = text
-            .lines()
-            .find(|line| !line.starts_with("#!/") && !line.starts_with("{#"));
+        // An interpreter line has to be the first one.
+        let first = text.lines().find(|line| !line.starts_with("#!/"));
         let licence = first.and_then(|line| line.split_once(' '));
-        if !licence.is_some_and(|(sign, rest)| ["//", "#"].contains(&sign) && rest == LICENCE) {
+        let is_named = licence.is_some_and(|(sign, rest)| match sign {
+            "//" | "#" => rest == LICENCE,
+            "{#" => rest.strip_suffix(" -#}") == Some(LICENCE),
+            _ => false,
+        });
+        if !is_named {
             without.push(path.display().to_string());
         }
     }
-    assert!(plain.len() > 100, "only {} sources were found", plain.len());
+    assert!(
+        sources.len() > 100,
+        "only {} sources were found",
+        sources.len()
+    );
     assert_eq!(without, Vec::<String>::new());
 }
 
-/// A test that the page names is one that exists, so that "checked" stays true.
+/// A test that the documents name is one that exists, so that "checked" stays true.
 #[test]
 fn named_tests_exist() {
-    let page = architecture();
-    let named: Vec<_> = quoted(&page)
-        .into_iter()
-        .filter_map(|name| {
-            let (file, test) = name.split_once(".rs::")?;
-            Some((format!("{file}.rs"), test.to_owned()))
-        })
-        .collect();
-    assert!(named.len() > 10, "the page names its tests");
-    for (file, test) in named {
-        let found = read(&file).contains(&format!("fn {test}("));
-        assert!(found, "{file} has no test {test}");
+    let mut pages = files(&root().join("docs/adr"));
+    pages.push(root().join("docs/ARCHITECTURE.md"));
+    for page in pages {
+        let text = read(&page);
+        let quotes = quoted(&text);
+        let named: Vec<_> = quotes
+            .iter()
+            .filter_map(|name| name.split_once(".rs::"))
+            .collect();
+        // Without a name that is recognised, nothing would be checked.
+        assert_eq!(
+            named.is_empty(),
+            !text.contains(".rs::"),
+            "{}",
+            page.display()
+        );
+        for (file, test) in named {
+            let exists = read(format!("{file}.rs")).contains(&format!("fn {test}("));
+            assert!(exists, "{}: {file}.rs has no test {test}", page.display());
+        }
     }
 }

@@ -42,12 +42,19 @@ fn zero_checksum_stays_zero() {
 
 /// The checksum is updated, not made anew: the receiver still sees what went wrong before.
 #[test]
-fn damaged_payload_stays_damaged() {
+fn damage_stays_visible() {
+    check_damage(BUNDLE_6.len() - 1);
+    // The sequence number, which the new head spells otherwise.
+    check_damage(17);
+}
+
+fn check_damage(octet: usize) {
     let mut frame = hello().datagram.to_frame();
-    *frame.last_mut().expect("the frame has octets") ^= 0x10;
+    let head = frame.len() - BUNDLE_6.len();
+    frame[head + octet] ^= 0x10;
     let (port, output) = one(&mut Lab::new(), &frame);
     assert_eq!(port, Side::V7.port());
-    let fault = checksum_faults(&output).expect("the payload is damaged");
+    let fault = checksum_faults(&output).expect("the datagram is damaged");
     assert!(fault.contains("UDP checksum"), "{fault}");
 }
 
