@@ -125,7 +125,9 @@ fn run(args: &Args) -> anyhow::Result<Verdict> {
     println!(
         "\n{}",
         match verdict {
-            Verdict::Agree => "everything that was checked agrees",
+            Verdict::Agree if tools.any_missing() =>
+                "what could be checked agrees; the rest was not",
+            Verdict::Agree => "everything agrees",
             Verdict::Differ => "NOT everything agrees",
             Verdict::Missing => "tools are missing: --allow-missing accepts that",
         }
