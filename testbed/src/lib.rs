@@ -3,7 +3,8 @@
 //!
 //! [`traffic`] reads real bundles from captures and gives each side of a link its own addresses;
 //! [`verdict`] says what has to come out of a translating switch for what goes in, by
-//! `bundle::translate` alone; [`process`] and [`link`] run the programs and carry their frames.
+//! `bundle::translate` alone; [`scenario`] starts a switch and its controller, [`process`] and
+//! [`link`] run programs and carry their frames.
 //!
 //! # Guarantees
 //!
@@ -15,6 +16,7 @@ pub mod frame;
 pub mod link;
 pub mod ordinary;
 pub mod process;
+pub mod scenario;
 pub mod show;
 pub mod traffic;
 pub mod verdict;

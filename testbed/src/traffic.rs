@@ -39,7 +39,7 @@ impl Side {
 
     /// Port of the switch that leads to this side.
     #[must_use]
-    pub fn port(self) -> u16 {
+    pub const fn port(self) -> u16 {
         match self {
             Self::V6 => 1,
             Self::V7 => 2,

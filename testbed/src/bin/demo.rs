@@ -3,20 +3,21 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
-use bundle::{Policy, Reason, ReasonKind};
+use bundle::Policy;
 use clap::Parser;
 use pcap_file::pcap::{PcapPacket, PcapWriter};
 use testbed::{
     link::Links,
     ordinary,
     process::{self, Process, contents},
+    scenario::{self, DEADLINE, Program},
     show,
     traffic::{self, Input, Side},
     verdict::{Outcome, SLOW_PATH_PORT, judge},
@@ -48,8 +49,6 @@ struct Args {
     require_tshark: bool,
 }
 
-/// Long enough for a loaded machine; nothing waits that long when all is well.
-const DEADLINE: Duration = Duration::from_secs(20);
 /// Differences that are printed.
 const SHOWN: usize = 5;
 
@@ -66,15 +65,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<bool> {
     let inputs = traffic::captured(&args.captures)?;
-    fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    // What an earlier run has left would be taken for an answer.
-    for file in ["grpc-address", "ready", "events.jsonl"] {
-        let path = args.out.join(file);
-        if path.exists() {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
+    scenario::fresh_folder(&args.out)?;
 
     step(1, "p4gen writes the program");
     println!("{}", generate(args)?.trim_end());
@@ -88,9 +79,15 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     println!("{}", checked.trim_end());
 
     step(3, "the switch starts, and the controller programs it");
-    let links = Links::new(&[Side::V6.port(), Side::V7.port(), SLOW_PATH_PORT])?;
-    let (_switch, address) = start_switch(args, &links)?;
-    let mut controller = start_controller(args, &address)?;
+    let links = Links::new(&scenario::PORTS)?;
+    let (_switch, address) = scenario::start_switch(&args.out, &links)?;
+    let program = Program {
+        target: "sddtn",
+        p4info: "translator.p4info.txtpb",
+        device_config: "translator.p4",
+        entries: "translator.entries.json",
+    };
+    let mut controller = scenario::start_controller(&args.out, &program, &address)?;
     println!("P4Runtime at {address}; the controller is primary and has written what it wants");
 
     step(4, "real traffic enters on two ports");
@@ -129,89 +126,7 @@ fn generate(args: &Args) -> anyhow::Result<String> {
         "-o",
         &out,
     ];
-    let report = process::output(&process::sibling("p4gen")?, &options)?;
-    fs::write(args.out.join("operator.entries.json"), operator_entries())
-        .context("cannot write the operator's entries")?;
-    Ok(report)
-}
-
-/// Leads refused bundles to the slow path port, too, so that each datagram can be accounted for.
-fn operator_entries() -> String {
-    let punts: Vec<_> = Reason::ALL
-        .iter()
-        .filter(|reason| reason.kind() != ReasonKind::FastPathLimit)
-        .map(|reason| {
-            serde_json::json!({
-                "table": "ingress.refusal",
-                "match": { "meta.again.reason": reason.code().to_string() },
-                "action": "ingress.punt",
-                "params": { "port": SLOW_PATH_PORT.to_string() },
-            })
-        })
-        .collect();
-    serde_json::json!({ "tables": punts }).to_string()
-}
-
-fn start_switch(args: &Args, links: &Links) -> anyhow::Result<(Process, String)> {
-    let file = args.out.join("grpc-address");
-    let mut options: Vec<String> = ["run", "--grpc-addr", "127.0.0.1:0", "--grpc-addr-file"]
-        .map(str::to_owned)
-        .into();
-    options.push(file.display().to_string());
-    options.extend(links.options());
-    let program = process::sibling("p4switch")?;
-    let mut switch = Process::start(&program, &options, &args.out.join("switch.log"))?;
-    let address = switch.wait_for("P4Runtime address", DEADLINE, || contents(&file))?;
-    Ok((switch, address.trim().to_owned()))
-}
-
-fn start_controller(args: &Args, address: &str) -> anyhow::Result<Process> {
-    let config = args.out.join("controller.toml");
-    fs::write(
-        &config,
-        format!(
-            r#"[[switch]]
-name = "s1"
-address = "{address}"
-device_id = 1
-election_id = 100
-p4info = "translator.p4info.txtpb"
-device_config = "translator.p4"
-entries = ["translator.entries.json", "operator.entries.json"]
-ports = [{}, {}]
-flood_group = 1
-
-[[peer]]
-network = "{}"
-speaks = 6
-
-[[peer]]
-network = "{}"
-speaks = 7
-"#,
-            Side::V6.port(),
-            Side::V7.port(),
-            Side::V6.network(),
-            Side::V7.network(),
-        ),
-    )
-    .with_context(|| format!("cannot write {}", config.display()))?;
-    let ready = args.out.join("ready");
-    let options = [
-        "--config".as_ref(),
-        config.as_os_str(),
-        "--events".as_ref(),
-        args.out.join("events.jsonl").as_os_str(),
-        "--ready-file".as_ref(),
-        ready.as_os_str(),
-    ]
-    .map(ToOwned::to_owned);
-    let program = process::sibling("sddtn-controller")?;
-    let mut controller = Process::start(&program, &options, &args.out.join("controller.log"))?;
-    controller.wait_for("programmed switch", DEADLINE, || {
-        ready.exists().then_some(())
-    })?;
-    Ok(controller)
+    process::output(&process::sibling("p4gen")?, &options)
 }
 
 /// The frames that enter and leave, as capture files.

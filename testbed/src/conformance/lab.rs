@@ -8,20 +8,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bundle::{Reason, ReasonKind};
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::{
     link::Links,
     process::{self, Process, contents},
-    traffic::Side,
-    verdict::SLOW_PATH_PORT,
+    scenario::{self, DEADLINE, DEVICE_ID},
 };
 
 use crate::dataplane::Dataplane;
-
-/// Long enough for a loaded machine; nothing waits that long when all is well.
-const DEADLINE: Duration = Duration::from_mins(1);
-const DEVICE_ID: u64 = 1;
 
 /// Where frames enter and leave a switch.
 pub(crate) trait Wire {
@@ -67,17 +61,9 @@ impl Lab {
     /// Starts this project's switch.
     pub(crate) fn ours(program: &Program<'_>) -> anyhow::Result<Self> {
         let files = Files::new(program, "sddtn")?;
-        let links = Links::new(&[Side::V6.port(), Side::V7.port(), SLOW_PATH_PORT])?;
-        let address_file = files.path("grpc-address");
-        let mut options: Vec<String> = ["run", "--grpc-addr", "127.0.0.1:0", "--grpc-addr-file"]
-            .map(str::to_owned)
-            .into();
-        options.push(address_file.display().to_string());
-        options.extend(links.options());
-        let path = process::sibling("p4switch")?;
-        let mut switch = Process::start(&path, &options, &files.path("switch.log"))?;
-        let address = switch.wait_for("P4Runtime address", DEADLINE, || contents(&address_file))?;
-        Self::new(&files, switch, address.trim(), || Ok(Box::new(links)))
+        let links = Links::new(&scenario::PORTS)?;
+        let (switch, address) = scenario::start_switch(&files.folder, &links)?;
+        Self::new(&files, switch, &address, || Ok(Box::new(links)))
     }
 
     /// Starts BMv2, on loopback only.
@@ -94,7 +80,7 @@ impl Lab {
             "--dp-grpc-server-addr",
             "127.0.0.1:0",
         ];
-        let log = files.path("switch.log");
+        let log = files.folder.join("switch.log");
         let mut switch = Process::start(simple_switch_grpc, &options, &log)?;
         let [dataplane, address] = switch.wait_for("addresses", DEADLINE, || {
             let log = contents(&log)?;
@@ -176,18 +162,9 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Makes a folder without files of an earlier run, which would be taken for answers.
     fn new(program: &'a Program<'a>, target: &'static str) -> anyhow::Result<Self> {
         let folder = program.folder.join(target);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        for file in ["grpc-address", "ready", "events.jsonl", "switch.log"] {
-            let path = folder.join(file);
-            if path.exists() {
-                fs::remove_file(&path)
-                    .with_context(|| format!("cannot remove {}", path.display()))?;
-            }
-        }
+        scenario::fresh_folder(&folder)?;
         Ok(Self {
             program,
             target,
@@ -195,81 +172,18 @@ impl<'a> Files<'a> {
         })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
     fn start_controller(&self, address: &str) -> anyhow::Result<Process> {
-        let write = |name: &str, text: String| {
-            let path = self.path(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+        let file = self.program.device_config.file_name();
+        let file = file.context("a program is a file")?.to_string_lossy();
+        let name = self.program.name;
+        let program = scenario::Program {
+            target: self.target,
+            p4info: &format!("../{name}.p4info.txtpb"),
+            device_config: &format!("../{file}"),
+            entries: &format!("../{name}.entries.json"),
         };
-        write("operator.entries.json", operator_entries().to_string())?;
-        write("controller.toml", self.configuration(address)?)?;
-        let [config, events, ready] =
-            ["controller.toml", "events.jsonl", "ready"].map(|name| self.path(name));
-        let options = [
-            "--config".as_ref(),
-            config.as_os_str(),
-            "--events".as_ref(),
-            events.as_os_str(),
-            "--ready-file".as_ref(),
-            ready.as_os_str(),
-        ];
-        let path = process::sibling("sddtn-controller")?;
-        let mut controller = Process::start(&path, &options, &self.path("controller.log"))?;
-        controller.wait_for("programmed switch", DEADLINE, || {
-            ready.exists().then_some(())
-        })?;
-        Ok(controller)
+        scenario::start_controller(&self.folder, &program, address)
     }
-
-    fn configuration(&self, address: &str) -> anyhow::Result<String> {
-        let device_config = self
-            .program
-            .device_config
-            .file_name()
-            .context("a program is a file")?
-            .to_string_lossy();
-        let (name, target) = (self.program.name, self.target);
-        let ports = [Side::V6, Side::V7].map(Side::port);
-        let switch = format!(
-            r#"[[switch]]
-name = "s1"
-target = "{target}"
-address = "{address}"
-device_id = {DEVICE_ID}
-election_id = 100
-p4info = "../{name}.p4info.txtpb"
-device_config = "../{device_config}"
-entries = ["../{name}.entries.json", "operator.entries.json"]
-ports = {ports:?}
-flood_group = 1
-"#
-        );
-        let peer = |side: Side| {
-            let (network, version) = (side.network(), side.version());
-            format!("\n[[peer]]\nnetwork = \"{network}\"\nspeaks = {version}\n")
-        };
-        Ok([switch, peer(Side::V6), peer(Side::V7)].concat())
-    }
-}
-
-/// Leads refused bundles to the slow path port, too, so that each datagram can be accounted for.
-fn operator_entries() -> Value {
-    let punts: Vec<_> = Reason::ALL
-        .iter()
-        .filter(|reason| reason.kind() != ReasonKind::FastPathLimit)
-        .map(|reason| {
-            json!({
-                "table": "ingress.refusal",
-                "match": { "meta.again.reason": reason.code().to_string() },
-                "action": "ingress.punt",
-                "params": { "port": SLOW_PATH_PORT.to_string() },
-            })
-        })
-        .collect();
-    json!({ "tables": punts })
 }
 
 #[cfg(test)]
