@@ -94,7 +94,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     let mut captures = Captures::new(&args.out)?;
     let ordinary = ordinary_traffic(&links, &mut captures)?;
     let verdicts = bundles(&inputs, &links, &mut captures)?;
-    captures.finish();
+    drop(captures);
 
     step(5, "what happened");
     show_example(&inputs)?;
@@ -169,10 +169,6 @@ impl Captures {
             .write_packet(&packet)
             .context("cannot write a capture")?;
         Ok(())
-    }
-
-    fn finish(self) {
-        drop(self);
     }
 }
 
