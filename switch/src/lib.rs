@@ -6,7 +6,8 @@
 //! resubmission, recirculation, digests, counters, meters, registers.
 //!
 //! Start at [`Pipeline::process`](pipeline::Pipeline::process) to run packets without any
-//! connection, or at [`Switch::start`](run::Switch::start) for a switch with ports and a server.
+//! connection, at [`stf::play`] for a packet test, or at [`Switch::start`](run::Switch::start) for a
+//! switch with ports and a server.
 //!
 //! # Guarantees
 //!
@@ -30,6 +31,7 @@ pub mod pipeline;
 pub mod ports;
 pub mod run;
 mod server;
+pub mod stf;
 pub mod trace;
 pub mod traffic;
 

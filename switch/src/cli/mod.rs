@@ -3,6 +3,7 @@
 
 mod check;
 mod run;
+mod test;
 mod trace;
 
 use std::{fs, io::Read as _, path::Path, process::ExitCode};
@@ -28,8 +29,10 @@ Examples:
       Check a program, and write what a controller needs to know about it.
   p4switch trace router.p4 --entries router.entries.json --pcap in.pcap
       Show what happens to each packet of a capture.
+  p4switch test router.stf acl.stf
+      Run packet tests on router.p4 and acl.p4.
 
-Exit status: 0 done, 1 the program or the entries have errors, 2 the command line has, 3 a file or the
+Exit status: 0 done, 1 the program, the entries or a test fail, 2 the command line has, 3 a file or the
 network cannot be used.";
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +43,8 @@ enum Command {
     Check(check::Check),
     /// Show what happens to the packets of a capture.
     Trace(trace::Trace),
+    /// Run packet tests in STF, the format of the P4 compiler's tests.
+    Test(test::Test),
 }
 
 /// Whose fault it is that a command fails.
@@ -57,6 +62,7 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
             Command::Trace(trace) => trace.run(),
+            Command::Test(test) => test.run(),
         };
         let (status, error) = match outcome {
             Ok(()) => return ExitCode::SUCCESS,

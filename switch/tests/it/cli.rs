@@ -199,3 +199,23 @@ fn sigterm_stops_a_switch_and_prints_its_counters() {
         .expect("UTF-8");
     assert!(stderr.contains("received: 0\n"), "{stderr}");
 }
+
+#[test]
+fn test_says_what_passed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (good, bad) = (path("matches.stf"), directory.path().join("bad.stf"));
+    let (status, stdout, _) = run(&["test".as_ref(), &good]);
+    assert_eq!(status, 0, "{stdout}");
+    assert!(stdout.ends_with("1 of 1 tests passed\n"), "{stdout}");
+    fs::write(&bad, "packet 1 0000000000000000\nexpect 3\n").expect("writable");
+    let program = path("traffic.p4");
+    let flag = "--program".as_ref();
+    let (status, stdout, _) = run(&["test".as_ref(), &bad, flag, &program]);
+    assert_eq!(status, 1, "{stdout}");
+    assert!(
+        stdout.contains("line 2: packet did not leave on port 3"),
+        "{stdout}"
+    );
+    let (status, ..) = run(&["test".as_ref(), &directory.path().join("none.stf")]);
+    assert_eq!(status, 3);
+}

@@ -21,5 +21,6 @@ mod matches;
 mod parser;
 mod ports;
 mod server;
+mod stf;
 mod support;
 mod traffic;
