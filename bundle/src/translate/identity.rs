@@ -83,10 +83,22 @@ impl Profile {
 /// It ends at zero and at 2^64-1.
 #[must_use]
 pub fn lifetime_to_v7(profile: Profile, identity: Identity6, lifetime_s: u64) -> u64 {
+    u64::try_from(exact_lifetime_to_v7(profile, identity, lifetime_s)).unwrap_or(u64::MAX)
+}
+
+/// Whether [`lifetime_to_v7`] ends before the bundle does, for want of room.
+pub(super) fn lifetime_to_v7_is_capped(
+    profile: Profile,
+    identity: Identity6,
+    lifetime_s: u64,
+) -> bool {
+    exact_lifetime_to_v7(profile, identity, lifetime_s) > u64::MAX.into()
+}
+
+fn exact_lifetime_to_v7(profile: Profile, identity: Identity6, lifetime_s: u64) -> u128 {
     // Saturation before subtraction would be wrong by the digits just below the end of the range.
     let whole_ms = u128::from(lifetime_s) * u128::from(BASE);
-    let kept = whole_ms.saturating_sub(profile.milliseconds_added(identity).into());
-    u64::try_from(kept).unwrap_or(u64::MAX)
+    whole_ms.saturating_sub(profile.milliseconds_added(identity).into())
 }
 
 /// The lifetime in seconds of a bundle that was created at this time of version 7.
@@ -102,7 +114,9 @@ pub const fn lifetime_to_v6(time_ms: u64, lifetime_ms: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity6, Identity7, Profile, lifetime_to_v6, lifetime_to_v7};
+    use super::{
+        Identity6, Identity7, Profile, lifetime_to_v6, lifetime_to_v7, lifetime_to_v7_is_capped,
+    };
     use crate::reason::Reason;
 
     #[track_caller]
@@ -179,6 +193,9 @@ mod tests {
             sequence: 999,
         };
         assert_eq!(lifetime_to_v7(Profile::A, digits, edge), u64::MAX - 614);
+        assert!(!lifetime_to_v7_is_capped(Profile::A, digits, edge));
+        assert!(lifetime_to_v7_is_capped(Profile::A, identity, edge));
+        assert!(lifetime_to_v7_is_capped(Profile::N, digits, edge));
         assert_eq!(lifetime_to_v6(1007, 3_599_993), 3600);
         assert_eq!(lifetime_to_v6(1250, 86_400_000), 86_401);
         assert_eq!(lifetime_to_v6(0, 0), 0);

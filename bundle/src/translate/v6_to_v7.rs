@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::eid::Eid;
 use crate::error::offset_in;
 use crate::reason::Reason;
-use crate::translate::identity::lifetime_to_v7;
+use crate::translate::identity::{lifetime_to_v7, lifetime_to_v7_is_capped};
 use crate::translate::losses::{Loss, Losses};
 use crate::translate::policy::Policy;
 use crate::translate::qos::Ecos;
@@ -171,6 +171,10 @@ fn primary<'a>(
         offset: fragment.offset,
         adu_length: fragment.adu_length,
     });
+    losses.add_if(
+        lifetime_to_v7_is_capped(policy.profile, primary.creation, primary.lifetime_s),
+        Loss::LifetimeCapped,
+    );
     Ok(v7::Primary {
         flags: flags.set_to(v7::BundleFlags::STATUS_TIME, asks_for_reports(shared)),
         crc: policy.crcs.primary,

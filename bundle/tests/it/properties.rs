@@ -11,6 +11,11 @@ use proptest::test_runner::Config;
 
 use crate::support::{check_way_back, verdict, wide};
 
+/// Any number, small ones and those where an encoding grows as often as all others.
+fn any_integer() -> impl Strategy<Value = u64> {
+    prop_oneof![integer(), any::<u64>()]
+}
+
 /// The profiles and capabilities that a policy combines.
 fn policies() -> impl Strategy<Value = Policy> {
     (any::<u8>(), integer()).prop_map(|(bits, residence_ms)| {
@@ -59,7 +64,7 @@ proptest! {
     #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn identities_go_there_and_back(seconds in integer(), sequence in integer()) {
+    fn identities_go_there_and_back(seconds in any_integer(), sequence in any_integer()) {
         let six = Identity6 { seconds, sequence };
         match Profile::A.to_v7(six) {
             Ok(seven) => prop_assert_eq!(Profile::A.to_v6(seven, u64::MAX), Ok(six)),
@@ -75,8 +80,32 @@ proptest! {
         }
     }
 
+    /// The other profile restores what came from version 6, and keeps the second of the rest.
     #[test]
-    fn lifetimes_never_end_early(time_ms in integer(), lifetime_ms in integer()) {
+    fn identities_of_the_natural_profile(seconds in any_integer(), sequence in any_integer()) {
+        let six = Identity6 { seconds, sequence };
+        match Profile::N.to_v7(six) {
+            Ok(seven) => prop_assert_eq!(Profile::N.to_v6(seven, u64::MAX), Ok(six)),
+            Err(reason) => {
+                prop_assert_eq!(reason, Reason::TimeRange);
+                prop_assert!(u128::from(seconds) * 1000 > u128::from(u64::MAX));
+            }
+        }
+        let seven = Identity7 { time_ms: seconds, sequence };
+        match Profile::N.to_v6(seven, u64::MAX) {
+            Ok(six) => {
+                let kept = Identity7 { time_ms: seconds / 1000 * 1000, sequence };
+                prop_assert_eq!(Profile::N.to_v7(six), Ok(kept));
+            }
+            Err(reason) => {
+                prop_assert_eq!(reason, Reason::TimeRange);
+                prop_assert!((1..1000).contains(&seconds));
+            }
+        }
+    }
+
+    #[test]
+    fn lifetimes_never_end_early(time_ms in any_integer(), lifetime_ms in any_integer()) {
         let expiry_ms = u128::from(time_ms) + u128::from(lifetime_ms);
         let seconds = u128::from(time_ms / 1000) + u128::from(lifetime_to_v6(time_ms, lifetime_ms));
         prop_assert!(seconds * 1000 >= expiry_ms);
@@ -84,10 +113,16 @@ proptest! {
     }
 
     #[test]
-    fn lifetimes_keep_their_end(seconds in integer(), sequence in integer(), lifetime_s in integer()) {
+    fn lifetimes_keep_their_end(
+        natural in any::<bool>(),
+        seconds in any_integer(),
+        sequence in any_integer(),
+        lifetime_s in any_integer(),
+    ) {
+        let profile = if natural { Profile::N } else { Profile::A };
         let six = Identity6 { seconds, sequence };
-        let Ok(seven) = Profile::A.to_v7(six) else { return Ok(()) };
-        let lifetime_ms = lifetime_to_v7(Profile::A, six, lifetime_s);
+        let Ok(seven) = profile.to_v7(six) else { return Ok(()) };
+        let lifetime_ms = lifetime_to_v7(profile, six, lifetime_s);
         let fits = (1..=u64::MAX / 1000).contains(&lifetime_s);
         if fits {
             let expiry = u128::from(seven.time_ms) + u128::from(lifetime_ms);
@@ -142,6 +177,29 @@ proptest! {
     ) {
         if let Ok(there) = verdict(&octets, &wide()) {
             check_way_back(&octets, &there);
+        }
+    }
+
+    /// Data of blocks of any type, and payloads that are no records.
+    #[test]
+    fn octets_that_are_no_data_are_no_panic(
+        kind in any::<u8>(),
+        octets in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let six = v6::Block::new(v6::BlockType(kind), v6::BlockFlags::default(), (&octets).into());
+        let kind = v7::BlockType(kind.into());
+        let seven = v7::Block::new(kind, 2, v7::BlockFlags::default(), (&octets).into());
+        let errors = [
+            six.content().err(),
+            seven.content().err(),
+            seven.hdtn_priority().err(),
+            v6::AdminRecord::decode(&octets).err(),
+            v7::AdminRecord::decode(&octets, v7::Tolerance::LENIENT).err(),
+            v7::AdminRecord::decode(&octets, v7::Tolerance::STRICT).err(),
+        ];
+        for error in errors.into_iter().flatten() {
+            prop_assert!(error.offset <= octets.len());
+            prop_assert!(!error.field.is_empty());
         }
     }
 
