@@ -34,12 +34,16 @@ check: ## Format, lints, docs, licences: before every push
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
-	shellcheck testbed/*.sh .ci/run
+	shellcheck testbed/*.sh fuzz/*.sh .ci/run
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
 .PHONY: conformance
 conformance: build ## The generated programs against p4c and BMv2, where they are on the PATH
 	target/release/sddtn-conformance --out $(OUT)/conformance
+
+.PHONY: fuzz
+fuzz: ## All fuzz targets, or TARGET, for FUZZ_SECONDS (60) each; needs a C++ compiler
+	OUT=$(OUT) CARGO=$(CARGO) fuzz/run.sh $(TARGET)
 
 .PHONY: clean
 clean: ## What was built and written
