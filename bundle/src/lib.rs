@@ -43,6 +43,7 @@ extern crate std;
 pub mod arbitrary;
 pub mod cbor;
 pub mod crc;
+pub mod dissect;
 mod eid;
 mod error;
 mod flags;

@@ -2,6 +2,7 @@
 //! Vectors, real captures and properties of both codecs and of the translator.
 
 mod captures;
+mod dissect;
 mod pcap;
 mod properties;
 mod refusals;
