@@ -147,6 +147,12 @@ pub fn translate(bundles: &Bundles) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Bundles of both versions.
+#[must_use]
+pub fn dissect(bundles: &Bundles) -> Vec<Vec<u8>> {
+    bundles.0.iter().cloned().collect()
+}
+
 /// Payloads that are records of version 6.
 #[must_use]
 pub fn admin_v6(bundles: &Bundles) -> Vec<Vec<u8>> {

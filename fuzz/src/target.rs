@@ -35,6 +35,11 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::contents,
     },
     Target {
+        name: "dissect",
+        check: checks::dissect,
+        seeds: seeds::dissect,
+    },
+    Target {
         name: "numbers",
         check: checks::numbers,
         seeds: seeds::numbers,

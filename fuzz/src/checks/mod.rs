@@ -4,12 +4,14 @@
 mod admin;
 mod contents;
 mod decode;
+mod dissect;
 mod numbers;
 mod translate;
 
 pub use admin::{admin_v6, admin_v7};
 pub use contents::contents;
 pub use decode::{v6_decode, v7_decode};
+pub use dissect::dissect;
 pub use numbers::numbers;
 pub use translate::translate;
 
