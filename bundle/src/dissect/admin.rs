@@ -88,7 +88,10 @@ fn time_6(reader: &mut Reader<'_>, name: &'static str) -> Outcome<()> {
         if nanoseconds >= Unit::Nanoseconds.per_second() {
             reader.fault(Fault::BlockMalformed);
         }
-        if let Some(group) = reader.field_mut(field) {
+        // With a part of a second, no single number says it all.
+        if nanoseconds == 0
+            && let Some(group) = reader.field_mut(field)
+        {
             group.value = Value::Time(seconds, Unit::Seconds);
         }
         Ok(())
