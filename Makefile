@@ -41,6 +41,11 @@ check: ## Format, lints, docs, licences: before every push
 conformance: build ## The generated programs against p4c and BMv2, where they are on the PATH
 	target/release/sddtn-conformance --out $(OUT)/conformance
 
+.PHONY: bench
+bench: ## All benchmarks, side by side with others; tables into bench/results
+	$(CARGO) bench -p bench --locked
+	$(CARGO) run --release -p bench --locked -- target/criterion --date $$(date -I) > bench/results/codec.md
+
 .PHONY: fuzz
 fuzz: ## All fuzz targets, or TARGET, for FUZZ_SECONDS (60) each; needs a C++ compiler
 	OUT=$(OUT) CARGO=$(CARGO) fuzz/run.sh $(TARGET)

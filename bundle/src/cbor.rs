@@ -7,9 +7,7 @@
 
 use alloc::vec::Vec;
 
-use nom::Parser;
-use nom::bytes::complete::take;
-use nom::number::complete::{be_u8, be_u16, be_u32, be_u64};
+use nom::number::complete::be_u8;
 
 use crate::error::{DecodeError, Fault, Parsed, fail};
 
@@ -41,8 +39,22 @@ pub fn decode_uint(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
 }
 
 /// Appends an unsigned integer.
+#[inline]
 pub fn encode_uint(value: u64, out: &mut Vec<u8>) {
     encode_head(UNSIGNED, value, out);
+}
+
+/// Appends unsigned integers that follow each other.
+#[inline]
+pub(crate) fn encode_uints<const N: usize>(values: [u64; N], out: &mut Vec<u8>) {
+    // Most are below 24: then all of them are one store.
+    if values.iter().all(|value| *value < 24) {
+        out.extend_from_slice(&values.map(|value| value.to_le_bytes()[0]));
+    } else {
+        for value in values {
+            encode_uint(value, out);
+        }
+    }
 }
 
 /// Appends a byte string.
@@ -58,6 +70,7 @@ pub fn encode_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends the head of an array of this many items.
+#[inline]
 pub fn encode_array(items: u64, out: &mut Vec<u8>) {
     encode_head(ARRAY, items, out);
 }
@@ -69,6 +82,7 @@ pub fn encode_bool(value: bool, out: &mut Vec<u8>) {
 
 /// The number of octets of the head of an item: the whole of an unsigned integer.
 #[must_use]
+#[inline]
 pub const fn encoded_head_len(value: u64) -> usize {
     match value {
         0..24 => 1,
@@ -79,30 +93,59 @@ pub const fn encoded_head_len(value: u64) -> usize {
     }
 }
 
+#[inline]
 fn encode_head(major: u8, value: u64, out: &mut Vec<u8>) {
-    let octets = value.to_be_bytes();
-    let (info, argument) = match encoded_head_len(value) {
-        1 => (octets[7], &octets[8..]),
-        2 => (24, &octets[7..]),
-        3 => (25, &octets[6..]),
-        5 => (26, &octets[4..]),
-        _ => (27, &octets[..]),
+    let [.., low] = value.to_be_bytes();
+    if value < 24 {
+        out.push(major << 5 | low);
+    } else {
+        encode_long_head(major << 5, value, out);
+    }
+}
+
+fn encode_long_head(initial: u8, value: u64, out: &mut Vec<u8>) {
+    // The head is built in full and appended at once: the argument is the low end of the value.
+    let mut head = [0; 9];
+    let length = encoded_head_len(value);
+    let (info, shift) = match length {
+        2 => (24, 56),
+        3 => (25, 48),
+        5 => (26, 32),
+        _ => (27, 0),
     };
-    out.push(major << 5 | info);
-    out.extend_from_slice(argument);
+    head[0] = initial | info;
+    head[1..].copy_from_slice(&(value << shift).to_be_bytes());
+    let end = out.len() + length;
+    // Nine octets are one store; so many as the length says would be a call.
+    out.extend_from_slice(&head);
+    out.truncate(end);
+}
+
+/// Appends a byte string whose octets a function appends.
+///
+/// The length is known only then. It mostly fits into the head's first octet, which is kept free;
+/// longer octets move up.
+pub(crate) fn encode_bytes_of(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) {
+    let head = out.len();
+    out.push(0);
+    append(out);
+    let length = out.len() - head - 1;
+    let wanted = encoded_head_len(length as u64);
+    if wanted == 1 {
+        out[head] = BYTES << 5 | length.to_le_bytes()[0];
+    } else {
+        encode_head(BYTES, length as u64, out);
+        out[head + 1..].rotate_right(wanted);
+        out.remove(head);
+    }
 }
 
 /// Parses the head of an item: its major type and its argument.
 fn head(input: &[u8]) -> Parsed<'_, (u8, u64)> {
-    let (rest, initial) = be_u8(input)?;
-    let (rest, value) = match initial & 0x1f {
-        info @ 0..=23 => (rest, u64::from(info)),
-        24 => be_u8.map(u64::from).parse(rest)?,
-        25 => be_u16.map(u64::from).parse(rest)?,
-        26 => be_u32.map(u64::from).parse(rest)?,
-        27 => be_u64.parse(rest)?,
-        _ => return fail(input, Fault::Expected("an item of definite length")),
+    let Some(initial) = input.first() else {
+        return fail(input, Fault::Truncated);
     };
+    let (rest, value) = argument(input)?;
     let major = initial >> 5;
     // The argument of a simple value is a value or a float, not a number.
     if major != SIMPLE && input.len() - rest.len() != encoded_head_len(value) {
@@ -111,15 +154,63 @@ fn head(input: &[u8]) -> Parsed<'_, (u8, u64)> {
     Ok((rest, (major, value)))
 }
 
+#[inline]
 fn head_of<'a>(major: u8, kind: &'static str, input: &'a [u8]) -> Parsed<'a, u64> {
-    // The kind is in the first octet, so a wrong kind is seen before a wrong length.
-    match input.first() {
-        Some(initial) if initial >> 5 != major => fail(input, Fault::Expected(kind)),
-        _ => head.map(|(_, value)| value).parse(input),
+    match input {
+        // Most numbers are below 24: the first octet has all of them.
+        [initial, rest @ ..] if initial ^ (major << 5) < 24 => {
+            Ok((rest, u64::from(initial & 0x1f)))
+        }
+        _ => long_head_of(major, kind, input),
     }
 }
 
+fn long_head_of<'a>(major: u8, kind: &'static str, input: &'a [u8]) -> Parsed<'a, u64> {
+    // The kind is in the first octet, so a wrong kind is seen before a wrong length.
+    match input.first() {
+        None => return fail(input, Fault::Truncated),
+        Some(initial) if initial >> 5 != major => return fail(input, Fault::Expected(kind)),
+        Some(_) => {}
+    }
+    let (rest, value) = argument(input)?;
+    if input.len() - rest.len() != encoded_head_len(value) {
+        return fail(input, Fault::NotShortest);
+    }
+    Ok((rest, value))
+}
+
+/// Parses the argument in the head of an item, whatever the type of the item and the spelling of
+/// the argument.
+#[inline]
+fn argument(input: &[u8]) -> Parsed<'_, u64> {
+    let Some((initial, after)) = input.split_first() else {
+        return fail(input, Fault::Truncated);
+    };
+    let argument = match initial & 0x1f {
+        info @ 0..=23 => return Ok((after, info.into())),
+        24 => number::<1>(after),
+        25 => number::<2>(after),
+        26 => number::<4>(after),
+        27 => number::<8>(after),
+        _ => return fail(input, Fault::Expected("an item of definite length")),
+    };
+    match argument {
+        Some((value, rest)) => Ok((rest, value)),
+        None => fail(after, Fault::Truncated),
+    }
+}
+
+/// Reads a number of so many octets, eight at most.
+#[inline]
+fn number<const LENGTH: usize>(input: &[u8]) -> Option<(u64, &[u8])> {
+    let (octets, rest) = input.split_first_chunk::<LENGTH>()?;
+    let mut whole = [0; 8];
+    whole[8 - LENGTH..].copy_from_slice(octets);
+    Some((u64::from_be_bytes(whole), rest))
+}
+
 /// Parses an unsigned integer.
+#[inline]
 pub(crate) fn uint(input: &[u8]) -> Parsed<'_, u64> {
     head_of(UNSIGNED, "an unsigned integer", input)
 }
@@ -178,10 +269,12 @@ pub(crate) fn item(input: &[u8]) -> Parsed<'_, &[u8]> {
     Ok((rest, &input[..input.len() - rest.len()]))
 }
 
+#[inline]
 fn octets(length: u64, input: &[u8]) -> Parsed<'_, &[u8]> {
-    match usize::try_from(length) {
-        Ok(length) => take(length)(input),
-        Err(_) => fail(input, Fault::Truncated),
+    let length = usize::try_from(length).ok();
+    match length.and_then(|length| input.split_at_checked(length)) {
+        Some((octets, rest)) => Ok((rest, octets)),
+        None => fail(input, Fault::Truncated),
     }
 }
 

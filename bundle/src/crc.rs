@@ -3,87 +3,73 @@
 //!
 //! Both are reflected, start with all ones and are complemented at the end. See
 //! [RFC 9171 §4.2.1](https://www.rfc-editor.org/rfc/rfc9171#section-4.2.1).
+//!
+//! With feature `std`, CRC-32C uses the instructions that the processor has for it: finding out
+//! whether it has them is what needs `std`. Tables do the rest.
+
+use crc::{Crc, Table};
 
 /// The polynomial of CRC-16/X-25, reflected.
 pub const X25_REFLECTED: u16 = 0x8408;
 /// The polynomial of CRC-32C, reflected.
 pub const CASTAGNOLI_REFLECTED: u32 = 0x82f6_3b78;
 
-const X25_TABLE: [u16; 256] = x25_table();
-const CASTAGNOLI_TABLE: [u32; 256] = castagnoli_table();
+static X25: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&crc::CRC_16_IBM_SDLC);
+#[cfg(any(test, not(feature = "std")))]
+static CASTAGNOLI: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&crc::CRC_32_ISCSI);
 
 /// The CRC-16 of some octets.
 #[must_use]
 pub fn x25(octets: &[u8]) -> u16 {
-    x25_parts(&[octets])
+    X25.checksum(octets)
 }
 
 /// The CRC-32C of some octets.
 #[must_use]
 pub fn castagnoli(octets: &[u8]) -> u32 {
-    castagnoli_parts(&[octets])
+    castagnoli_parts([octets])
 }
 
 /// The CRC-16 of parts that follow each other.
-pub(crate) fn x25_parts(parts: &[&[u8]]) -> u16 {
-    let octets = parts.iter().flat_map(|part| part.iter());
-    !octets.fold(u16::MAX, |crc, octet| {
-        let [low, high] = crc.to_le_bytes();
-        X25_TABLE[usize::from(low ^ octet)] ^ u16::from(high)
-    })
+pub(crate) fn x25_parts<const N: usize>(parts: [&[u8]; N]) -> u16 {
+    let mut digest = X25.digest();
+    for part in parts {
+        digest.update(part);
+    }
+    digest.finalize()
 }
 
 /// The CRC-32C of parts that follow each other.
-pub(crate) fn castagnoli_parts(parts: &[&[u8]]) -> u32 {
-    let octets = parts.iter().flat_map(|part| part.iter());
-    !octets.fold(u32::MAX, |crc, octet| {
-        CASTAGNOLI_TABLE[usize::from(crc.to_le_bytes()[0] ^ octet)] ^ (crc >> 8)
-    })
+#[cfg(feature = "std")]
+pub(crate) fn castagnoli_parts<const N: usize>(parts: [&[u8]; N]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    for part in parts {
+        digest.update(part);
+    }
+    // The crate returns CRCs of up to 64 bits in one type.
+    u32::try_from(digest.finalize()).expect("a CRC-32 has 32 bits")
 }
 
-const fn x25_table() -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut octet = 0_u16;
-    while octet < 256 {
-        let mut crc = octet;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ X25_REFLECTED
-            } else {
-                crc >> 1
-            };
-            bit += 1;
-        }
-        table[octet as usize] = crc;
-        octet += 1;
-    }
-    table
+/// The CRC-32C of parts that follow each other.
+#[cfg(not(feature = "std"))]
+pub(crate) fn castagnoli_parts<const N: usize>(parts: [&[u8]; N]) -> u32 {
+    castagnoli_by_table(parts)
 }
 
-const fn castagnoli_table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut octet = 0_u32;
-    while octet < 256 {
-        let mut crc = octet;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ CASTAGNOLI_REFLECTED
-            } else {
-                crc >> 1
-            };
-            bit += 1;
-        }
-        table[octet as usize] = crc;
-        octet += 1;
+#[cfg(any(test, not(feature = "std")))]
+fn castagnoli_by_table<const N: usize>(parts: [&[u8]; N]) -> u32 {
+    let mut digest = CASTAGNOLI.digest();
+    for part in parts {
+        digest.update(part);
     }
-    table
+    digest.finalize()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{castagnoli, x25};
+    use alloc::vec::Vec;
+
+    use super::{castagnoli, castagnoli_by_table, castagnoli_parts, x25, x25_parts};
 
     #[test]
     fn check_values() {
@@ -96,6 +82,18 @@ mod tests {
         for (octets, short, long) in cases {
             assert_eq!(x25(octets), short);
             assert_eq!(castagnoli(octets), long);
+        }
+    }
+
+    #[test]
+    fn instructions_and_tables_agree_at_every_cut() {
+        let octets: Vec<u8> = (0..=u8::MAX).cycle().take(600).collect();
+        for length in 0..octets.len() {
+            let whole = &octets[..length];
+            let (head, tail) = whole.split_at(length / 3);
+            assert_eq!(castagnoli(whole), castagnoli_by_table([whole]));
+            assert_eq!(castagnoli_parts([head, tail]), castagnoli(whole));
+            assert_eq!(x25_parts([head, tail]), x25(whole));
         }
     }
 }

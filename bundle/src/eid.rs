@@ -3,6 +3,7 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str;
 
@@ -97,6 +98,20 @@ impl<'a> Eid<'a> {
             Self::Null => Cow::Borrowed("none"),
             Self::Ipn { node, service } => Cow::Owned(format!("{node}.{service}")),
             Self::Dtn(ssp) => Cow::Borrowed(ssp),
+        }
+    }
+
+    /// Appends the scheme-specific part, as text.
+    pub(crate) fn encode_ssp(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"none"),
+            Self::Ipn { node, service } => {
+                let mut digits = itoa::Buffer::new();
+                out.extend_from_slice(digits.format(*node).as_bytes());
+                out.push(b'.');
+                out.extend_from_slice(digits.format(*service).as_bytes());
+            }
+            Self::Dtn(ssp) => out.extend_from_slice(ssp.as_bytes()),
         }
     }
 

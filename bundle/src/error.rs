@@ -2,7 +2,7 @@
 //! What can be wrong with the octets of a bundle, and where.
 
 use nom::IResult;
-use nom::error::{ContextError, ErrorKind, ParseError};
+use nom::error::{ErrorKind, ParseError};
 
 use crate::reason::Reason;
 
@@ -185,18 +185,34 @@ impl<'a> ParseError<&'a [u8]> for Failure<'a> {
     }
 }
 
-impl<'a> ContextError<&'a [u8]> for Failure<'a> {
-    /// The innermost name is the most precise one, so it stays.
-    fn add_context(_: &'a [u8], field: &'static str, other: Self) -> Self {
-        if other.field.is_empty() {
-            Self { field, ..other }
-        } else {
-            other
-        }
+/// Runs a parser, and names the field that it reads if it fails.
+///
+/// The innermost name is the most precise one, so it stays.
+#[inline]
+pub(crate) fn named<'a, T>(
+    field: &'static str,
+    input: &'a [u8],
+    parser: impl FnOnce(&'a [u8]) -> Parsed<'a, T>,
+) -> Parsed<'a, T> {
+    match parser(input) {
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(with_name(field, error)),
     }
 }
 
+#[cold]
+fn with_name<'a>(field: &'static str, error: nom::Err<Failure<'a>>) -> nom::Err<Failure<'a>> {
+    error.map(|failure| {
+        if failure.field.is_empty() {
+            Failure { field, ..failure }
+        } else {
+            failure
+        }
+    })
+}
+
 /// Fails at a place in the input.
+#[cold]
 pub(crate) fn fail<T>(at: &[u8], fault: Fault) -> Parsed<'_, T> {
     Err(nom::Err::Error(Failure {
         at,
@@ -206,6 +222,7 @@ pub(crate) fn fail<T>(at: &[u8], fault: Fault) -> Parsed<'_, T> {
 }
 
 /// Fails at a place in the input, in a field that no parser names.
+#[cold]
 pub(crate) fn fail_in<'a, T>(field: &'static str, at: &'a [u8], fault: Fault) -> Parsed<'a, T> {
     Err(nom::Err::Error(Failure { at, field, fault }))
 }

@@ -36,7 +36,7 @@
 struct Readme;
 
 extern crate alloc;
-#[cfg(any(test, feature = "proptest"))]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 #[cfg(feature = "proptest")]
@@ -57,5 +57,7 @@ mod version;
 pub use eid::Eid;
 pub use error::{DecodeError, Fault};
 pub use reason::{Reason, ReasonKind};
-pub use translate::{Loss, Losses, Policy, Refusal, Translation, translate};
+pub use translate::{
+    Loss, Losses, Policy, Refusal, Translated, Translation, translate, translate_into,
+};
 pub use version::{Version, version};

@@ -24,11 +24,59 @@ pub fn decode(input: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
 }
 
 /// Appends an SDNV in its shortest form.
+#[inline]
 pub fn encode(value: u64, out: &mut Vec<u8>) {
-    for group in (1..encoded_len(value)).rev() {
-        out.push(low_seven_bits(value >> (7 * group)) | 0x80);
+    if value < 0x80 {
+        out.push(low_seven_bits(value));
+    } else {
+        encode_long(value, out);
     }
-    out.push(low_seven_bits(value));
+}
+
+fn encode_long(value: u64, out: &mut Vec<u8>) {
+    let length = encoded_len(value);
+    let mut octets = [0; MAX_LEN];
+    let mut left = value;
+    for octet in octets[..length].iter_mut().rev() {
+        *octet = low_seven_bits(left) | 0x80;
+        left >>= 7;
+    }
+    octets[length - 1] &= 0x7f;
+    let end = out.len() + length;
+    // Ten octets are one store or two; so many as the length says would be a call.
+    out.extend_from_slice(&octets);
+    out.truncate(end);
+}
+
+/// Appends SDNVs that follow each other.
+#[inline]
+pub(crate) fn encode_all<const N: usize>(values: [u64; N], out: &mut Vec<u8>) {
+    // Most are below 128: then all of them are one store.
+    if values.iter().all(|value| *value < 0x80) {
+        out.extend_from_slice(&values.map(low_seven_bits));
+    } else {
+        for value in values {
+            encode(value, out);
+        }
+    }
+}
+
+/// Appends a count and the octets that it counts, which a function appends.
+///
+/// The count is known only then. It mostly has one octet, which is kept free; longer octets move
+/// up.
+pub(crate) fn encode_counted(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) {
+    let head = out.len();
+    out.push(0);
+    append(out);
+    let count = out.len() - head - 1;
+    if count < 0x80 {
+        out[head] = low_seven_bits(count as u64);
+    } else {
+        encode(count as u64, out);
+        out[head + 1..].rotate_right(encoded_len(count as u64));
+        out.remove(head);
+    }
 }
 
 /// The number of octets that [`encode`] appends.
@@ -42,19 +90,31 @@ pub const fn encoded_len(value: u64) -> usize {
     }
 }
 
+#[inline]
 fn low_seven_bits(value: u64) -> u8 {
     value.to_le_bytes()[0] & 0x7f
 }
 
+#[inline]
 pub(crate) fn sdnv(input: &[u8]) -> Parsed<'_, u64> {
+    match input {
+        // Most numbers have one octet.
+        [octet @ 0..0x80, rest @ ..] => Ok((rest, u64::from(*octet))),
+        _ => long_sdnv(input),
+    }
+}
+
+fn long_sdnv(input: &[u8]) -> Parsed<'_, u64> {
     let mut value = 0_u64;
-    for (index, octet) in input.iter().take(MAX_LEN).enumerate() {
-        if value > u64::MAX >> 7 {
+    let mut rest = input;
+    while let Some((octet, after)) = rest.split_first() {
+        if value > u64::MAX >> 7 || input.len() - rest.len() == MAX_LEN {
             return fail(input, Fault::IntegerTooLong);
         }
         value = value << 7 | u64::from(octet & 0x7f);
+        rest = after;
         if octet & 0x80 == 0 {
-            return Ok((&input[index + 1..], value));
+            return Ok((rest, value));
         }
     }
     let fault = if input.len() < MAX_LEN {

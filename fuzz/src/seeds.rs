@@ -140,7 +140,7 @@ pub fn v7_decode(bundles: &Bundles) -> Vec<Vec<u8>> {
 /// Bundles of both versions, under the default policy and under one that changes everything.
 #[must_use]
 pub fn translate(bundles: &Bundles) -> Vec<Vec<u8>> {
-    let policies = [[0; policy::LEN], [0b1101_0011, 0b0110_1001, 1]];
+    let policies = [[0; policy::LEN], [0b1101_0011, 0b0110_1001, 1, 0b10_0101]];
     let octets = v6_decode(bundles).into_iter().chain(v7_decode(bundles));
     octets
         .flat_map(|octets| policies.map(|policy| [&policy[..], &octets].concat()))

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 
 pub use identity::{Identity6, Identity7, lifetime_to_v6, lifetime_to_v7};
 pub use losses::{Loss, Losses};
-pub use policy::{Crcs, Node, PeerV6, Policy, Profile};
+pub use policy::{Crcs, Node, PeerV6, Policy, PriorityRule, Profile, UnknownBlocks};
 pub use refusal::Refusal;
 
 use crate::reason::Reason;
@@ -36,6 +36,18 @@ pub struct Translation {
     pub losses: Losses,
 }
 
+/// What a translation that was appended to a buffer is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Translated {
+    /// The version of the result.
+    pub version: Version,
+    /// What the input said and the result does not.
+    pub losses: Losses,
+}
+
+/// How much longer than the input results usually are at most: a result rarely grows again.
+const USUAL_GROWTH: usize = 64;
+
 /// Translates a bundle into the other version.
 ///
 /// # Errors
@@ -43,10 +55,37 @@ pub struct Translation {
 /// The input breaks a rule of its own version, or says something that the other version, or the
 /// receiver that the policy describes, cannot be told truthfully.
 pub fn translate(input: &[u8], policy: &Policy) -> Result<Translation, Refusal> {
-    match version(input) {
-        Some(Version::V6) => v6_to_v7::translate(input, policy),
-        Some(Version::V7) => v7_to_v6::translate(input, policy),
-        None if input.is_empty() => Err(Refusal::new(Reason::Truncated, 0, "version")),
-        None => Err(Refusal::new(Reason::Version, 0, "version")),
+    let mut octets = Vec::with_capacity(input.len() + USUAL_GROWTH);
+    let Translated { version, losses } = translate_into(input, policy, &mut octets)?;
+    Ok(Translation {
+        version,
+        octets,
+        losses,
+    })
+}
+
+/// Appends the bundle in the other version to a buffer, which may be used again and again.
+///
+/// # Errors
+///
+/// As [`translate()`]. The buffer is as it was before.
+pub fn translate_into(
+    input: &[u8],
+    policy: &Policy,
+    out: &mut Vec<u8>,
+) -> Result<Translated, Refusal> {
+    let before = out.len();
+    let (version, losses) = match version(input) {
+        Some(Version::V6) => (Version::V7, v6_to_v7::translate(input, policy, out)),
+        Some(Version::V7) => (Version::V6, v7_to_v6::translate(input, policy, out)),
+        None if input.is_empty() => return Err(Refusal::new(Reason::Truncated, 0, "version")),
+        None => return Err(Refusal::new(Reason::Version, 0, "version")),
+    };
+    match losses {
+        Ok(losses) => Ok(Translated { version, losses }),
+        Err(refusal) => {
+            out.truncate(before);
+            Err(refusal)
+        }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a translation may depend on besides the octets.
 
+use core::num::NonZeroU64;
+
 use crate::eid::Eid;
 use crate::v6::{BlockType, Priority};
 use crate::v7::{CrcType, Tolerance};
@@ -18,10 +20,25 @@ pub struct Policy {
     pub default_priority: Priority,
     /// Whether blocks of type 13 are HDTN's priority. The number is not assigned to it.
     pub hdtn_priority: bool,
+    /// What becomes of the priority on the way to version 7.
+    pub priority: PriorityRule,
+    /// What becomes of blocks of unknown types.
+    pub unknown_blocks: UnknownBlocks,
+    /// The lifetime in seconds that a lifetime of zero stands for in version 6.
+    ///
+    /// bplib means "without end". If `None`, zero is zero: the bundle expires at once.
+    pub lifetime_zero_s: Option<NonZeroU64>,
     /// What the receiver of version 6 can read.
     pub peer_v6: PeerV6,
     /// The node that translates. If `None`, the translator is transparent: it is no hop.
     pub node: Option<Node>,
+}
+
+impl Policy {
+    /// How long the bundle was here, in milliseconds: not at all without a node.
+    pub(super) fn residence_ms(&self) -> u64 {
+        self.node.as_ref().map_or(0, |node| node.residence_ms)
+    }
 }
 
 /// How the identity of a bundle, its creation time and sequence number, is mapped.
@@ -34,6 +51,31 @@ pub enum Profile {
     /// The sequence number stays. Different bundles of one second may get one identity, unless
     /// their source never resets its counter.
     N,
+}
+
+/// What becomes of the priority of a bundle of version 6 that has no extended class of service.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum PriorityRule {
+    /// It is dropped: lost, if it is not the default one.
+    #[default]
+    Drop,
+    /// A quality of service block, as ION sends one with every bundle, carries it.
+    Qos,
+    /// A block of type 13 carries it, as HDTN sends it where that was chosen at build time.
+    Hdtn,
+}
+
+/// What becomes of blocks whose types the other version does not have.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum UnknownBlocks {
+    /// They are dropped, unless their flags want the bundle deleted: then it is refused.
+    #[default]
+    Drop,
+    /// Blocks of types 192 to 255, for private use in both versions, are copied. The others are
+    /// treated as by `Drop`.
+    KeepPrivate,
+    /// The bundle is refused.
+    Refuse,
 }
 
 /// Which CRCs bundles of version 7 get. The standard wants one on the primary block.

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From version 6 to version 7.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use crate::cbor;
 use crate::eid::Eid;
 use crate::error::offset_in;
 use crate::reason::Reason;
 use crate::translate::identity::{lifetime_to_v7, lifetime_to_v7_is_capped};
 use crate::translate::losses::{Loss, Losses};
-use crate::translate::policy::Policy;
+use crate::translate::policy::{Policy, PriorityRule, UnknownBlocks};
 use crate::translate::qos::Ecos;
 use crate::translate::refusal::Refusal;
-use crate::translate::rules::{Known, KnownBlocks, Once, Traits, asks_for_reports, nameable};
-use crate::translate::{Translation, report};
+use crate::translate::report;
+use crate::translate::rules::{
+    Known, KnownBlocks, Once, Traits, asks_for_reports, is_private, nameable,
+};
 use crate::v6::{self, BundleFlags, Content};
-use crate::v7::{self, BlockFlags, BlockType};
-use crate::version::Version;
+use crate::v7::{self, BlockFlags, BlockHead, BlockType, Qos};
 
 const US_PER_MS: u64 = 1000;
 /// The payload block has number 1.
@@ -24,12 +25,16 @@ const FIRST_EXTENSION_NUMBER: u64 = 2;
 
 type Blocks<'a> = KnownBlocks<&'a v6::Block<'a>, Content<'a>>;
 
-pub(super) fn translate(input: &[u8], policy: &Policy) -> Result<Translation, Refusal> {
+pub(super) fn translate(
+    input: &[u8],
+    policy: &Policy,
+    out: &mut Vec<u8>,
+) -> Result<Losses, Refusal> {
     let bundle = v6::Bundle::decode(input)?;
     refuse_security_and_custody(input, &bundle)?;
     let blocks = known_blocks(input, &bundle)?;
     let report = status_report(&bundle, &blocks)?;
-    refuse_required(&blocks)?;
+    refuse_unknown(&blocks, policy.unknown_blocks)?;
 
     let mut losses = Losses::default();
     let source = nameable(bundle.primary.eid(bundle.primary.source));
@@ -40,26 +45,21 @@ pub(super) fn translate(input: &[u8], policy: &Policy) -> Result<Translation, Re
         is_fragment: bundle.primary.fragment.is_some(),
     };
     let primary = primary(&bundle.primary, traits, policy, &mut losses)?;
+    out.push(cbor::INDEFINITE_ARRAY);
+    primary.encode(out);
     let mut writer = Writer {
         policy,
         primary: &bundle.primary,
         traits,
         losses,
-        blocks: Vec::new(),
+        out,
+        next_number: FIRST_EXTENSION_NUMBER,
     };
     writer.extension_blocks(&blocks)?;
     writer.payload_block(&blocks, report.as_ref())?;
-
-    let octets = v7::Bundle {
-        primary,
-        blocks: writer.blocks,
-    }
-    .to_vec();
-    Ok(Translation {
-        version: Version::V7,
-        octets,
-        losses: writer.losses,
-    })
+    let losses = writer.losses;
+    out.push(cbor::BREAK);
+    Ok(losses)
 }
 
 fn refuse_security_and_custody(input: &[u8], bundle: &v6::Bundle<'_>) -> Result<(), Refusal> {
@@ -76,7 +76,7 @@ fn refuse_security_and_custody(input: &[u8], bundle: &v6::Bundle<'_>) -> Result<
 /// Reads the data of all blocks, in wire order.
 fn known_blocks<'a>(input: &[u8], bundle: &'a v6::Bundle<'_>) -> Result<Blocks<'a>, Refusal> {
     let mut once = Once::default();
-    let mut blocks = Vec::with_capacity(bundle.blocks.len());
+    let mut blocks = Blocks::with_capacity(bundle.blocks.len());
     for block in &bundle.blocks {
         let offset = offset_in(input, &block.data);
         let content = block
@@ -117,12 +117,17 @@ fn status_report<'a>(
     Ok(None)
 }
 
-fn refuse_required(blocks: &Blocks<'_>) -> Result<(), Refusal> {
-    let required = v6::BlockFlags::DELETE_UNPROCESSED;
-    let unknown = |known: &&Known<&v6::Block<'_>, _>| {
-        matches!(known.content, Content::Other) && known.block.flags.contains(required)
+fn refuse_unknown(blocks: &Blocks<'_>, rule: UnknownBlocks) -> Result<(), Refusal> {
+    let refused = |known: &&Known<&v6::Block<'_>, _>| {
+        let required = v6::BlockFlags::DELETE_UNPROCESSED;
+        matches!(known.content, Content::Other)
+            && match rule {
+                UnknownBlocks::Refuse => true,
+                UnknownBlocks::KeepPrivate if is_private(known.block.kind.0.into()) => false,
+                _ => known.block.flags.contains(required),
+            }
     };
-    match blocks.iter().find(unknown) {
+    match blocks.iter().find(refused) {
         Some(known) => Err(Refusal::new(
             Reason::BlockRequired,
             known.offset,
@@ -171,8 +176,12 @@ fn primary<'a>(
         offset: fragment.offset,
         adu_length: fragment.adu_length,
     });
+    let lifetime_s = match (primary.lifetime_s, policy.lifetime_zero_s) {
+        (0, Some(substitute)) => substitute.get(),
+        (stated, _) => stated,
+    };
     losses.add_if(
-        lifetime_to_v7_is_capped(policy.profile, primary.creation, primary.lifetime_s),
+        lifetime_to_v7_is_capped(policy.profile, primary.creation, lifetime_s),
         Loss::LifetimeCapped,
     );
     Ok(v7::Primary {
@@ -182,7 +191,7 @@ fn primary<'a>(
         source: source.into(),
         report_to: report_to.into(),
         creation,
-        lifetime_ms: lifetime_to_v7(policy.profile, primary.creation, primary.lifetime_s),
+        lifetime_ms: lifetime_to_v7(policy.profile, primary.creation, lifetime_s),
         fragment,
     })
 }
@@ -193,128 +202,152 @@ struct Writer<'a> {
     primary: &'a v6::Primary<'a>,
     traits: Traits,
     losses: Losses,
-    blocks: Vec<v7::Block<'a>>,
+    out: &'a mut Vec<u8>,
+    next_number: u64,
 }
 
-impl<'a> Writer<'a> {
-    fn extension_blocks(&mut self, blocks: &Blocks<'a>) -> Result<(), Refusal> {
-        let has_hop = blocks
-            .iter()
-            .any(|known| matches!(known.content, Content::PreviousHop(_)));
-        let has_age = blocks
-            .iter()
-            .any(|known| matches!(known.content, Content::Age(_)));
-        let has_ecos = blocks
-            .iter()
-            .any(|known| matches!(known.content, Content::Ecos { .. }));
-        let priority = self.primary.flags.priority();
-        self.losses.add_if(
-            !has_ecos && priority != self.policy.default_priority,
-            Loss::Priority,
-        );
-
-        if let Some(node) = self.policy.node.as_ref().filter(|_| !has_hop) {
-            let data = v7::Block::previous_node_data(node.id.clone());
-            self.push(
-                BlockType::PREVIOUS_NODE,
-                BlockFlags::DISCARD_UNPROCESSED,
-                data,
-            );
+impl Writer<'_> {
+    fn extension_blocks(&mut self, blocks: &Blocks<'_>) -> Result<(), Refusal> {
+        let has =
+            |wanted: fn(&Content<'_>) -> bool| blocks.iter().any(|known| wanted(&known.content));
+        if let Some(node) = &self.policy.node
+            && !has(|content| matches!(content, Content::PreviousHop(_)))
+        {
+            let flags = BlockFlags::DISCARD_UNPROCESSED;
+            self.block(BlockType::PREVIOUS_NODE, flags, |out| {
+                v7::Eid::from(node.id.clone()).encode(out);
+            });
+        }
+        if !has(|content| matches!(content, Content::Ecos { .. })) {
+            self.priority();
         }
         let mut payload_seen = false;
         for known in blocks {
             payload_seen |= matches!(known.content, Content::Payload(_));
-            let before = self.blocks.len();
+            let before = self.next_number;
             self.extension_block(known)
                 .map_err(|reason| Refusal::new(reason, known.offset, "block data"))?;
             self.losses
-                .add_if(payload_seen && self.blocks.len() > before, Loss::BlockOrder);
+                .add_if(payload_seen && self.next_number > before, Loss::BlockOrder);
         }
         // Version 7 wants an age when there is no creation time. The translator has seen the
         // bundle for as long as it was here.
-        if self.primary.creation.seconds == 0 && !has_age {
-            let residence_ms = self
-                .policy
-                .node
-                .as_ref()
-                .map_or(0, |node| node.residence_ms);
-            let data = v7::Block::number_data(residence_ms);
-            self.push(BlockType::AGE, BlockFlags::REPLICATE, data);
+        if self.primary.creation.seconds == 0 && !has(|content| matches!(content, Content::Age(_)))
+        {
+            let residence_ms = self.policy.residence_ms();
+            self.block(BlockType::AGE, BlockFlags::REPLICATE, |out| {
+                cbor::encode_uint(residence_ms, out);
+            });
         }
         Ok(())
     }
 
+    /// Writes the priority of a bundle that has no extended class of service.
+    fn priority(&mut self) {
+        let priority = self.primary.flags.priority();
+        match self.policy.priority {
+            PriorityRule::Drop => {
+                let is_default = priority == self.policy.default_priority;
+                self.losses.add_if(!is_default, Loss::Priority);
+            }
+            PriorityRule::Qos => {
+                let class = priority as u64;
+                let qos = Qos {
+                    class,
+                    ..Qos::default()
+                };
+                self.block(BlockType::QOS, BlockFlags::REPLICATE, |out| qos.encode(out));
+            }
+            PriorityRule::Hdtn => {
+                let kind = BlockType::HDTN_PRIORITY;
+                self.block(kind, BlockFlags::default(), |out| {
+                    cbor::encode_uint(priority as u64, out);
+                });
+            }
+        }
+    }
+
     fn extension_block(
         &mut self,
-        known: &Known<&v6::Block<'_>, Content<'a>>,
+        known: &Known<&v6::Block<'_>, Content<'_>>,
     ) -> Result<(), Reason> {
-        let (kind, data) = match &known.content {
+        let flags = BlockFlags(self.traits.block_flags(known.block.flags.0));
+        match &known.content {
             Content::PreviousHop(hop) => {
                 let eid = match &self.policy.node {
                     Some(node) => node.id.clone(),
                     None => nameable(hop.eid(self.primary))?,
                 };
-                (BlockType::PREVIOUS_NODE, v7::Block::previous_node_data(eid))
+                self.block(BlockType::PREVIOUS_NODE, flags, |out| {
+                    v7::Eid::from(eid).encode(out);
+                });
             }
-            Content::Age(age_us) => (
-                BlockType::AGE,
-                v7::Block::number_data(self.age_ms(*age_us)?),
-            ),
+            Content::Age(age_us) => {
+                let age = self.age_ms(*age_us)?;
+                self.block(BlockType::AGE, flags, |out| cbor::encode_uint(age, out));
+            }
             Content::Ecos {
-                flags,
+                flags: ecos_flags,
                 ordinal,
                 label,
             } => {
                 let ecos = Ecos {
-                    flags: *flags,
+                    flags: *ecos_flags,
                     ordinal: *ordinal,
                     label: *label,
                 };
                 let (qos, flags_lost) = ecos.to_v7(self.primary.flags.priority());
                 self.losses.add_if(flags_lost, Loss::QosFlags);
-                (BlockType::QOS, v7::Block::qos_data(qos))
+                self.block(BlockType::QOS, flags, |out| qos.encode(out));
             }
-            Content::Permits(permits) => (BlockType::PERMITS, v7::Block::number_data(*permits)),
-            Content::Custody { .. } => {
-                self.losses.add(Loss::Custody);
-                return Ok(());
+            Content::Permits(permits) => {
+                self.block(BlockType::PERMITS, flags, |out| {
+                    cbor::encode_uint(*permits, out);
+                });
             }
-            Content::Other => {
-                self.losses.add(Loss::UnknownBlock);
-                return Ok(());
-            }
+            Content::Custody { .. } => self.losses.add(Loss::Custody),
+            Content::Other => self.unknown_block(known.block, flags),
             // The payload comes last. Security blocks were refused.
-            Content::Payload(_) | Content::Security => return Ok(()),
-        };
-        let flags = BlockFlags(self.traits.block_flags(known.block.flags.0));
-        self.push(kind, flags, data);
+            Content::Payload(_) | Content::Security => {}
+        }
         Ok(())
+    }
+
+    fn unknown_block(&mut self, block: &v6::Block<'_>, flags: BlockFlags) {
+        let kind = u64::from(block.kind.0);
+        let keeps = self.policy.unknown_blocks == UnknownBlocks::KeepPrivate;
+        // References would point into a dictionary that version 7 does not have.
+        if keeps && is_private(kind) && block.references.is_empty() {
+            self.block(BlockType(kind), flags, |out| {
+                out.extend_from_slice(&block.data);
+            });
+        } else {
+            self.losses.add(Loss::UnknownBlock);
+        }
     }
 
     fn payload_block(
         &mut self,
-        blocks: &Blocks<'a>,
-        report: Option<&'a v6::StatusReport<'_>>,
+        blocks: &Blocks<'_>,
+        report: Option<&v6::StatusReport<'_>>,
     ) -> Result<(), Refusal> {
         for known in blocks {
             let Content::Payload(payload) = known.content else {
                 continue;
             };
-            let data = match report {
-                None => Cow::Borrowed(payload),
-                Some(report) => {
-                    let mut data = Vec::new();
-                    report::to_v7(report, self.policy.profile, &mut self.losses)
-                        .map_err(|reason| Refusal::new(reason, known.offset, "status report"))?
-                        .encode(&mut data);
-                    Cow::Owned(data)
-                }
-            };
-            let flags = BlockFlags(self.traits.block_flags(known.block.flags.0));
-            self.blocks.push(v7::Block {
+            let head = BlockHead {
+                kind: BlockType::PAYLOAD,
+                number: 1,
+                flags: BlockFlags(self.traits.block_flags(known.block.flags.0)),
                 crc: self.policy.crcs.blocks,
-                ..v7::Block::new(BlockType::PAYLOAD, 1, flags, data)
-            });
+            };
+            let Some(report) = report else {
+                head.encode(self.out, payload);
+                continue;
+            };
+            let report = report::to_v7(report, self.policy.profile, &mut self.losses)
+                .map_err(|reason| Refusal::new(reason, known.offset, "status report"))?;
+            head.encode_with(self.out, |out| report.encode(out));
         }
         Ok(())
     }
@@ -322,22 +355,19 @@ impl<'a> Writer<'a> {
     fn age_ms(&mut self, age_us: u64) -> Result<u64, Reason> {
         self.losses
             .add_if(!age_us.is_multiple_of(US_PER_MS), Loss::AgePrecision);
-        let residence_ms = self
-            .policy
-            .node
-            .as_ref()
-            .map_or(0, |node| node.residence_ms);
         (age_us / US_PER_MS)
-            .checked_add(residence_ms)
+            .checked_add(self.policy.residence_ms())
             .ok_or(Reason::ValueRange)
     }
 
-    fn push(&mut self, kind: BlockType, flags: BlockFlags, data: Vec<u8>) {
-        let number = self.blocks.len() as u64 + FIRST_EXTENSION_NUMBER;
-        let block = v7::Block::new(kind, number, flags, Cow::Owned(data));
-        self.blocks.push(v7::Block {
+    fn block(&mut self, kind: BlockType, flags: BlockFlags, data: impl FnOnce(&mut Vec<u8>)) {
+        let head = BlockHead {
+            kind,
+            number: self.next_number,
+            flags,
             crc: self.policy.crcs.blocks,
-            ..block
-        });
+        };
+        head.encode_with(self.out, data);
+        self.next_number += 1;
     }
 }

@@ -7,16 +7,18 @@ use alloc::vec::Vec;
 use crate::eid::Eid;
 use crate::error::offset_in;
 use crate::reason::Reason;
+use crate::sdnv;
 use crate::translate::identity::lifetime_to_v6;
 use crate::translate::losses::{Loss, Losses};
-use crate::translate::policy::Policy;
+use crate::translate::policy::{Policy, UnknownBlocks};
 use crate::translate::qos::{self, Ecos};
 use crate::translate::refusal::Refusal;
-use crate::translate::rules::{Known, KnownBlocks, Once, Traits, asks_for_reports, nameable};
-use crate::translate::{Translation, report};
-use crate::v6::{self, Addresses, BlockFlags, BlockType, Priority};
+use crate::translate::report;
+use crate::translate::rules::{
+    Known, KnownBlocks, Once, Traits, asks_for_reports, is_private, nameable,
+};
+use crate::v6::{self, Addresses, BlockFlags, BlockType, Priority, encode_block};
 use crate::v7::{self, BundleFlags, CrcType};
-use crate::version::Version;
 
 const US_PER_MS: u64 = 1000;
 const MS_PER_SECOND: u64 = 1000;
@@ -29,12 +31,16 @@ enum Content<'a> {
 
 type Blocks<'a> = KnownBlocks<&'a v7::Block<'a>, Content<'a>>;
 
-pub(super) fn translate(input: &[u8], policy: &Policy) -> Result<Translation, Refusal> {
+pub(super) fn translate(
+    input: &[u8],
+    policy: &Policy,
+    out: &mut Vec<u8>,
+) -> Result<Losses, Refusal> {
     let bundle = v7::Bundle::decode(input, policy.tolerance)?;
     refuse_security(input, &bundle)?;
     let blocks = known_blocks(input, &bundle, policy)?;
     let report = status_report(&bundle, &blocks, policy)?;
-    refuse_required(&blocks)?;
+    refuse_unknown(&blocks, policy.unknown_blocks)?;
 
     let mut losses = Losses::default();
     let traits = Traits {
@@ -48,26 +54,17 @@ pub(super) fn translate(input: &[u8], policy: &Policy) -> Result<Translation, Re
     let mut primary = primary(&bundle.primary, traits, policy, &mut losses)?;
     let priority = priority(&blocks, policy)?;
     primary.flags = primary.flags.with_priority(priority);
+    primary.encode(out);
     let mut writer = Writer {
         policy,
         primary: &bundle.primary,
         traits,
         losses,
-        blocks: Vec::new(),
+        out,
     };
     writer.extension_blocks(&blocks)?;
     writer.payload_block(&blocks, report.as_ref())?;
-
-    let octets = v6::Bundle {
-        primary,
-        blocks: writer.blocks,
-    }
-    .to_vec();
-    Ok(Translation {
-        version: Version::V6,
-        octets,
-        losses: writer.losses,
-    })
+    Ok(writer.losses)
 }
 
 fn refuse_security(input: &[u8], bundle: &v7::Bundle<'_>) -> Result<(), Refusal> {
@@ -87,7 +84,7 @@ fn known_blocks<'a>(
     policy: &Policy,
 ) -> Result<Blocks<'a>, Refusal> {
     let mut once = Once::default();
-    let mut blocks = Vec::with_capacity(bundle.blocks.len());
+    let mut blocks = Blocks::with_capacity(bundle.blocks.len());
     for block in &bundle.blocks {
         let offset = offset_in(input, &block.data);
         let is_priority = policy.hdtn_priority && block.kind == v7::BlockType::HDTN_PRIORITY;
@@ -133,13 +130,17 @@ fn status_report<'a>(
     Ok(None)
 }
 
-fn refuse_required(blocks: &Blocks<'_>) -> Result<(), Refusal> {
-    let required = v7::BlockFlags::DELETE_UNPROCESSED;
-    let unknown = |known: &&Known<&v7::Block<'_>, _>| {
+fn refuse_unknown(blocks: &Blocks<'_>, rule: UnknownBlocks) -> Result<(), Refusal> {
+    let refused = |known: &&Known<&v7::Block<'_>, _>| {
+        let required = v7::BlockFlags::DELETE_UNPROCESSED;
         matches!(known.content, Content::Standard(v7::Content::Other))
-            && known.block.flags.contains(required)
+            && match rule {
+                UnknownBlocks::Refuse => true,
+                UnknownBlocks::KeepPrivate if is_private(known.block.kind.0) => false,
+                _ => known.block.flags.contains(required),
+            }
     };
-    match blocks.iter().find(unknown) {
+    match blocks.iter().find(refused) {
         Some(known) => Err(Refusal::new(
             Reason::BlockRequired,
             known.offset,
@@ -238,111 +239,128 @@ struct Writer<'a> {
     primary: &'a v7::Primary<'a>,
     traits: Traits,
     losses: Losses,
-    blocks: Vec<v6::Block<'a>>,
+    out: &'a mut Vec<u8>,
 }
 
-impl<'a> Writer<'a> {
-    fn extension_blocks(&mut self, blocks: &Blocks<'a>) -> Result<(), Refusal> {
-        let is = |kind| move |known: &Known<&v7::Block<'_>, _>| known.block.kind == kind;
+impl Writer<'_> {
+    fn extension_blocks(&mut self, blocks: &Blocks<'_>) -> Result<(), Refusal> {
+        let has = |kind| {
+            let mut kinds = blocks.iter().map(|known| known.block.kind);
+            kinds.any(|found| found == kind)
+        };
         if let Some(node) = &self.policy.node
-            && !blocks.iter().any(is(v7::BlockType::PREVIOUS_NODE))
+            && !has(v7::BlockType::PREVIOUS_NODE)
         {
-            let flags = BlockFlags::DISCARD_UNPROCESSED;
-            self.blocks.push(v6::Block::previous_hop(flags, &node.id));
+            self.previous_hop(BlockFlags::DISCARD_UNPROCESSED, &node.id);
         }
         for known in blocks {
             if let Content::Standard(content) = &known.content {
                 let flags = BlockFlags(self.traits.block_flags(known.block.flags.0));
-                let block = self
-                    .extension_block(content, flags)
+                self.extension_block(known.block, content, flags)
                     .map_err(|reason| Refusal::new(reason, known.offset, "block data"))?;
-                self.blocks.extend(block);
             }
         }
         // Only a policy that tolerates a missing age comes here without one.
-        if self.primary.creation.time_ms == 0 && !blocks.iter().any(is(v7::BlockType::AGE)) {
-            let age = self.age(0, BlockFlags::REPLICATE);
-            let age = age.map_err(|reason| Refusal::new(reason, 0, "bundle age"))?;
-            self.blocks.push(age);
+        if self.primary.creation.time_ms == 0 && !has(v7::BlockType::AGE) {
+            self.age(0, BlockFlags::REPLICATE)
+                .map_err(|reason| Refusal::new(reason, 0, "bundle age"))?;
         }
         Ok(())
     }
 
     fn extension_block(
         &mut self,
+        block: &v7::Block<'_>,
         content: &v7::Content<'_>,
         flags: BlockFlags,
-    ) -> Result<Option<v6::Block<'a>>, Reason> {
+    ) -> Result<(), Reason> {
         match content {
-            v7::Content::PreviousNode(eid) => match &self.policy.node {
-                Some(node) => Ok(Some(v6::Block::previous_hop(flags, &node.id))),
-                None => Ok(Some(v6::Block::previous_hop(
-                    flags,
-                    &nameable(eid.normal())?,
-                ))),
-            },
-            v7::Content::Age(age_ms) => self.age(*age_ms, flags).map(Some),
+            v7::Content::PreviousNode(eid) => {
+                let replaced = self.policy.node.as_ref().map(|node| node.id.clone());
+                match replaced {
+                    Some(id) => self.previous_hop(flags, &id),
+                    None => self.previous_hop(flags, &nameable(eid.normal())?),
+                }
+            }
+            v7::Content::Age(age_ms) => self.age(*age_ms, flags)?,
             v7::Content::HopCount { limit, count } => {
                 let hops = count.saturating_add(u64::from(self.policy.node.is_some()));
                 self.losses.add(Loss::HopCount);
                 if hops > *limit {
-                    Err(Reason::HopLimit)
-                } else {
-                    Ok(None)
+                    return Err(Reason::HopLimit);
                 }
             }
             v7::Content::Qos(qos) => {
                 let (ecos, flags_lost) = Ecos::from_v7(*qos)?;
                 self.losses.add_if(flags_lost, Loss::QosFlags);
-                Ok(ecos.map(|ecos| v6::Block::ecos(flags, ecos.flags, ecos.ordinal, ecos.label)))
+                if let Some(ecos) = ecos {
+                    encode_block(BlockType::ECOS, flags, self.out, |out| {
+                        v6::encode_ecos(ecos.flags, ecos.ordinal, ecos.label, out);
+                    });
+                }
             }
-            v7::Content::Permits(permits) => Ok(Some(v6::Block::permits(flags, *permits))),
-            v7::Content::Other => {
-                self.losses.add(Loss::UnknownBlock);
-                Ok(None)
+            v7::Content::Permits(permits) => {
+                encode_block(BlockType::PERMITS, flags, self.out, |out| {
+                    sdnv::encode(*permits, out);
+                });
             }
+            v7::Content::Other => self.unknown_block(block, flags),
             // The payload comes last. Security blocks were refused.
-            v7::Content::Payload(_) | v7::Content::Security => Ok(None),
+            v7::Content::Payload(_) | v7::Content::Security => {}
+        }
+        Ok(())
+    }
+
+    fn unknown_block(&mut self, block: &v7::Block<'_>, flags: BlockFlags) {
+        let keeps = self.policy.unknown_blocks == UnknownBlocks::KeepPrivate;
+        match u8::try_from(block.kind.0) {
+            Ok(kind) if keeps && is_private(kind.into()) => {
+                encode_block(BlockType(kind), flags, self.out, |out| {
+                    out.extend_from_slice(&block.data);
+                });
+            }
+            _ => self.losses.add(Loss::UnknownBlock),
         }
     }
 
     fn payload_block(
         &mut self,
-        blocks: &Blocks<'a>,
+        blocks: &Blocks<'_>,
         report: Option<&v7::StatusReport<'_>>,
     ) -> Result<(), Refusal> {
         for known in blocks {
             let Content::Standard(v7::Content::Payload(payload)) = known.content else {
                 continue;
             };
-            let data = match report {
-                None => Cow::Borrowed(payload),
-                Some(report) => {
-                    let sent_ms = self.primary.creation.time_ms;
-                    let mut data = Vec::new();
-                    report::to_v6(report, sent_ms, self.policy, &mut self.losses)
-                        .map_err(|reason| Refusal::new(reason, known.offset, "status report"))?
-                        .encode(&mut data);
-                    Cow::Owned(data)
-                }
-            };
             let flags = BlockFlags(self.traits.block_flags(known.block.flags.0));
-            self.blocks
-                .push(v6::Block::new(BlockType::PAYLOAD, flags, data));
+            let flags = flags.with(BlockFlags::LAST);
+            let Some(report) = report else {
+                v6::encode_block_of(BlockType::PAYLOAD, flags, self.out, payload);
+                continue;
+            };
+            let sent_ms = self.primary.creation.time_ms;
+            let report = report::to_v6(report, sent_ms, self.policy, &mut self.losses)
+                .map_err(|reason| Refusal::new(reason, known.offset, "status report"))?;
+            encode_block(BlockType::PAYLOAD, flags, self.out, |out| {
+                report.encode(out);
+            });
         }
         Ok(())
     }
 
-    fn age(&self, age_ms: u64, flags: BlockFlags) -> Result<v6::Block<'a>, Reason> {
-        let residence_ms = self
-            .policy
-            .node
-            .as_ref()
-            .map_or(0, |node| node.residence_ms);
+    fn previous_hop(&mut self, flags: BlockFlags, eid: &Eid<'_>) {
+        encode_block(BlockType::PREVIOUS_HOP, flags, self.out, |out| {
+            v6::encode_previous_hop(eid, out);
+        });
+    }
+
+    fn age(&mut self, age_ms: u64, flags: BlockFlags) -> Result<(), Reason> {
         let here = age_ms
-            .checked_add(residence_ms)
-            .and_then(|age| age.checked_mul(US_PER_MS));
+            .checked_add(self.policy.residence_ms())
+            .and_then(|age| age.checked_mul(US_PER_MS))
+            .ok_or(Reason::ValueRange)?;
         let kind = self.policy.peer_v6.age_block;
-        Ok(v6::Block::age(kind, flags, here.ok_or(Reason::ValueRange)?))
+        encode_block(kind, flags, self.out, |out| sdnv::encode(here, out));
+        Ok(())
     }
 }

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Administrative records of version 6: status reports and custody signals.
 //!
-//! See [RFC 5050 §6.1](https://www.rfc-editor.org/rfc/rfc5050#section-6.1).
+//! See [RFC 5050 §6.1](https://www.rfc-editor.org/rfc/rfc5050#section-6.1), and CCSDS 734.2-B-1,
+//! annex D, for aggregate custody signals.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
+use core::ops::RangeInclusive;
 
 use nom::Parser;
-use nom::error::context;
 use nom::number::complete::be_u8;
 
 use crate::eid::Eid;
-use crate::error::{DecodeError, Fault, Parsed, fail, whole};
+use crate::error::{DecodeError, Fault, Parsed, fail, named, whole};
 use crate::sdnv::{self, sdnv};
 use crate::v6::primary::{self, CreationTimestamp};
 
 const STATUS_REPORT: u8 = 1;
 const CUSTODY_SIGNAL: u8 = 2;
+const AGGREGATE_CUSTODY_SIGNAL: u8 = 4;
 const FOR_FRAGMENT: u8 = 0x01;
 const NANOSECONDS_MAX: u64 = 999_999_999;
 const SUCCEEDED: u8 = 0x80;
@@ -29,6 +32,8 @@ pub enum AdminRecord<'a> {
     StatusReport(StatusReport<'a>),
     /// Custody of a bundle was accepted or refused.
     CustodySignal(CustodySignal<'a>),
+    /// Custody of many bundles was accepted or refused.
+    AggregateCustodySignal(AggregateCustodySignal),
     /// A record of another type, which is not read any further.
     Other {
         /// The type: the upper half of the first octet.
@@ -82,6 +87,28 @@ pub struct CustodySignal<'a> {
     pub subject: Subject<'a>,
 }
 
+/// A custody signal about all bundles that have one of these custody numbers.
+///
+/// The numbers are those in the custody blocks of the bundles.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AggregateCustodySignal {
+    /// Whether custody was accepted.
+    pub succeeded: bool,
+    /// The reason code, of seven bits.
+    pub reason: u8,
+    /// The numbers, as the record spells them. [`AggregateCustodySignal::numbers`] counts.
+    pub ranges: Vec<CustodyRange>,
+}
+
+/// Custody numbers that follow each other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CustodyRange {
+    /// The distance of the first number from the last number of the range before, or from zero.
+    pub distance: u64,
+    /// How many numbers there are. None is no range.
+    pub count: NonZeroU64,
+}
+
 impl<'a> AdminRecord<'a> {
     /// Decodes the payload of a bundle that says it is an administrative record.
     ///
@@ -97,6 +124,7 @@ impl<'a> AdminRecord<'a> {
         match self {
             Self::StatusReport(report) => report.encode(out),
             Self::CustodySignal(signal) => signal.encode(out),
+            Self::AggregateCustodySignal(signal) => signal.encode(out),
             Self::Other { .. } => {}
         }
     }
@@ -137,9 +165,12 @@ impl<'a> Subject<'a> {
     }
 
     fn parse_identity(fragment: Option<(u64, u64)>, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, creation) =
-            context("subject creation timestamp", primary::creation_timestamp).parse(input)?;
-        let (rest, source) = context("subject source", primary::counted_octets).parse(rest)?;
+        let (rest, creation) = named(
+            "subject creation timestamp",
+            input,
+            primary::creation_timestamp,
+        )?;
+        let (rest, source) = named("subject source", rest, primary::counted_octets)?;
         Ok((
             rest,
             Self {
@@ -172,7 +203,7 @@ impl<'a> StatusReport<'a> {
         let mut times = [None; 5];
         for (index, time) in times.iter_mut().enumerate() {
             if status & (1 << index) != 0 {
-                let (after, value) = context("report time", report_time).parse(rest)?;
+                let (after, value) = named("report time", rest, report_time)?;
                 *time = Some(value);
                 rest = after;
             }
@@ -193,7 +224,7 @@ impl<'a> StatusReport<'a> {
 impl<'a> CustodySignal<'a> {
     /// Appends the octets of the record.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let status = if self.succeeded { SUCCEEDED } else { 0 } | self.reason & !SUCCEEDED;
+        let status = custody_status(self.succeeded, self.reason);
         out.extend([self.subject.first_octet(CUSTODY_SIGNAL), status]);
         self.subject.encode_fragment(out);
         self.time.encode(out);
@@ -203,7 +234,7 @@ impl<'a> CustodySignal<'a> {
     fn parse(for_fragment: bool, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, status) = be_u8(input)?;
         let (rest, fragment) = subject_fragment(for_fragment, rest)?;
-        let (rest, time) = context("signal time", report_time).parse(rest)?;
+        let (rest, time) = named("signal time", rest, report_time)?;
         let (rest, subject) = Subject::parse_identity(fragment, rest)?;
         let succeeded = status & SUCCEEDED != 0;
         Ok((
@@ -215,6 +246,67 @@ impl<'a> CustodySignal<'a> {
                 subject,
             },
         ))
+    }
+}
+
+impl AggregateCustodySignal {
+    /// The numbers that the signal is about. Numbers above 64 bits, which a signal that was decoded
+    /// does not have, are 2^64-1.
+    pub fn numbers(&self) -> impl Iterator<Item = RangeInclusive<u64>> {
+        self.ranges.iter().scan(0_u64, |last, range| {
+            let first = last.saturating_add(range.distance);
+            *last = first.saturating_add(range.count.get() - 1);
+            Some(first..=*last)
+        })
+    }
+
+    /// Appends the octets of the record.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let status = custody_status(self.succeeded, self.reason);
+        out.extend([AGGREGATE_CUSTODY_SIGNAL << 4, status]);
+        for range in &self.ranges {
+            sdnv::encode_all([range.distance, range.count.get()], out);
+        }
+    }
+
+    fn parse(input: &[u8]) -> Parsed<'_, Self> {
+        let (mut rest, status) = be_u8(input)?;
+        let mut ranges = Vec::new();
+        let mut last = 0;
+        while !rest.is_empty() {
+            let (after, range) = named("custody range", rest, |at| custody_range(&mut last, at))?;
+            ranges.push(range);
+            rest = after;
+        }
+        let signal = Self {
+            succeeded: status & SUCCEEDED != 0,
+            reason: status & !SUCCEEDED,
+            ranges,
+        };
+        Ok((rest, signal))
+    }
+}
+
+/// Parses a range, and moves `last` from the end of the range before it to its own end.
+fn custody_range<'a>(last: &mut u64, input: &'a [u8]) -> Parsed<'a, CustodyRange> {
+    let (rest, (distance, count)) = (sdnv, sdnv).parse(input)?;
+    let Some(count) = NonZeroU64::new(count) else {
+        return fail(input, Fault::BlockMalformed);
+    };
+    let first = last.checked_add(distance);
+    let Some(end) = first.and_then(|first| first.checked_add(count.get() - 1)) else {
+        return fail(input, Fault::IntegerTooLong);
+    };
+    *last = end;
+    Ok((rest, CustodyRange { distance, count }))
+}
+
+const fn custody_status(succeeded: bool, reason: u8) -> u8 {
+    let reason = reason & !SUCCEEDED;
+    if succeeded {
+        SUCCEEDED | reason
+    } else {
+        reason
     }
 }
 
@@ -237,15 +329,19 @@ fn record(input: &[u8]) -> Parsed<'_, AdminRecord<'_>> {
             let (rest, signal) = CustodySignal::parse(for_fragment, rest)?;
             Ok((rest, AdminRecord::CustodySignal(signal)))
         }
+        AGGREGATE_CUSTODY_SIGNAL => {
+            let (rest, signal) = AggregateCustodySignal::parse(rest)?;
+            Ok((rest, AdminRecord::AggregateCustodySignal(signal)))
+        }
         kind => Ok((&[], AdminRecord::Other { kind })),
     }
 }
 
 fn subject_fragment(for_fragment: bool, input: &[u8]) -> Parsed<'_, Option<(u64, u64)>> {
     if for_fragment {
-        context("subject fragment", (sdnv, sdnv))
-            .map(Some)
-            .parse(input)
+        named("subject fragment", input, |at| {
+            (sdnv, sdnv).map(Some).parse(at)
+        })
     } else {
         Ok((input, None))
     }

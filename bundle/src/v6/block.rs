@@ -5,11 +5,10 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use nom::Parser;
-use nom::error::context;
 use nom::number::complete::be_u8;
 
 use crate::eid::Eid;
-use crate::error::{DecodeError, Fault, Parsed, fail, whole};
+use crate::error::{DecodeError, Fault, Parsed, fail, named, whole};
 use crate::flags::flags;
 use crate::sdnv::{self, sdnv};
 use crate::v6::primary::{self, EidRef, Primary};
@@ -164,32 +163,34 @@ impl<'a> Block<'a> {
     /// A bundle age block of the given type, with the age in microseconds.
     #[must_use]
     pub fn age(kind: BlockType, flags: BlockFlags, age_us: u64) -> Self {
-        Self::number(kind, flags, age_us)
+        Self::filled(kind, flags, |out| sdnv::encode(age_us, out))
     }
 
     /// A previous hop insertion block: scheme name and scheme-specific part, each with a zero octet.
     #[must_use]
     pub fn previous_hop(flags: BlockFlags, eid: &Eid<'_>) -> Self {
-        let ssp = eid.ssp();
-        let data = [eid.scheme().as_bytes(), &[0], ssp.as_bytes(), &[0]].concat();
-        Self::new(BlockType::PREVIOUS_HOP, flags, Cow::Owned(data))
+        let kind = BlockType::PREVIOUS_HOP;
+        Self::filled(kind, flags, |out| encode_previous_hop(eid, out))
     }
 
     /// An extended class of service block. A label sets the flag for it.
     #[must_use]
     pub fn ecos(flags: BlockFlags, ecos_flags: u8, ordinal: u8, label: Option<u64>) -> Self {
-        let label_flag = if label.is_some() { LABEL_PRESENT } else { 0 };
-        let mut data = [ecos_flags & !LABEL_PRESENT | label_flag, ordinal].to_vec();
-        if let Some(label) = label {
-            sdnv::encode(label, &mut data);
-        }
-        Self::new(BlockType::ECOS, flags, Cow::Owned(data))
+        Self::filled(BlockType::ECOS, flags, |out| {
+            encode_ecos(ecos_flags, ordinal, label, out);
+        })
     }
 
     /// A block of ION's spray-and-wait permits.
     #[must_use]
     pub fn permits(flags: BlockFlags, permits: u64) -> Self {
-        Self::number(BlockType::PERMITS, flags, permits)
+        Self::filled(BlockType::PERMITS, flags, |out| sdnv::encode(permits, out))
+    }
+
+    fn filled(kind: BlockType, flags: BlockFlags, fill: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut data = Vec::new();
+        fill(&mut data);
+        Self::new(kind, flags, Cow::Owned(data))
     }
 
     /// What the data says.
@@ -211,12 +212,6 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn number(kind: BlockType, flags: BlockFlags, number: u64) -> Self {
-        let mut data = Vec::new();
-        sdnv::encode(number, &mut data);
-        Self::new(kind, flags, Cow::Owned(data))
-    }
-
     fn previous_hop_content(&self) -> Result<PreviousHop<'_>, DecodeError> {
         match self.references[..] {
             [] => whole(&self.data, "previous hop", previous_hop),
@@ -233,14 +228,16 @@ impl<'a> Block<'a> {
     }
 
     pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, kind) = context("block type", be_u8.map(BlockType)).parse(input)?;
-        let (rest, flags) = context("block flags", sdnv.map(BlockFlags)).parse(rest)?;
+        let (rest, kind) = named("block type", input, be_u8)?;
+        let kind = BlockType(kind);
+        let (rest, flags) = named("block flags", rest, sdnv)?;
+        let flags = BlockFlags(flags);
         let (rest, references) = if flags.contains(BlockFlags::EID_REFERENCES) {
-            context("EID references", references).parse(rest)?
+            named("EID references", rest, references)?
         } else {
             (rest, Vec::new())
         };
-        let (rest, data) = context("block data", primary::counted_octets).parse(rest)?;
+        let (rest, data) = named("block data", rest, primary::counted_octets)?;
         Ok((
             rest,
             Self {
@@ -264,6 +261,42 @@ impl<'a> Block<'a> {
             }
         }
         primary::encode_counted_octets(&self.data, out);
+    }
+}
+
+/// Appends a block whose data a function appends. It refers to no endpoint IDs.
+pub(crate) fn encode_block(
+    kind: BlockType,
+    flags: BlockFlags,
+    out: &mut Vec<u8>,
+    data: impl FnOnce(&mut Vec<u8>),
+) {
+    out.push(kind.0);
+    sdnv::encode(flags.without(BlockFlags::EID_REFERENCES).0, out);
+    sdnv::encode_counted(out, data);
+}
+
+/// Appends a block with this data. It refers to no endpoint IDs.
+pub(crate) fn encode_block_of(kind: BlockType, flags: BlockFlags, out: &mut Vec<u8>, data: &[u8]) {
+    out.push(kind.0);
+    sdnv::encode(flags.without(BlockFlags::EID_REFERENCES).0, out);
+    primary::encode_counted_octets(data, out);
+}
+
+/// Appends the data of a previous hop insertion block.
+pub(crate) fn encode_previous_hop(eid: &Eid<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(eid.scheme().as_bytes());
+    out.push(0);
+    eid.encode_ssp(out);
+    out.push(0);
+}
+
+/// Appends the data of an extended class of service block.
+pub(crate) fn encode_ecos(flags: u8, ordinal: u8, label: Option<u64>, out: &mut Vec<u8>) {
+    let label_flag = if label.is_some() { LABEL_PRESENT } else { 0 };
+    out.extend_from_slice(&[flags & !LABEL_PRESENT | label_flag, ordinal]);
+    if let Some(label) = label {
+        sdnv::encode(label, out);
     }
 }
 

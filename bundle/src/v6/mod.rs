@@ -10,7 +10,11 @@ mod block;
 mod bundle;
 mod primary;
 
-pub use admin::{AdminRecord, CustodySignal, ReportTime, StatusReport, Subject};
+pub use admin::{
+    AdminRecord, AggregateCustodySignal, CustodyRange, CustodySignal, ReportTime, StatusReport,
+    Subject,
+};
 pub use block::{Block, BlockFlags, BlockType, Content, PreviousHop};
+pub(crate) use block::{encode_block, encode_block_of, encode_ecos, encode_previous_hop};
 pub use bundle::Bundle;
 pub use primary::{Addresses, BundleFlags, CreationTimestamp, EidRef, Fragment, Primary, Priority};

@@ -6,12 +6,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use nom::Parser;
-use nom::bytes::complete::take;
-use nom::error::context;
 use nom::number::complete::be_u8;
 
 use crate::eid::Eid;
-use crate::error::{Fault, Parsed, fail, fail_in};
+use crate::error::{Fault, Parsed, fail, fail_in, named};
 use crate::flags::flags;
 use crate::sdnv::{self, sdnv};
 
@@ -191,13 +189,13 @@ impl<'a> Primary<'a> {
     }
 
     pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, version) = context("version", be_u8).parse(input)?;
+        let (rest, version) = named("version", input, be_u8)?;
         if version != VERSION {
             return fail_in("version", input, Fault::Version(version.into()));
         }
-        let (length_at, flags) = context("bundle flags", sdnv.map(BundleFlags)).parse(rest)?;
-        let (fields, stated) = context("primary block length", sdnv).parse(length_at)?;
-        let (rest, primary) = Self::parse_fields(flags, fields)?;
+        let (length_at, flags) = named("bundle flags", rest, sdnv)?;
+        let (fields, stated) = named("primary block length", length_at, sdnv)?;
+        let (rest, primary) = Self::parse_fields(BundleFlags(flags), fields)?;
         let actual = (fields.len() - rest.len()) as u64;
         if stated != actual {
             let fault = Fault::PrimaryLength { stated, actual };
@@ -220,15 +218,15 @@ impl<'a> Primary<'a> {
     }
 
     fn parse_fields(flags: BundleFlags, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, destination) = context("destination", eid_ref).parse(input)?;
-        let (rest, source) = context("source", eid_ref).parse(rest)?;
-        let (rest, report_to) = context("report-to", eid_ref).parse(rest)?;
-        let (rest, custodian) = context("custodian", eid_ref).parse(rest)?;
-        let (rest, creation) = context("creation timestamp", creation_timestamp).parse(rest)?;
-        let (rest, lifetime_s) = context("lifetime", sdnv).parse(rest)?;
-        let (rest, dictionary) = context("dictionary", counted_octets).parse(rest)?;
+        let (rest, destination) = named("destination", input, eid_ref)?;
+        let (rest, source) = named("source", rest, eid_ref)?;
+        let (rest, report_to) = named("report-to", rest, eid_ref)?;
+        let (rest, custodian) = named("custodian", rest, eid_ref)?;
+        let (rest, creation) = named("creation timestamp", rest, creation_timestamp)?;
+        let (rest, lifetime_s) = named("lifetime", rest, sdnv)?;
+        let (rest, dictionary) = named("dictionary", rest, counted_octets)?;
         let (rest, fragment) = if flags.contains(BundleFlags::FRAGMENT) {
-            context("fragment", fragment).map(Some).parse(rest)?
+            named("fragment", rest, |at| fragment.map(Some).parse(at))?
         } else {
             (rest, None)
         };
@@ -247,30 +245,44 @@ impl<'a> Primary<'a> {
         Ok((rest, primary))
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let mut fields = Vec::with_capacity(64 + self.dictionary.len());
-        for reference in [
-            self.destination,
-            self.source,
-            self.report_to,
-            self.custodian,
-        ] {
-            encode_eid_ref(reference, &mut fields);
-        }
-        sdnv::encode(self.creation.seconds, &mut fields);
-        sdnv::encode(self.creation.sequence, &mut fields);
-        sdnv::encode(self.lifetime_s, &mut fields);
-        encode_counted_octets(&self.dictionary, &mut fields);
-        if let Some(fragment) = self.fragment {
-            sdnv::encode(fragment.offset, &mut fields);
-            sdnv::encode(fragment.adu_length, &mut fields);
-        }
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         let flags = self
             .flags
             .set_to(BundleFlags::FRAGMENT, self.fragment.is_some());
         sdnv::encode(flags.0, out);
-        encode_counted_octets(&fields, out);
+        sdnv::encode_counted(out, |out| self.encode_fields(out));
+    }
+
+    fn encode_fields(&self, out: &mut Vec<u8>) {
+        let (destination, source) = (self.destination, self.source);
+        let (report_to, custodian) = (self.report_to, self.custodian);
+        sdnv::encode_all(
+            [
+                destination.scheme,
+                destination.ssp,
+                source.scheme,
+                source.ssp,
+            ],
+            out,
+        );
+        sdnv::encode_all(
+            [
+                report_to.scheme,
+                report_to.ssp,
+                custodian.scheme,
+                custodian.ssp,
+            ],
+            out,
+        );
+        sdnv::encode(self.creation.seconds, out);
+        sdnv::encode(self.creation.sequence, out);
+        sdnv::encode(self.lifetime_s, out);
+        encode_counted_octets(&self.dictionary, out);
+        if let Some(fragment) = self.fragment {
+            sdnv::encode(fragment.offset, out);
+            sdnv::encode(fragment.adu_length, out);
+        }
     }
 }
 
@@ -360,9 +372,10 @@ fn fragment(input: &[u8]) -> Parsed<'_, Fragment> {
 /// Parses a length and that many octets.
 pub(super) fn counted_octets(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, length) = sdnv(input)?;
-    match usize::try_from(length) {
-        Ok(length) => take(length)(rest),
-        Err(_) => fail(rest, Fault::Truncated),
+    let length = usize::try_from(length).ok();
+    match length.and_then(|length| rest.split_at_checked(length)) {
+        Some((octets, rest)) => Ok((rest, octets)),
+        None => fail(rest, Fault::Truncated),
     }
 }
 

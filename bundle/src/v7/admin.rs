@@ -6,10 +6,9 @@
 use alloc::vec::Vec;
 
 use nom::Parser;
-use nom::error::context;
 
 use crate::cbor::{self, array, boolean, pair, uint};
-use crate::error::{DecodeError, Fault, Parsed, fail, whole};
+use crate::error::{DecodeError, Fault, Parsed, fail, named, whole};
 use crate::v7::primary::{CreationTimestamp, creation_timestamp};
 use crate::v7::{Eid, Tolerance};
 
@@ -97,18 +96,16 @@ impl<'a> StatusReport<'a> {
         if items != ITEMS && items != ITEMS + 2 {
             return fail(input, Fault::BlockMalformed);
         }
-        let (rest, assertions) =
-            context("status assertions", |at| assertions(tolerance, at)).parse(rest)?;
-        let (rest, reason) = context("reason code", uint).parse(rest)?;
-        let (rest, source) = context("subject source", Eid::parse).parse(rest)?;
-        let (rest, creation) =
-            context("subject creation timestamp", creation_timestamp).parse(rest)?;
+        let (rest, assertions) = named("status assertions", rest, |at| assertions(tolerance, at))?;
+        let (rest, reason) = named("reason code", rest, uint)?;
+        let (rest, source) = named("subject source", rest, Eid::parse)?;
+        let (rest, creation) = named("subject creation timestamp", rest, creation_timestamp)?;
         let (rest, fragment) = if items == ITEMS {
             (rest, None)
         } else {
-            context("subject fragment", (uint, uint))
-                .map(Some)
-                .parse(rest)?
+            named("subject fragment", rest, |at| {
+                (uint, uint).map(Some).parse(at)
+            })?
         };
         Ok((
             rest,

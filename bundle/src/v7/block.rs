@@ -5,11 +5,10 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use nom::Parser;
-use nom::error::context;
 
 use crate::cbor::{self, array, bytes, pair, uint};
 use crate::eid;
-use crate::error::{DecodeError, Fault, Parsed, fail, fail_in, whole};
+use crate::error::{DecodeError, Fault, Parsed, fail, fail_in, named, whole};
 use crate::flags::flags;
 use crate::v7::rules::BlockRules;
 use crate::v7::{CrcType, Eid};
@@ -62,10 +61,8 @@ impl BlockType {
         matches!(self, Self::INTEGRITY | Self::CONFIDENTIALITY)
     }
 
-    /// Whether the standard allows one block of this type at most.
-    pub(super) const fn is_single(self) -> bool {
-        matches!(self, Self::PREVIOUS_NODE | Self::AGE | Self::HOP_COUNT)
-    }
+    /// The types of which the standard allows one block at most.
+    pub(super) const SINGLE: [Self; 3] = [Self::PREVIOUS_NODE, Self::AGE, Self::HOP_COUNT];
 }
 
 /// A block after the primary block.
@@ -138,38 +135,29 @@ impl<'a> Block<'a> {
     /// The data of a previous node block.
     #[must_use]
     pub fn previous_node_data(eid: eid::Eid<'_>) -> Vec<u8> {
-        let mut data = Vec::new();
-        Eid::from(eid).encode(&mut data);
-        data
+        filled(|out| Eid::from(eid).encode(out))
     }
 
     /// The data of a bundle age or permits block: one number.
     #[must_use]
     pub fn number_data(number: u64) -> Vec<u8> {
-        let mut data = Vec::new();
-        cbor::encode_uint(number, &mut data);
-        data
+        filled(|out| cbor::encode_uint(number, out))
     }
 
     /// The data of a hop count block.
     #[must_use]
     pub fn hop_count_data(limit: u64, count: u64) -> Vec<u8> {
-        let mut data = Vec::new();
-        cbor::encode_array(2, &mut data);
-        cbor::encode_uint(limit, &mut data);
-        cbor::encode_uint(count, &mut data);
-        data
+        filled(|out| {
+            cbor::encode_array(2, out);
+            cbor::encode_uint(limit, out);
+            cbor::encode_uint(count, out);
+        })
     }
 
     /// The data of ION's quality of service block.
     #[must_use]
     pub fn qos_data(qos: Qos) -> Vec<u8> {
-        let mut data = Vec::new();
-        cbor::encode_array(4, &mut data);
-        for number in [qos.flags, qos.class, qos.ordinal, qos.label] {
-            cbor::encode_uint(number, &mut data);
-        }
-        data
+        filled(|out| qos.encode(out))
     }
 
     /// What the data says.
@@ -211,26 +199,28 @@ impl<'a> Block<'a> {
     }
 
     pub(super) fn parse(rules: &mut BlockRules, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (kind_at, stated) = context("block", array).parse(input)?;
-        let (number_at, kind) = context("block type", uint.map(BlockType)).parse(kind_at)?;
+        let (kind_at, stated) = named("block", input, array)?;
+        let (number_at, kind) = named("block type", kind_at, uint)?;
+        let kind = BlockType(kind);
         if let Err(fault) = rules.admit_kind(kind) {
             return fail_in("block type", kind_at, fault);
         }
-        let (flags_at, number) = context("block number", uint).parse(number_at)?;
+        let (flags_at, number) = named("block number", number_at, uint)?;
         if let Err(fault) = rules.admit_number(kind, number) {
             return fail_in("block number", number_at, fault);
         }
-        let (rest, flags) = context("block flags", uint.map(BlockFlags)).parse(flags_at)?;
+        let (rest, flags) = named("block flags", flags_at, uint)?;
+        let flags = BlockFlags(flags);
         if let Err(fault) = rules.admit_flags(flags) {
             return fail_in("block flags", flags_at, fault);
         }
-        let (rest, crc) = context("block CRC type", CrcType::parse).parse(rest)?;
+        let (rest, crc) = named("block CRC type", rest, CrcType::parse)?;
         if stated != ITEMS + crc.items() {
             let fault = Fault::Expected("an array of five items, or of six with a CRC");
             return fail_in("block", input, fault);
         }
-        let (rest, data) = context("block data", bytes).parse(rest)?;
-        let (rest, ()) = context("block CRC", |at| crc.check(input, at)).parse(rest)?;
+        let (rest, data) = named("block data", rest, bytes)?;
+        let (rest, ()) = named("block CRC", rest, |at| crc.check(input, at))?;
         Ok((
             rest,
             Self {
@@ -244,14 +234,58 @@ impl<'a> Block<'a> {
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let head = BlockHead {
+            kind: self.kind,
+            number: self.number,
+            flags: self.flags,
+            crc: self.crc,
+        };
+        head.encode(out, &self.data);
+    }
+}
+
+/// What stands before the data of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockHead {
+    pub(crate) kind: BlockType,
+    pub(crate) number: u64,
+    pub(crate) flags: BlockFlags,
+    pub(crate) crc: CrcType,
+}
+
+impl BlockHead {
+    /// Appends a block with this head and data.
+    pub(crate) fn encode(self, out: &mut Vec<u8>, data: &[u8]) {
+        self.encode_around(out, |out| cbor::encode_bytes(data, out));
+    }
+
+    /// Appends a block with this head, and data that a function appends.
+    pub(crate) fn encode_with(self, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
+        self.encode_around(out, |out| cbor::encode_bytes_of(out, data));
+    }
+
+    fn encode_around(self, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
         cbor::encode_array(ITEMS + self.crc.items(), out);
-        for number in [self.kind.0, self.number, self.flags.0, self.crc as u64] {
-            cbor::encode_uint(number, out);
-        }
-        cbor::encode_bytes(&self.data, out);
+        let numbers = [self.kind.0, self.number, self.flags.0, self.crc as u64];
+        cbor::encode_uints(numbers, out);
+        data(out);
         self.crc.encode(start, out);
     }
+}
+
+impl Qos {
+    /// Appends the data of the block.
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        cbor::encode_array(4, out);
+        cbor::encode_uints([self.flags, self.class, self.ordinal, self.label], out);
+    }
+}
+
+fn filled(fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut data = Vec::new();
+    fill(&mut data);
+    data
 }
 
 fn hop_count(input: &[u8]) -> Parsed<'_, Content<'_>> {

@@ -3,11 +3,8 @@
 
 use alloc::vec::Vec;
 
-use nom::Parser;
-use nom::error::context;
-
 use crate::cbor::{self, array};
-use crate::error::{DecodeError, Fault, Parsed, fail_in};
+use crate::error::{DecodeError, Fault, Parsed, fail_in, named};
 use crate::v7::rules::BlockRules;
 use crate::v7::{Block, BlockType, BundleFlags, CrcType, Primary};
 
@@ -153,7 +150,7 @@ enum Outer {
 }
 
 fn parse(input: &[u8], tolerance: Tolerance) -> Parsed<'_, Bundle<'_>> {
-    let (primary_at, outer) = context("bundle", |at| outer(tolerance, at)).parse(input)?;
+    let (primary_at, outer) = named("bundle", input, |at| outer(tolerance, at))?;
     let (rest, primary) = Primary::parse(primary_at)?;
     if !tolerance.meaningless_flags && !flags_agree(&primary) {
         let fault = Fault::FlagsInvalid(primary.flags.0);

@@ -105,10 +105,7 @@ impl<'a> Eid<'a> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         cbor::encode_array(2, out);
         match self {
-            Self::DtnNone => {
-                cbor::encode_uint(DTN, out);
-                cbor::encode_uint(0, out);
-            }
+            Self::DtnNone => cbor::encode_uints([DTN, 0], out),
             Self::Dtn(ssp) => {
                 cbor::encode_uint(DTN, out);
                 cbor::encode_text(ssp, out);
@@ -116,8 +113,7 @@ impl<'a> Eid<'a> {
             Self::Ipn { node, service } => {
                 cbor::encode_uint(IPN, out);
                 cbor::encode_array(2, out);
-                cbor::encode_uint(*node, out);
-                cbor::encode_uint(*service, out);
+                cbor::encode_uints([*node, *service], out);
             }
             Self::IpnWithAllocator {
                 allocator,
@@ -126,9 +122,7 @@ impl<'a> Eid<'a> {
             } => {
                 cbor::encode_uint(IPN, out);
                 cbor::encode_array(3, out);
-                for number in [allocator, node, service] {
-                    cbor::encode_uint(u64::from(*number), out);
-                }
+                cbor::encode_uints([*allocator, *node, *service].map(u64::from), out);
             }
             Self::Other { scheme, ssp } => {
                 cbor::encode_uint(*scheme, out);

@@ -11,6 +11,7 @@ mod primary;
 mod rules;
 
 pub use admin::{AdminRecord, Assertion, StatusReport};
+pub(crate) use block::BlockHead;
 pub use block::{Block, BlockFlags, BlockType, Content, Qos};
 pub use bundle::{Bundle, Tolerance};
 pub use eid::Eid;

@@ -4,12 +4,10 @@
 use alloc::vec::Vec;
 
 use nom::Parser;
-use nom::bytes::complete::take;
-use nom::error::context;
 
 use crate::cbor::{self, array, pair, uint};
 use crate::crc;
-use crate::error::{Fault, Parsed, fail, fail_in};
+use crate::error::{Fault, Parsed, fail, fail_in, named};
 use crate::flags::flags;
 use crate::v7::Eid;
 
@@ -110,30 +108,31 @@ impl<'a> Primary<'a> {
     }
 
     pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, stated) = context("primary block", array).parse(input)?;
-        let (flags_at, version) = context("version", uint).parse(rest)?;
+        let (version_at, stated) = named("primary block", input, array)?;
+        let (flags_at, version) = named("version", version_at, uint)?;
         if version != VERSION {
-            return fail_in("version", rest, Fault::Version(version));
+            return fail_in("version", version_at, Fault::Version(version));
         }
-        let (rest, flags) = context("bundle flags", uint.map(BundleFlags)).parse(flags_at)?;
-        let (rest, crc) = context("primary CRC type", CrcType::parse).parse(rest)?;
+        let (rest, flags) = named("bundle flags", flags_at, uint)?;
+        let flags = BundleFlags(flags);
+        let (rest, crc) = named("primary CRC type", rest, CrcType::parse)?;
         let is_fragment = flags.contains(BundleFlags::FRAGMENT);
         let actual = ITEMS + if is_fragment { 2 } else { 0 } + crc.items();
         if stated != actual {
             let fault = Fault::PrimaryLength { stated, actual };
             return fail_in("primary block", input, fault);
         }
-        let (rest, destination) = context("destination", Eid::parse).parse(rest)?;
-        let (rest, source) = context("source", Eid::parse).parse(rest)?;
-        let (rest, report_to) = context("report-to", Eid::parse).parse(rest)?;
-        let (rest, creation) = context("creation timestamp", creation_timestamp).parse(rest)?;
-        let (rest, lifetime_ms) = context("lifetime", uint).parse(rest)?;
+        let (rest, destination) = named("destination", rest, Eid::parse)?;
+        let (rest, source) = named("source", rest, Eid::parse)?;
+        let (rest, report_to) = named("report-to", rest, Eid::parse)?;
+        let (rest, creation) = named("creation timestamp", rest, creation_timestamp)?;
+        let (rest, lifetime_ms) = named("lifetime", rest, uint)?;
         let (rest, fragment) = if is_fragment {
-            context("fragment", fragment).map(Some).parse(rest)?
+            named("fragment", rest, |at| fragment.map(Some).parse(at))?
         } else {
             (rest, None)
         };
-        let (rest, ()) = context("primary CRC", |at| crc.check(input, at)).parse(rest)?;
+        let (rest, ()) = named("primary CRC", rest, |at| crc.check(input, at))?;
         let primary = Self {
             flags,
             crc,
@@ -147,7 +146,7 @@ impl<'a> Primary<'a> {
         Ok((rest, primary))
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let fragment_items = if self.fragment.is_some() { 2 } else { 0 };
         cbor::encode_array(ITEMS + fragment_items + self.crc.items(), out);
@@ -208,8 +207,8 @@ impl CrcType {
         if found.len() != length {
             return fail(at, Fault::Expected("a CRC of the length that its type has"));
         }
-        let (_, covered) = take(block.len() - rest.len() - length)(block)?;
-        let (value, used) = self.compute(&[covered, &[0; 4][..length]]);
+        let covered = &block[..block.len() - rest.len() - length];
+        let (value, used) = self.compute([covered, &[0; 4][..length]]);
         if value[..used] != *found {
             return fail(at, Fault::CrcMismatch);
         }
@@ -223,7 +222,7 @@ impl CrcType {
             return;
         }
         cbor::encode_bytes(&[0; 4][..length], out);
-        let (value, used) = self.compute(&[&out[start..]]);
+        let (value, used) = self.compute([&out[start..]]);
         let place = out.len() - length;
         out[place..].copy_from_slice(&value[..used]);
     }
@@ -237,7 +236,7 @@ impl CrcType {
     }
 
     /// The CRC of some parts, and how many octets of it there are.
-    fn compute(self, parts: &[&[u8]]) -> ([u8; 4], usize) {
+    fn compute<const N: usize>(self, parts: [&[u8]; N]) -> ([u8; 4], usize) {
         match self {
             Self::None => ([0; 4], 0),
             Self::Crc16 => {

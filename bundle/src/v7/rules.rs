@@ -10,8 +10,28 @@ use crate::v7::{BlockFlags, BlockType, Primary, Tolerance};
 pub(super) struct BlockRules {
     tolerance: Tolerance,
     unreportable: bool,
-    numbers: BTreeSet<u64>,
-    kinds: BTreeSet<BlockType>,
+    numbers: Numbers,
+    payload_seen: bool,
+    single_seen: [bool; BlockType::SINGLE.len()],
+}
+
+/// A set of numbers that are mostly small: those below 64 cost no memory.
+#[derive(Default)]
+struct Numbers {
+    small: u64,
+    large: BTreeSet<u64>,
+}
+
+impl Numbers {
+    /// Whether the number was not in the set before.
+    fn insert(&mut self, number: u64) -> bool {
+        if number >= u64::from(u64::BITS) {
+            return self.large.insert(number);
+        }
+        let before = self.small;
+        self.small |= 1 << number;
+        self.small != before
+    }
 }
 
 impl BlockRules {
@@ -19,24 +39,32 @@ impl BlockRules {
         Self {
             tolerance,
             unreportable: primary.is_unreportable(),
-            numbers: BTreeSet::new(),
-            kinds: BTreeSet::new(),
+            numbers: Numbers::default(),
+            payload_seen: false,
+            single_seen: Default::default(),
         }
     }
 
-    pub(super) fn payload_seen(&self) -> bool {
-        self.kinds.contains(&BlockType::PAYLOAD)
+    pub(super) const fn payload_seen(&self) -> bool {
+        self.payload_seen
     }
 
     pub(super) fn admit_kind(&mut self, kind: BlockType) -> Result<(), Fault> {
-        let payload_seen = self.payload_seen();
-        let first = self.kinds.insert(kind);
-        match kind {
-            BlockType::PAYLOAD if payload_seen => Err(Fault::PayloadDuplicate),
-            _ if payload_seen => Err(Fault::PayloadNotLast),
-            _ if kind.is_single() && !first => Err(Fault::BlockDuplicate(kind.0)),
-            _ => Ok(()),
+        if self.payload_seen {
+            let is_payload = kind == BlockType::PAYLOAD;
+            return Err(if is_payload {
+                Fault::PayloadDuplicate
+            } else {
+                Fault::PayloadNotLast
+            });
         }
+        self.payload_seen = kind == BlockType::PAYLOAD;
+        for (seen, single) in self.single_seen.iter_mut().zip(BlockType::SINGLE) {
+            if single == kind && core::mem::replace(seen, true) {
+                return Err(Fault::BlockDuplicate(kind.0));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn admit_number(&mut self, kind: BlockType, number: u64) -> Result<(), Fault> {

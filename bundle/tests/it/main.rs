@@ -4,6 +4,7 @@
 mod captures;
 mod dissect;
 mod pcap;
+mod policies;
 mod properties;
 mod refusals;
 mod reports;

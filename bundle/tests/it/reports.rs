@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Administrative records, translated and as their own version has them.
 
-use bundle::{Loss, Policy, v6, v7};
+use std::ops::RangeInclusive;
+
+use bundle::{Fault, Loss, Policy, v6, v7};
 
 use crate::support::{admin_v6, admin_v7, report_v6, report_v7, to_v6, to_v7};
 
@@ -131,6 +133,39 @@ fn records_of_version_6() {
             assert_eq!(v6::AdminRecord::decode(&payload), Ok(record));
         }
     }
-    let aggregate = v6::AdminRecord::decode(&[0x40, 0x80, 1, 1]);
-    assert_eq!(aggregate, Ok(v6::AdminRecord::Other { kind: 4 }));
+}
+
+/// Aggregate custody signals: the first is ION's (`udp_forward3_v21.pcap`), the others count on.
+#[test]
+fn aggregate_custody_signals() {
+    let check = |octets: &[u8], reason, numbers: &[RangeInclusive<u64>]| {
+        let record = v6::AdminRecord::decode(octets).expect("the record is valid");
+        let mut again = Vec::new();
+        record.encode(&mut again);
+        assert_eq!(again, octets);
+        let v6::AdminRecord::AggregateCustodySignal(signal) = record else {
+            panic!("{record:?} is no aggregate custody signal");
+        };
+        assert_eq!(
+            (signal.succeeded, signal.reason),
+            (octets[1] >= 0x80, reason)
+        );
+        assert_eq!(signal.numbers().collect::<Vec<_>>(), numbers);
+    };
+    check(&[0x40, 0x03, 0x0e, 0x02], 3, &[14..=15]);
+    check(&[0x40, 0x80], 0, &[]);
+    let sevens = [0x40, 0x80, 0, 1, 7, 0x81, 0x00, 2, 1];
+    check(&sevens, 0, &[0..=0, 7..=134, 136..=136]);
+    let max = b"\x40\x80\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01";
+    check(max, 0, &[u64::MAX..=u64::MAX]);
+
+    let fault = |octets: &[u8]| {
+        v6::AdminRecord::decode(octets)
+            .map(|_| ())
+            .map_err(|error| error.fault)
+    };
+    assert_eq!(fault(&[0x40, 0x80, 1, 0]), Err(Fault::BlockMalformed));
+    assert_eq!(fault(&[0x40, 0x80, 1]), Err(Fault::BlockMalformed));
+    let beyond = [&max[..], &[1, 1]].concat();
+    assert_eq!(fault(&beyond), Err(Fault::IntegerTooLong));
 }

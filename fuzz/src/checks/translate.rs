@@ -32,13 +32,13 @@ pub fn translate(input: &[u8]) {
             let second = v7::Bundle::decode(&there.octets, result_tolerance(&policy));
             let second = second.expect("a translation keeps the rules");
             assert_eq!(second.to_vec(), there.octets);
-            Pair::new(&first, &second).check(&there);
+            Pair::new(&first, &second, &policy).check(&there);
         }
         Version::V6 => {
             let first = v7::Bundle::decode(octets, policy.tolerance).expect("it was translated");
             let second = v6::Bundle::decode(&there.octets).expect("a translation keeps the rules");
             assert_eq!(second.to_vec(), there.octets);
-            Pair::new(&second, &first).check(&there);
+            Pair::new(&second, &first, &Policy::default()).check(&there);
         }
     }
     way_back::check(octets, &there, &policy);
@@ -61,9 +61,10 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn new(six: &'a v6::Bundle<'_>, seven: &'a v7::Bundle<'_>) -> Self {
+    fn new(six: &'a v6::Bundle<'_>, seven: &'a v7::Bundle<'_>, policy: &Policy) -> Self {
         let (one, two) = (&six.primary, &seven.primary);
-        let expiry_s = u128::from(one.creation.seconds) + u128::from(one.lifetime_s);
+        let lifetime_s = policy::lifetime_s(policy, one.lifetime_s);
+        let expiry_s = u128::from(one.creation.seconds) + u128::from(lifetime_s);
         Self {
             expiry_ms: [
                 expiry_s * 1000,

@@ -14,7 +14,7 @@ proptest! {
     /// time, no earlier expiry, and a way back.
     #[test]
     fn translations(
-        policy in any::<[u8; 3]>(),
+        policy in any::<[u8; 4]>(),
         octets in prop_oneof![
             v6_octets(Shape::ANY),
             v7_octets(Shape::ANY),
