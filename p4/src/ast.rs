@@ -29,6 +29,8 @@ pub(crate) struct Annotation {
     /// Whether it has a body in parentheses (or square brackets).
     pub(crate) has_body: bool,
     pub(crate) structured: bool,
+    /// Values of a structured one, with their keys.
+    pub(crate) values: Vec<(Option<Name>, Expr)>,
 }
 
 pub(crate) type Annotations = Rc<Vec<Annotation>>;
@@ -58,6 +60,8 @@ pub(crate) enum ExprKind {
     Member(Box<Expr>, Name),
     Index(Box<Expr>, Box<Expr>),
     Slice(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `x[start +: width]`
+    PlusSlice(Box<Expr>, Box<Expr>, Box<Expr>),
     Unary(Unary, Box<Expr>),
     Binary(Binary, Box<Expr>, Box<Expr>),
     Cast(TypeExpr, Box<Expr>),
@@ -251,6 +255,8 @@ pub(crate) enum DeclKind {
     Instance {
         ty: TypeExpr,
         args: Vec<Arg>,
+        /// Definitions of abstract methods.
+        init: Option<Rc<Vec<Rc<Decl>>>>,
     },
     ValueSet {
         ty: TypeExpr,
@@ -266,6 +272,9 @@ pub(crate) struct Signature {
     pub(crate) type_params: Vec<TypeParam>,
     pub(crate) ret: TypeExpr,
     pub(crate) params: Vec<Param>,
+    pub(crate) annotations: Annotations,
+    /// A method that each instance defines.
+    pub(crate) is_abstract: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -327,6 +336,8 @@ pub(crate) struct SelectCase {
 pub(crate) struct Table {
     pub(crate) keys: Vec<Key>,
     pub(crate) actions: Vec<ActionRef>,
+    /// Whether there is a list of actions, be it empty.
+    pub(crate) has_actions: bool,
     pub(crate) entries: Option<Entries>,
     pub(crate) default_action: Option<(bool, Expr)>,
     /// Other properties: name, whether `const`, value.

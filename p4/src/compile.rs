@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The stages, one after the other.
 
-use crate::{diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser, preprocess};
+use crate::{
+    diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser, parser::Ast, preprocess,
+};
 
 /// Stack of the thread that compiles. Expressions, statements and calls nest up to fixed limits, and
 /// the greatest depth of recursion that they allow needs more than a default stack.
@@ -50,18 +52,33 @@ pub fn compile(source: &Source<'_>) -> Result<Program, Diagnostics> {
 ///
 /// Everything that is wrong with the program, up to a limit.
 pub fn compile_with_warnings(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
+    with_stack(|| stages(source))
+}
+
+/// Checks a program for any architecture, without lowering it; gives the warnings.
+///
+/// # Errors
+///
+/// Everything that is wrong with the program, up to a limit.
+pub fn check(source: &Source<'_>) -> Result<Diagnostics, Diagnostics> {
+    with_stack(|| front(source).map(|(_, diagnostics)| diagnostics))
+}
+
+/// Runs a part on a stack that is large enough for it.
+fn with_stack<T: Send>(part: impl Fn() -> T + Sync) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        match thread.spawn_scoped(scope, || stages(source)) {
+        match thread.spawn_scoped(scope, &part) {
             Ok(handle) => handle
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(_) => stages(source),
+            Err(_) => part(),
         }
     })
 }
 
-fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
+/// Reads and checks a program, up to its types.
+fn front(source: &Source<'_>) -> Result<(Ast, Diagnostics), Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let tokens = preprocess::run(
         source.name,
@@ -75,6 +92,17 @@ fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
         diagnostics.sort();
         return Err(diagnostics);
     }
+    crate::check::check(&ast, &mut diagnostics);
+    diagnostics.sort();
+    if diagnostics.has_errors() {
+        Err(diagnostics)
+    } else {
+        Ok((ast, diagnostics))
+    }
+}
+
+fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
+    let (ast, mut diagnostics) = front(source)?;
     let program = Elaborator::new(&mut diagnostics).program(&ast);
     diagnostics.sort();
     match program {

@@ -51,9 +51,9 @@ impl Token {
 /// Operators and delimiters, longer ones first. `>>` is two tokens, because it also ends two argument lists.
 const PUNCTS: &[&str] = &[
     "|+|=", "|-|=", "&&&", "|+|", "|-|", "<<=", "...", "++", "<<", "&&", "||", "==", "!=", "<=",
-    ">=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "..", "##", "(", ")", "[", "]", "{", "}",
-    "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "=", "?", ":", ";", ",", ".", "@",
-    "#",
+    ">=", "+:", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "..", "##", "(", ")", "[", "]",
+    "{", "}", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "=", "?", ":", ";", ",",
+    ".", "@", "#",
 ];
 
 /// Splits a file into tokens, without the end token.
@@ -182,10 +182,10 @@ impl<'a> Lexer<'a> {
                     Some((_, c)) => value.extend(['\\', c]),
                     None => break,
                 },
-                '\n' => break,
                 c => value.push(c),
             }
         }
+        // Nothing closes it, so it is taken to end with its line.
         self.take_while(|c| c != '\n');
         self.token(Kind::Unknown, start, "string is not closed".into())
     }

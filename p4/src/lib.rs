@@ -24,6 +24,7 @@
 
 mod ast;
 mod builtin;
+mod check;
 mod compile;
 pub mod diagnostic;
 mod elab;
@@ -36,5 +37,6 @@ mod parser;
 mod preprocess;
 mod prune;
 pub mod source;
+mod spelling;
 
-pub use self::compile::{Include, Source, compile, compile_with_warnings};
+pub use self::compile::{Include, Source, check, compile, compile_with_warnings};

@@ -88,6 +88,8 @@ pub(crate) fn parse(tokens: Vec<Token>, diagnostics: &mut Diagnostics) -> Ast {
         heights: Vec::new(),
         decl_count: 0,
         depth: 0,
+        no_gt: false,
+        pending: Vec::new(),
     };
     let decls = parser.program();
     Ast { decls }
@@ -103,6 +105,10 @@ pub(super) struct Parser<'a> {
     heights: Vec<usize>,
     decl_count: u32,
     depth: usize,
+    /// A `>` ends the expression, which is the width of a type.
+    no_gt: bool,
+    /// Declarations inside of the one that is being read.
+    pending: Vec<Rc<Decl>>,
 }
 
 impl Parser<'_> {
@@ -158,6 +164,10 @@ impl Parser<'_> {
 
     fn unexpected(&mut self, wanted: &str) -> Reported {
         let token = self.peek();
+        if token.kind == Kind::Unknown {
+            let (text, span) = (token.text.to_string(), token.span);
+            return self.error(span, text);
+        }
         let found = match token.kind {
             Kind::Eof => "end of file".to_owned(),
             Kind::Str => "a string".to_owned(),
@@ -272,21 +282,79 @@ impl Parser<'_> {
                 text: token.text,
                 span: token.span,
             };
+            if &*name.text == "pragma" {
+                list.push(self.pragma(name.span)?);
+                continue;
+            }
             let structured = self.is("[");
             let has_body = structured || self.is("(");
+            let at = self.at;
             let body = if has_body {
                 self.balanced()?
             } else {
                 Vec::new()
             };
+            let mut values = Vec::new();
+            if structured {
+                self.at = at;
+                values = self.plain(Self::annotation_values)?;
+            }
             list.push(Annotation {
                 name,
                 body,
                 has_body,
                 structured,
+                values,
             });
         }
         Ok(Rc::new(list))
+    }
+
+    /// `@pragma name anything`, up to the end of the line.
+    fn pragma(&mut self, span: Span) -> Parsed<Annotation> {
+        if self.peek().kind != Kind::Ident || self.peek().line_start {
+            return Err(self.error(span, "expected the name of an annotation"));
+        }
+        let token = self.bump();
+        let mut body = Vec::new();
+        while self.peek().kind != Kind::Eof && !self.peek().line_start {
+            body.push(self.bump());
+        }
+        Ok(Annotation {
+            name: Name {
+                text: token.text,
+                span: token.span,
+            },
+            has_body: !body.is_empty(),
+            body,
+            structured: false,
+            values: Vec::new(),
+        })
+    }
+
+    /// `[a, b]` or `[x = a, y = b]`
+    fn annotation_values(&mut self) -> Parsed<Vec<(Option<Name>, Expr)>> {
+        self.expect("[")?;
+        self.list("]", |parser| {
+            let mut key = None;
+            if parser.peek().kind == Kind::Ident && parser.ahead(1).is("=") {
+                let token = parser.bump();
+                parser.bump();
+                key = Some(Name {
+                    text: token.text,
+                    span: token.span,
+                });
+            }
+            Ok((key, parser.expr()?))
+        })
+    }
+
+    /// Runs a part of the grammar in which `>` compares.
+    fn plain<T>(&mut self, part: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        let outer = std::mem::replace(&mut self.no_gt, false);
+        let result = part(self);
+        self.no_gt = outer;
+        result
     }
 
     /// Tokens between two matching delimiters, without these.

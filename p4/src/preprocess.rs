@@ -146,11 +146,7 @@ impl Preprocessor<'_> {
                 }
                 return;
             }
-            if token.kind == Kind::Unknown {
-                self.error(token.span, token.text.to_string());
-            } else {
-                self.out.push(token);
-            }
+            self.out.push(token);
         }
     }
 

@@ -133,7 +133,11 @@ impl Elaborator<'_> {
                     owner,
                 }))
             }
-            DeclKind::Instance { ty, args } => {
+            DeclKind::Instance {
+                ty,
+                args,
+                init: None,
+            } => {
                 let name = self.qualified(&decl.name, &decl.annotations);
                 let instance =
                     self.instance(decl.id, ty, args, name, &decl.annotations, decl.span)?;
@@ -141,6 +145,9 @@ impl Elaborator<'_> {
                     self.main = Some(instance.clone());
                 }
                 Entity::Instance(instance)
+            }
+            DeclKind::Instance { .. } => {
+                return Err(self.unsupported(decl.span, "an instance with abstract methods"));
             }
             DeclKind::ValueSet { ty, size } => self.value_set(decl, ty, size)?,
             DeclKind::ExternFunction(_)

@@ -70,6 +70,7 @@ impl Elaborator<'_> {
             ExprKind::Member(base, name) => self.member(expr, base, name),
             ExprKind::Index(base, index) => self.index(base, index),
             ExprKind::Slice(base, high, low) => self.slice(base, high, low),
+            ExprKind::PlusSlice(base, start, width) => self.plus_slice(base, start, width),
             ExprKind::Unary(op, value) => self.unary(*op, value),
             ExprKind::Binary(op, left, right) => self.binary(expr, *op, left, right),
             ExprKind::Cast(ty, value) => self.cast(expr, ty, value),
@@ -145,10 +146,10 @@ impl Elaborator<'_> {
         let mut names: Vec<Rc<str>> = self.globals.keys().cloned().collect();
         names.extend(self.env.iter().flat_map(|scope| scope.keys().cloned()));
         names.sort();
-        let close = names
-            .into_iter()
-            .filter(|other| distance(other, &name.text) <= 2 && name.text.len() > 2);
-        let close = close.min_by_key(|other| distance(other, &name.text));
+        let close = names.into_iter().filter(|other| {
+            crate::spelling::distance(other, &name.text) <= 2 && name.text.len() > 2
+        });
+        let close = close.min_by_key(|other| crate::spelling::distance(other, &name.text));
         let mut diagnostic = crate::diagnostic::Diagnostic::error(
             name.span,
             format!("`{}` is not declared", name.text),
@@ -212,7 +213,7 @@ impl Elaborator<'_> {
         if let Some(parts) = ty.parts()
             && let Some((close, _)) = parts
                 .iter()
-                .find(|(field, _)| distance(field, &name.text) <= 2)
+                .find(|(field, _)| crate::spelling::distance(field, &name.text) <= 2)
         {
             diagnostic = diagnostic.help(format!("there is a field `{close}`"));
         }
@@ -392,6 +393,26 @@ impl Elaborator<'_> {
             }
             _ => Err(self.error(base.span, format!("{} has no slices", typed.ty))),
         }
+    }
+
+    /// `x[start +: width]`
+    fn plus_slice(&mut self, base: &Expr, start: &Expr, width: &Expr) -> Elab<Typed> {
+        let typed = self.expr(base)?;
+        let count = self.const_int(width)?;
+        let count = u32::try_from(count).unwrap_or(0);
+        let at = self.expr(start)?;
+        let (bits, at) = match (typed.value, at.value) {
+            (Value::Bits(bits), Value::Int(at)) => {
+                (bits, ir::Expr::constant(ir::Const::from_int(32, &at)))
+            }
+            (Value::Bits(bits), Value::Bits(at)) => (bits, at),
+            _ => return Err(self.error(base.span, format!("{} has no slices", typed.ty))),
+        };
+        if count == 0 || count > bits.width {
+            return Err(self.error(width.span, "this is not a possible width"));
+        }
+        let moved = ir::Expr::binary(ir::BinaryOp::Shr, bits, at);
+        Ok(Typed::bits(Type::bits(count), moved.slice(count - 1, 0)))
     }
 
     fn unary(&mut self, op: Unary, operand: &Expr) -> Elab<Typed> {
@@ -719,25 +740,4 @@ pub(crate) fn has_effects(expr: &Expr) -> bool {
 /// Whether an expression reads a member of a value by a slot or is a literal.
 pub(crate) fn is_literal(expr: &ir::Expr) -> bool {
     matches!(expr.kind, Ir::Const(_))
-}
-
-/// Edit distance, counted up to 3.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 2 {
-        return 3;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let next = (corner + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
-            corner = row[j + 1];
-            row[j + 1] = next;
-        }
-    }
-    row[b.len()]
 }

@@ -25,6 +25,7 @@ impl Parser<'_> {
             }
             let scopes = self.scopes.len();
             if let Ok(decl) = self.declaration() {
+                decls.append(&mut self.pending);
                 decls.push(Rc::new(decl));
             } else {
                 self.scopes.truncate(scopes);
@@ -101,6 +102,7 @@ impl Parser<'_> {
             self.declare(&name, false);
             return self.function(start, annotations, ty, name);
         }
+        let ty = self.declarator(ty)?;
         let value = if self.eat("=") {
             Some(self.expr()?)
         } else {
@@ -115,16 +117,29 @@ impl Parser<'_> {
     fn instance(&mut self, start: Span, annotations: Annotations, ty: TypeExpr) -> Parsed<Decl> {
         let args = self.args_rest()?;
         let name = self.name()?;
-        if self.is("=") {
-            let span = self.span();
-            return Err(self.error(
-                span,
-                "instances with abstract methods are not supported yet",
-            ));
+        let ty = self.declarator(ty)?;
+        let mut init = None;
+        if self.eat("=") {
+            self.expect("{")?;
+            let parts = self.scoped(Self::initializer)?;
+            init = Some(Rc::new(parts));
         }
         self.expect(";")?;
         self.declare(&name, false);
-        Ok(self.decl(start, annotations, name, DeclKind::Instance { ty, args }))
+        let kind = DeclKind::Instance { ty, args, init };
+        Ok(self.decl(start, annotations, name, kind))
+    }
+
+    /// Functions and instances up to a closing brace.
+    fn initializer(&mut self) -> Parsed<Vec<Rc<Decl>>> {
+        let mut parts = Vec::new();
+        while !self.eat("}") {
+            let start = self.span();
+            let annotations = self.annotations()?;
+            self.eat("abstract");
+            parts.push(Rc::new(self.typed_decl(start, annotations)?));
+        }
+        Ok(parts)
     }
 
     fn function(
@@ -143,6 +158,8 @@ impl Parser<'_> {
                 type_params,
                 ret,
                 params,
+                annotations: Rc::default(),
+                is_abstract: false,
             };
             Ok(parser.decl(
                 start,
@@ -215,10 +232,10 @@ impl Parser<'_> {
             if !parser.eat(";") {
                 parser.expect("{")?;
                 while !parser.eat("}") {
-                    parser.annotations()?;
-                    parser.eat("abstract");
+                    let annotations = parser.annotations()?;
+                    let is_abstract = parser.eat("abstract");
                     let is_ctor = parser.peek().text == name.text && parser.ahead(1).is("(");
-                    let signature = parser.scoped(|parser| {
+                    let mut signature = parser.scoped(|parser| {
                         if is_ctor {
                             parser.constructor()
                         } else {
@@ -226,6 +243,8 @@ impl Parser<'_> {
                         }
                     })?;
                     parser.expect(";")?;
+                    signature.annotations = annotations;
+                    signature.is_abstract = is_abstract;
                     if is_ctor {
                         constructors.push(signature);
                     } else {
@@ -266,6 +285,8 @@ impl Parser<'_> {
             type_params: Vec::new(),
             ret,
             params,
+            annotations: Rc::default(),
+            is_abstract: false,
         })
     }
 
@@ -280,6 +301,8 @@ impl Parser<'_> {
             type_params,
             ret,
             params,
+            annotations: Rc::default(),
+            is_abstract: false,
         })
     }
 
@@ -299,6 +322,7 @@ impl Parser<'_> {
                 let annotations = parser.annotations()?;
                 let ty = parser.type_expr()?;
                 let name = parser.name()?;
+                let ty = parser.declarator(ty)?;
                 parser.expect(";")?;
                 fields.push(Field {
                     annotations,
@@ -349,11 +373,33 @@ impl Parser<'_> {
 
     fn typedef(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {
         let new = self.bump().is("type");
-        let ty = self.type_expr()?;
+        let ty = if new { None } else { self.derived_type()? };
+        let ty = match ty {
+            Some(ty) => ty,
+            None => self.type_expr()?,
+        };
         let name = self.name()?;
         self.expect(";")?;
         self.declare(&name, true);
         Ok(self.decl(start, annotations, name, DeclKind::Typedef { ty, new }))
+    }
+
+    /// The declaration of a type where the name of a type may stand.
+    fn derived_type(&mut self) -> Parsed<Option<TypeExpr>> {
+        let start = self.span();
+        let decl = match &*self.peek().text {
+            "struct" | "header" | "header_union" => self.aggregate(start, Rc::default())?,
+            "enum" => self.enum_decl(start, Rc::default())?,
+            _ => return Ok(None),
+        };
+        let kind = TypeKind::Name {
+            name: decl.name.clone(),
+            global: false,
+            args: Vec::new(),
+        };
+        let span = decl.name.span;
+        self.pending.push(Rc::new(decl));
+        Ok(Some(TypeExpr { kind, span }))
     }
 
     fn package(&mut self, start: Span, annotations: Annotations) -> Parsed<Decl> {

@@ -97,6 +97,9 @@ impl Parser<'_> {
 
     fn infix_operator(&self) -> Option<(u8, Binary, usize)> {
         let token = self.peek();
+        if self.no_gt && (token.is(">") || token.is(">=")) {
+            return None;
+        }
         let next = self.ahead(1);
         let joined = token.is(">") && !next.spaced && !next.line_start;
         if joined && next.is(">") {
@@ -140,7 +143,8 @@ impl Parser<'_> {
     /// `(T)` if that is what comes; nothing is taken otherwise.
     fn cast_prefix(&mut self) -> Parsed<Option<TypeExpr>> {
         let next = self.ahead(1);
-        if !self.starts_type(next) || self.ahead(2).is(".") {
+        let list = next.is("list") && self.ahead(2).is("<");
+        if !(list || self.starts_type(next)) || self.ahead(2).is(".") {
             return Ok(None);
         }
         let (at, errors) = (self.at, self.diagnostics.list.len());
@@ -206,8 +210,19 @@ impl Parser<'_> {
 
     fn index(&mut self, left: Expr) -> Parsed<Expr> {
         self.bump();
+        self.plain(|parser| parser.index_rest(left))
+    }
+
+    fn index_rest(&mut self, left: Expr) -> Parsed<Expr> {
         let first = self.expr()?;
         let (start, left_id, first_id) = (left.span, left.id, first.id);
+        if self.eat("+:") {
+            let width = self.expr()?;
+            self.expect("]")?;
+            let below = [left_id, first_id, width.id];
+            let kind = ExprKind::PlusSlice(Box::new(left), Box::new(first), Box::new(width));
+            return self.new_expr(kind, self.since(start), &below);
+        }
         if self.eat(":") {
             let second = self.expr()?;
             self.expect("]")?;
@@ -223,7 +238,7 @@ impl Parser<'_> {
     fn call(&mut self, callee: Expr, type_args: Vec<TypeExpr>) -> Parsed<Expr> {
         let start = callee.span;
         self.expect("(")?;
-        let args = self.args_rest()?;
+        let args = self.plain(Self::args_rest)?;
         let mut below: Vec<_> = args.iter().map(|arg| arg.value.id).collect();
         below.push(callee.id);
         let kind = ExprKind::Call {
@@ -273,17 +288,25 @@ impl Parser<'_> {
             }
             Kind::Punct("(") => {
                 self.bump();
-                let inner = self.expr()?;
+                let inner = self.plain(Self::expr)?;
                 self.expect(")")?;
                 Ok(inner)
             }
-            Kind::Punct("{") => self.braces(),
+            Kind::Punct("{") => self.plain(Self::braces),
             Kind::Punct("...") => {
                 self.bump();
                 self.new_expr(ExprKind::Dots, token.span, &[])
             }
             Kind::Punct(".") => {
                 self.bump();
+                let global_type = self
+                    .scopes
+                    .first()
+                    .is_some_and(|scope| scope.get(&self.peek().text) == Some(&true));
+                if global_type {
+                    let ty = self.nested(|parser| parser.base_type_name(true))?;
+                    return self.new_expr(ExprKind::Type(ty), self.since(token.span), &[]);
+                }
                 let name = self.name()?;
                 self.new_expr(
                     ExprKind::Name { name, global: true },
@@ -317,7 +340,7 @@ impl Parser<'_> {
             return self.new_expr(ExprKind::Type(ty), token.span, &[]);
         }
         if self.is_type_name(&token) {
-            let ty = self.nested(Self::base_type_name)?;
+            let ty = self.nested(|parser| parser.base_type_name(false))?;
             let span = ty.span;
             return self.new_expr(ExprKind::Type(ty), span, &[]);
         }
@@ -337,7 +360,7 @@ impl Parser<'_> {
     }
 
     /// A named type in an expression: no array brackets.
-    fn base_type_name(&mut self) -> Parsed<TypeExpr> {
+    fn base_type_name(&mut self, global: bool) -> Parsed<TypeExpr> {
         let start = self.span();
         let name = self.name()?;
         let args = if self.eat("<") {
@@ -346,11 +369,7 @@ impl Parser<'_> {
             Vec::new()
         };
         Ok(TypeExpr {
-            kind: TypeKind::Name {
-                name,
-                global: false,
-                args,
-            },
+            kind: TypeKind::Name { name, global, args },
             span: self.since(start),
         })
     }
@@ -358,7 +377,8 @@ impl Parser<'_> {
     /// `{a, b}`, `{x = a, y = b}`, `{#}`.
     fn braces(&mut self) -> Parsed<Expr> {
         let start = self.bump().span;
-        if self.eat("#") {
+        if self.is("#") && !self.peek().spaced && !self.ahead(1).spaced {
+            self.bump();
             self.expect("}")?;
             return self.new_expr(ExprKind::Invalid, self.since(start), &[]);
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Tables.
 
+use std::rc::Rc;
+
 use crate::{
     ast::{ActionRef, Annotations, Decl, DeclKind, Entries, Entry, Key, Property, Table},
     source::Span,
@@ -17,12 +19,14 @@ impl Parser<'_> {
         let mut table = Table {
             keys: Vec::new(),
             actions: Vec::new(),
+            has_actions: false,
             entries: None,
             default_action: None,
             properties: Vec::new(),
         };
+        let mut seen = Vec::new();
         while !self.eat("}") {
-            self.property(&mut table)?;
+            self.property(&mut table, &mut seen)?;
         }
         self.declare(&name, false);
         let id = self.new_decl();
@@ -35,10 +39,24 @@ impl Parser<'_> {
         })
     }
 
-    fn property(&mut self, table: &mut Table) -> Parsed<()> {
+    fn property(&mut self, table: &mut Table, seen: &mut Vec<Rc<str>>) -> Parsed<()> {
         self.annotations()?;
         let is_const = self.eat("const");
         let name = self.name()?;
+        if seen.contains(&name.text) {
+            let message = format!("property `{}` is given twice", name.text);
+            self.error(name.span, message);
+        }
+        if &*name.text == "key" && seen.iter().any(|other| &**other == "entries") {
+            self.error(name.span, "the key of a table comes before its entries");
+        }
+        if &*name.text == "actions" && seen.iter().any(|other| &**other == "default_action") {
+            self.error(
+                name.span,
+                "the actions of a table come before its default action",
+            );
+        }
+        seen.push(name.text.clone());
         self.expect("=")?;
         match &*name.text {
             "key" => {
@@ -58,6 +76,7 @@ impl Parser<'_> {
                 self.eat(";");
             }
             "actions" => {
+                table.has_actions = true;
                 self.expect("{")?;
                 while !self.eat("}") {
                     let annotations = self.annotations()?;

@@ -34,11 +34,25 @@ impl Parser<'_> {
         let mut ty = self.nested(Self::base_type)?;
         while self.is("[") {
             self.bump();
-            let size = self.expr()?;
+            let size = self.plain(Self::expr)?;
             self.expect("]")?;
             ty = TypeExpr {
                 kind: TypeKind::Stack(Box::new(ty), Box::new(size)),
                 span: self.since(start),
+            };
+        }
+        Ok(ty)
+    }
+
+    /// Array brackets after a name.
+    pub(super) fn declarator(&mut self, mut ty: TypeExpr) -> Parsed<TypeExpr> {
+        while self.eat("[") {
+            let size = self.plain(Self::expr)?;
+            self.expect("]")?;
+            let span = self.since(ty.span);
+            ty = TypeExpr {
+                kind: TypeKind::Stack(Box::new(ty), Box::new(size)),
+                span,
             };
         }
         Ok(ty)
@@ -119,11 +133,14 @@ impl Parser<'_> {
         }
         self.bump();
         let width = if self.eat("(") {
-            let width = self.expr()?;
+            let width = self.plain(Self::expr)?;
             self.expect(")")?;
             width
         } else {
-            self.primary()?
+            let outer = std::mem::replace(&mut self.no_gt, true);
+            let width = self.expr();
+            self.no_gt = outer;
+            width?
         };
         self.expect(">")?;
         let width = Box::new(width);

@@ -107,7 +107,7 @@ fn calls() {
         "void f(in bit<8> x) { x = 1; }",
         "",
         "f(1);",
-        "`x` cannot be written",
+        "this is read-only",
     );
     refused(
         "void f() { f(); }",

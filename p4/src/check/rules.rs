@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Rules about the form of programs: returns, annotations, equal arguments.
+
+use std::rc::Rc;
+
+use crate::{
+    ast::{Annotation, Annotations, Arg, Expr, ExprKind, Stmt, StmtKind},
+    lexer::{Kind, Token},
+};
+
+use super::Checker;
+
+/// Annotations whose only argument is a string.
+const TEXT_ANNOTATIONS: &[&str] = &["name", "deprecated", "brief"];
+
+/// Whether every way through the statements ends in a `return` (or an `exit`).
+pub(super) fn always_returns(stmts: &[Stmt]) -> bool {
+    stmts.iter().any(|stmt| match &stmt.kind {
+        StmtKind::Return(_) | StmtKind::Exit => true,
+        StmtKind::Block(block) => always_returns(&block.stmts),
+        StmtKind::If {
+            then,
+            otherwise: Some(otherwise),
+            ..
+        } => {
+            always_returns(std::slice::from_ref(then))
+                && always_returns(std::slice::from_ref(otherwise))
+        }
+        StmtKind::Switch { cases, .. } => {
+            cases.iter().any(|case| case.label.is_none())
+                && cases.iter().all(|case| {
+                    case.body
+                        .as_ref()
+                        .is_none_or(|body| always_returns(&body.stmts))
+                })
+        }
+        _ => false,
+    })
+}
+
+/// Whether two lists of arguments are written alike.
+pub(super) fn same_args(a: &[Arg], b: &[Arg]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| {
+            let name = |arg: &Arg| arg.name.as_ref().map(|name| name.text.clone());
+            name(a) == name(b) && same_expr(&a.value, &b.value)
+        })
+}
+
+/// Whether two expressions are written alike.
+pub(super) fn same_expr(a: &Expr, b: &Expr) -> bool {
+    let all = |a: &[Expr], b: &[Expr]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_expr(a, b))
+    };
+    match (&a.kind, &b.kind) {
+        (ExprKind::Int { value: x, width: w }, ExprKind::Int { value: y, width: v }) => {
+            x == y && w == v
+        }
+        (ExprKind::Bool(x), ExprKind::Bool(y)) => x == y,
+        (ExprKind::Str(x), ExprKind::Str(y)) => x == y,
+        (ExprKind::Name { name: x, .. }, ExprKind::Name { name: y, .. }) => x.text == y.text,
+        (ExprKind::Member(x, n), ExprKind::Member(y, m)) => n.text == m.text && same_expr(x, y),
+        (ExprKind::Index(x, i), ExprKind::Index(y, j)) => same_expr(x, y) && same_expr(i, j),
+        (ExprKind::Slice(x, i, k), ExprKind::Slice(y, j, l)) => {
+            same_expr(x, y) && same_expr(i, j) && same_expr(k, l)
+        }
+        (ExprKind::Unary(o, x), ExprKind::Unary(p, y)) => o == p && same_expr(x, y),
+        (ExprKind::Binary(o, x, i), ExprKind::Binary(p, y, j)) => {
+            o == p && same_expr(x, y) && same_expr(i, j)
+        }
+        (ExprKind::Mux(x, i, k), ExprKind::Mux(y, j, l)) => {
+            same_expr(x, y) && same_expr(i, j) && same_expr(k, l)
+        }
+        (ExprKind::Cast(_, x), ExprKind::Cast(_, y)) => same_expr(x, y),
+        (
+            ExprKind::Call {
+                callee: x, args: i, ..
+            },
+            ExprKind::Call {
+                callee: y, args: j, ..
+            },
+        ) => same_expr(x, y) && same_args(i, j),
+        (ExprKind::List(x), ExprKind::List(y)) => all(x, y),
+        (ExprKind::Record(x), ExprKind::Record(y)) => {
+            x.len() == y.len()
+                && x.iter()
+                    .all(|(n, x)| y.iter().any(|(m, y)| n.text == m.text && same_expr(x, y)))
+        }
+        (ExprKind::Type(_), ExprKind::Type(_)) => true,
+        (ExprKind::Invalid, ExprKind::Invalid) | (ExprKind::Dots, ExprKind::Dots) => true,
+        _ => false,
+    }
+}
+
+impl Checker<'_> {
+    /// The form of annotations that the language knows, and of structured ones.
+    pub(super) fn check_annotations(&mut self, annotations: &Annotations) {
+        for (index, one) in annotations.iter().enumerate() {
+            let name = &one.name.text;
+            let before = &annotations[..index];
+            let again = before
+                .iter()
+                .any(|other| other.name.text == *name && (other.structured || one.structured));
+            if again {
+                self.error(
+                    one.name.span,
+                    format!("annotation `@{name}` is given twice"),
+                );
+            }
+            if one.structured {
+                self.check_structured(one);
+            } else if TEXT_ANNOTATIONS.contains(&&**name) && !is_text(&one.body) {
+                self.error(
+                    one.name.span,
+                    format!("annotation `@{name}` needs a string"),
+                );
+            } else if &**name == "match"
+                && !matches!(&one.body[..], [one] if one.kind == Kind::Ident)
+            {
+                self.error(one.name.span, "annotation `@match` needs a match kind");
+            } else if &**name == "pkginfo" && !one.has_body {
+                self.error(one.name.span, "annotation `@pkginfo` needs keys and values");
+            }
+        }
+    }
+
+    /// `@x[a, b]` or `@x[k = a, l = b]`: constants, and each key once.
+    fn check_structured(&mut self, one: &Annotation) {
+        let mut keys: Vec<&Rc<str>> = Vec::new();
+        for (key, value) in &one.values {
+            if let Some(key) = key {
+                if keys.contains(&&key.text) {
+                    self.error(key.span, format!("key `{}` is given twice", key.text));
+                }
+                keys.push(&key.text);
+            }
+            let Ok(ex) = self.expr(value) else { continue };
+            let possible = matches!(
+                ex.ty,
+                super::ty::Ty::Int
+                    | super::ty::Ty::Str
+                    | super::ty::Ty::Bool
+                    | super::ty::Ty::Bits(..)
+            );
+            if !possible || !ex.fixed {
+                self.error(
+                    value.span,
+                    "expected an integer, a string or a bool that is known at compile time",
+                );
+            }
+        }
+        if !keys.is_empty() && keys.len() != one.values.len() {
+            self.error(
+                one.name.span,
+                "a structured annotation has either keys or values",
+            );
+        }
+    }
+}
+
+/// One string, or several that `++` joins.
+fn is_text(body: &[Token]) -> bool {
+    if body.is_empty() {
+        return false;
+    }
+    body.iter().enumerate().all(|(index, token)| {
+        if index % 2 == 0 {
+            token.kind == Kind::Str
+        } else {
+            token.is("++")
+        }
+    }) && body.len() % 2 == 1
+}
