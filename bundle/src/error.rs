@@ -141,6 +141,15 @@ impl DecodeError {
         self.fault.reason()
     }
 
+    /// Octets follow the end of the bundle.
+    pub(crate) const fn trailing(input: &[u8], rest: &[u8]) -> Self {
+        Self {
+            offset: input.len() - rest.len(),
+            field: "end of bundle",
+            fault: Fault::TrailingOctets(rest.len()),
+        }
+    }
+
     /// Places a failure of a parser in the input that the parser was given.
     pub(crate) fn locate(error: nom::Err<Failure<'_>>, input: &[u8]) -> Self {
         match error {

@@ -12,7 +12,8 @@
 //!
 //! * Decoding and translating do not panic, whatever the octets are.
 //! * A decoded bundle borrows its payload and block data from the input.
-//! * Encoding is deterministic: equal bundles give equal octets, integers are always shortest.
+//! * Encoding is deterministic: equal bundles give equal octets, integers are always shortest. A
+//!   [`View`] keeps the octets of bundles that are spelled otherwise.
 //! * Translating is a pure function of the octets and the [`Policy`]. Every other translator of
 //!   the system gives the same octets or refuses with the same [`Reason`].
 //!
@@ -53,6 +54,7 @@ pub mod translate;
 pub mod v6;
 pub mod v7;
 mod version;
+mod view;
 
 pub use eid::Eid;
 pub use error::{DecodeError, Fault};
@@ -61,3 +63,4 @@ pub use translate::{
     Loss, Losses, Policy, Refusal, Translated, Translation, translate, translate_into,
 };
 pub use version::{Version, version};
+pub use view::View;

@@ -27,16 +27,19 @@ impl<'a> Bundle<'a> {
     ///
     /// The first rule of the format that the input breaks, in the order of the octets.
     pub fn decode(input: &'a [u8]) -> Result<Self, DecodeError> {
-        let (bundle, rest) = Self::decode_first(input)?;
-        if rest.is_empty() {
-            return Ok(bundle);
+        Self::decode_noting(input, |_| ())
+    }
+
+    /// Decodes octets that are one bundle, and hands over the octets of each block.
+    pub(crate) fn decode_noting(
+        input: &'a [u8],
+        note: impl FnMut(&'a [u8]),
+    ) -> Result<Self, DecodeError> {
+        match Self::parse(input, note) {
+            Ok(([], bundle)) => Ok(bundle),
+            Ok((rest, _)) => Err(DecodeError::trailing(input, rest)),
+            Err(error) => Err(DecodeError::locate(error, input)),
         }
-        let fault = Fault::TrailingOctets(rest.len());
-        Err(DecodeError {
-            offset: input.len() - rest.len(),
-            field: "end of bundle",
-            fault,
-        })
     }
 
     /// Decodes the first of several bundles, and returns the octets that follow it.
@@ -47,7 +50,7 @@ impl<'a> Bundle<'a> {
     ///
     /// As [`Bundle::decode`], but octets may follow.
     pub fn decode_first(input: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
-        match Self::parse(input) {
+        match Self::parse(input, |_| ()) {
             Ok((rest, bundle)) => Ok((bundle, rest)),
             Err(error) => Err(DecodeError::locate(error, input)),
         }
@@ -82,8 +85,9 @@ impl<'a> Bundle<'a> {
         payload.map_or(&[], |block| &block.data)
     }
 
-    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+    fn parse(input: &'a [u8], mut note: impl FnMut(&'a [u8])) -> Parsed<'a, Self> {
         let (mut rest, primary) = Primary::parse(input)?;
+        note(&input[..input.len() - rest.len()]);
         let offsets = primary.valid_offsets();
         let mut blocks = Vec::new();
         let mut payload_seen = false;
@@ -100,6 +104,7 @@ impl<'a> Bundle<'a> {
             }
             let last = block.flags.contains(BlockFlags::LAST);
             blocks.push(block);
+            note(&rest[..rest.len() - after.len()]);
             rest = after;
             if last {
                 break;

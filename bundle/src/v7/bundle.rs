@@ -81,16 +81,20 @@ impl<'a> Bundle<'a> {
     ///
     /// The first rule of the format that the input breaks, in the order of the octets.
     pub fn decode(input: &'a [u8], tolerance: Tolerance) -> Result<Self, DecodeError> {
-        let (bundle, rest) = Self::decode_first(input, tolerance)?;
-        if rest.is_empty() {
-            return Ok(bundle);
+        Self::decode_noting(input, tolerance, |_| ())
+    }
+
+    /// Decodes octets that are one bundle, and hands over the octets of each block.
+    pub(crate) fn decode_noting(
+        input: &'a [u8],
+        tolerance: Tolerance,
+        note: impl FnMut(&'a [u8]),
+    ) -> Result<Self, DecodeError> {
+        match parse(input, tolerance, note) {
+            Ok(([], bundle)) => Ok(bundle),
+            Ok((rest, _)) => Err(DecodeError::trailing(input, rest)),
+            Err(error) => Err(DecodeError::locate(error, input)),
         }
-        let fault = Fault::TrailingOctets(rest.len());
-        Err(DecodeError {
-            offset: input.len() - rest.len(),
-            field: "end of bundle",
-            fault,
-        })
     }
 
     /// Decodes the first of several bundles, and returns the octets that follow it.
@@ -104,7 +108,7 @@ impl<'a> Bundle<'a> {
         input: &'a [u8],
         tolerance: Tolerance,
     ) -> Result<(Self, &'a [u8]), DecodeError> {
-        match parse(input, tolerance) {
+        match parse(input, tolerance, |_| ()) {
             Ok((rest, bundle)) => Ok((bundle, rest)),
             Err(error) => Err(DecodeError::locate(error, input)),
         }
@@ -149,14 +153,19 @@ enum Outer {
     Definite(u64),
 }
 
-fn parse(input: &[u8], tolerance: Tolerance) -> Parsed<'_, Bundle<'_>> {
+fn parse<'a>(
+    input: &'a [u8],
+    tolerance: Tolerance,
+    mut note: impl FnMut(&'a [u8]),
+) -> Parsed<'a, Bundle<'a>> {
     let (primary_at, outer) = named("bundle", input, |at| outer(tolerance, at))?;
     let (rest, primary) = Primary::parse(primary_at)?;
+    note(&primary_at[..primary_at.len() - rest.len()]);
     if !tolerance.meaningless_flags && !flags_agree(&primary) {
         let fault = Fault::FlagsInvalid(primary.flags.0);
         return fail_in("bundle flags", primary_at, fault);
     }
-    let (rest, blocks) = blocks(&primary, outer, tolerance, rest)?;
+    let (rest, blocks) = blocks(&primary, outer, tolerance, rest, note)?;
     let has = |kind| blocks.iter().any(|block| block.kind == kind);
     if primary.creation.time_ms == 0 && !has(BlockType::AGE) && !tolerance.age_missing {
         return fail_in("creation timestamp", primary_at, Fault::AgeMissing);
@@ -202,6 +211,7 @@ fn blocks<'a>(
     mut outer: Outer,
     tolerance: Tolerance,
     input: &'a [u8],
+    mut note: impl FnMut(&'a [u8]),
 ) -> Parsed<'a, Vec<Block<'a>>> {
     let mut rules = BlockRules::new(primary, tolerance);
     let mut blocks = Vec::new();
@@ -222,6 +232,7 @@ fn blocks<'a>(
         }
         let (after, block) = Block::parse(&mut rules, rest)?;
         blocks.push(block);
+        note(&rest[..rest.len() - after.len()]);
         rest = after;
     }
 }
