@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The parameters of a translation as options.
 
-use bundle::translate::{Crcs, Node, PeerV6, Profile};
+use std::num::NonZeroU64;
+
+use bundle::translate::{Crcs, Node, PeerV6, PriorityRule, Profile, UnknownBlocks};
 use bundle::v6::{BlockType, Priority};
 use bundle::v7::{CrcType, Tolerance};
 use bundle::{Eid, Policy};
@@ -34,6 +36,15 @@ pub(crate) struct PolicyArgs {
     /// Take blocks of type 13 for HDTN's priority.
     #[arg(long)]
     hdtn_priority: bool,
+    /// What becomes of the priority on the way to version 7.
+    #[arg(long, value_enum, default_value = "drop")]
+    priority: PriorityRuleArg,
+    /// What becomes of blocks of unknown types.
+    #[arg(long, value_enum, value_name = "RULE", default_value = "drop")]
+    unknown_blocks: UnknownBlocksArg,
+    /// Seconds that a lifetime of zero stands for in version 6; without it, zero is zero.
+    #[arg(long, value_name = "SECONDS")]
+    lifetime_zero: Option<NonZeroU64>,
     /// Forms of addresses that the receiver of version 6 reads.
     #[arg(
         long,
@@ -86,6 +97,26 @@ enum PriorityArg {
     Bulk,
     Normal,
     Expedited,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PriorityRuleArg {
+    /// It is dropped.
+    Drop,
+    /// A quality of service block carries it, as ION's do.
+    Qos,
+    /// A block of type 13 carries it, as HDTN's may.
+    Hdtn,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnknownBlocksArg {
+    /// They are dropped, unless their flags forbid it.
+    Drop,
+    /// Types 192 to 255 are copied, others dropped.
+    KeepPrivate,
+    /// The bundle is refused.
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -152,7 +183,7 @@ impl ToleranceArgs {
 
 impl PolicyArgs {
     pub(crate) fn policy(&self) -> Policy {
-        let mut policy = Policy {
+        Policy {
             profile: match self.profile {
                 ProfileArg::A => Profile::A,
                 ProfileArg::N => Profile::N,
@@ -168,6 +199,17 @@ impl PolicyArgs {
                 PriorityArg::Expedited => Priority::Expedited,
             },
             hdtn_priority: self.hdtn_priority,
+            priority: match self.priority {
+                PriorityRuleArg::Drop => PriorityRule::Drop,
+                PriorityRuleArg::Qos => PriorityRule::Qos,
+                PriorityRuleArg::Hdtn => PriorityRule::Hdtn,
+            },
+            unknown_blocks: match self.unknown_blocks {
+                UnknownBlocksArg::Drop => UnknownBlocks::Drop,
+                UnknownBlocksArg::KeepPrivate => UnknownBlocks::KeepPrivate,
+                UnknownBlocksArg::Refuse => UnknownBlocks::Refuse,
+            },
+            lifetime_zero_s: self.lifetime_zero,
             peer_v6: PeerV6 {
                 cbhe: self.peer.contains(&FormArg::Cbhe),
                 dictionary: self.peer.contains(&FormArg::Dictionary),
@@ -175,13 +217,11 @@ impl PolicyArgs {
                 lifetime32: self.peer_lifetime == BitsArg::Bits32,
                 age_block: BlockType(self.peer_age_block),
             },
-            ..Policy::default()
-        };
-        policy.node = self.node.clone().map(|id| Node {
-            id,
-            residence_ms: self.residence,
-        });
-        policy
+            node: self.node.clone().map(|id| Node {
+                id,
+                residence_ms: self.residence,
+            }),
+        }
     }
 }
 

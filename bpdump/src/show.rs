@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use bundle::dissect::{Dissection, Unit, Utc, Value, dissect};
+use bundle::dissect::{Dissection, Utc, Value, dissect};
 
 use crate::Format;
 use crate::failure::{Failure, Verdict};
@@ -110,9 +110,8 @@ struct Row {
 fn brief(item: &Item, dissection: &Dissection<'_>) -> Row {
     let captured = item.captured.as_ref();
     let frame = captured.map_or(item.index as u64, |captured| captured.frame);
-    // The day is that of the capture, and the same on every line.
-    let time = captured.and_then(capture_time).unwrap_or_default();
-    let time = time.get(11..).unwrap_or_default().trim_end_matches('Z');
+    let captured_at = captured.and_then(capture_time).unwrap_or_default();
+    let (day, time) = captured_at.split_once('T').unwrap_or_default();
     let endpoint = |name| {
         let value = dissection.primary(name).map(value::describe);
         cut(&value.unwrap_or_default())
@@ -122,19 +121,18 @@ fn brief(item: &Item, dissection: &Dissection<'_>) -> Row {
         _ => String::new(),
     };
     let version = text::version(dissection.version).strip_prefix("BPv");
-    let payload = payload_length(dissection).map(|length| length.to_string());
     let cells = [
         frame.to_string(),
-        time.to_owned(),
+        time.trim_end_matches('Z').to_owned(),
         captured
             .map(|captured| captured.layer.to_string())
             .unwrap_or_default(),
         version.unwrap_or("-").to_owned(),
         endpoint("source"),
         endpoint("destination"),
-        created(dissection),
+        created(dissection, day),
         flags,
-        payload.unwrap_or_default(),
+        payload(dissection),
     ];
     let verdict = match (&dissection.error, crcs(dissection)) {
         (Some(error), _) => format!("{} at {}", error.reason().name(), error.offset),
@@ -156,30 +154,44 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// Creation time and sequence number.
-fn created(dissection: &Dissection<'_>) -> String {
+/// The length of the payload, and of a fragment its place in the whole.
+fn payload(dissection: &Dissection<'_>) -> String {
+    let Some(length) = payload_length(dissection) else {
+        return String::new();
+    };
+    match (
+        dissection.primary("fragment offset"),
+        dissection.primary("total ADU length"),
+    ) {
+        (Some(Value::Number(offset)), Some(Value::Length(total))) => {
+            format!("{length} at {offset} of {total}")
+        }
+        _ => length.to_string(),
+    }
+}
+
+/// Creation time and sequence number. The day is left out if it is that of the capture.
+fn created(dissection: &Dissection<'_>, day: &str) -> String {
     let time = match dissection.primary("creation time") {
         Some(Value::Time(0, _)) => "0".to_owned(),
-        Some(Value::Time(time, unit)) => short_time(*time, *unit),
+        Some(Value::Time(time, unit)) => match Utc::since_2000(*time, *unit) {
+            Some(utc) => {
+                let text = utc.to_string();
+                let (date, time) = text.split_once('T').unwrap_or_default();
+                let time = time.trim_end_matches('Z');
+                if date == day {
+                    time.to_owned()
+                } else {
+                    format!("{date} {time}")
+                }
+            }
+            None => format!("{time} {}", unit.symbol()),
+        },
         _ => return String::new(),
     };
     match dissection.primary("sequence number") {
         Some(Value::Number(sequence)) => format!("{time} #{sequence}"),
         _ => time,
-    }
-}
-
-/// A time without the day, which is mostly that of the capture.
-fn short_time(time: u64, unit: Unit) -> String {
-    match Utc::since_2000(time, unit) {
-        Some(utc) => {
-            let text = utc.to_string();
-            text.get(11..)
-                .unwrap_or_default()
-                .trim_end_matches('Z')
-                .to_owned()
-        }
-        None => format!("{time} {}", unit.symbol()),
     }
 }
 

@@ -55,6 +55,7 @@ fn policy_options_change_the_result() {
         "--crc=crc32c",
         "--block-crc=crc16",
         "--node=ipn:7.0",
+        "--priority=qos",
     ] {
         let other = run(&["translate", option, SIX]);
         assert_eq!(other.status, 0, "{}", other.err);
