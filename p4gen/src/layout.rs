@@ -11,14 +11,15 @@ use bundle::Reason;
 pub enum Item {
     /// A number: an SDNV in version 6, an unsigned CBOR integer in version 7.
     Number(&'static str),
-    /// An endpoint ID: two numbers in version 6 (RFC 6260), a CBOR array in version 7.
+    /// An endpoint ID as the version has it: two numbers that are node and service or places in
+    /// the dictionary (version 6), a CBOR array (version 7).
     Eid(&'static str),
+    /// An endpoint ID as two strings that end with a zero each (RFC 6259), or as a reference.
+    Text(&'static str),
     /// One octet that holds a number.
     Octet(&'static str),
     /// One octet that has to have this value; otherwise the bundle has this problem.
     Expect(u8, Reason),
-    /// A number in decimal digits, ended by this octet.
-    Decimal(&'static str, u8),
 }
 
 /// An item that is there if a bit of a field says so.
@@ -52,7 +53,20 @@ pub enum FieldKind {
     Eid,
 }
 
-/// An extension block that exists in both versions.
+/// How the values of a block become those of the other version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Transform {
+    /// They stay.
+    Same,
+    /// Microseconds of version 6, milliseconds of version 7.
+    Age,
+    /// Extended class of service of version 6, quality of service of version 7.
+    Quality,
+    /// Hops are counted, and the block has no place in version 6.
+    Hops,
+}
+
+/// An extension block.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Block {
     /// Name of the block, and of its part of the metadata.
@@ -61,10 +75,23 @@ pub struct Block {
     pub title: &'static str,
     /// What the block holds.
     pub fields: &'static [(&'static str, FieldKind)],
-    /// The block in version 6.
-    pub v6: Content,
-    /// The block in version 7.
-    pub v7: Content,
+    /// How its values cross.
+    pub transform: Transform,
+    /// The block in version 6, if it has one.
+    pub v6: Option<Content>,
+    /// The block in version 7, if it has one.
+    pub v7: Option<Content>,
+}
+
+impl Block {
+    /// The block in a version.
+    #[must_use]
+    pub const fn content(&self, version: Version) -> Option<Content> {
+        match version {
+            Version::V6 => self.v6,
+            Version::V7 => self.v7,
+        }
+    }
 }
 
 /// Fields of the version 6 primary block behind its length (RFC 5050 4.5.1).
@@ -96,31 +123,25 @@ pub const FRAGMENT: &[Item] = &[
     Item::Number("primary.adu_length"),
 ];
 
-/// The extension blocks that are translated.
-pub const BLOCKS: &[Block] = &[PREVIOUS_NODE, QUALITY, BUNDLE_AGE];
+/// The extension blocks that the program reads.
+pub const BLOCKS: &[Block] = &[PREVIOUS_NODE, QUALITY, BUNDLE_AGE, PERMITS, HOP_COUNT];
 
 /// Who sent the bundle last.
 const PREVIOUS_NODE: Block = Block {
     name: "previous_node",
     title: "Previous hop insertion block (RFC 6259), previous node block (RFC 9171 4.4.1)",
     fields: &[("eid", FieldKind::Eid)],
-    v6: Content {
+    transform: Transform::Same,
+    v6: Some(Content {
         code: 5,
-        items: &[
-            Item::Expect(b'i', Reason::EidForm),
-            Item::Expect(b'p', Reason::EidForm),
-            Item::Expect(b'n', Reason::EidForm),
-            Item::Expect(0, Reason::EidForm),
-            Item::Decimal("previous_node.eid.node", b'.'),
-            Item::Decimal("previous_node.eid.service", 0),
-        ],
+        items: &[Item::Text("previous_node.eid")],
         optional: None,
-    },
-    v7: Content {
+    }),
+    v7: Some(Content {
         code: 6,
         items: &[Item::Eid("previous_node.eid")],
         optional: None,
-    },
+    }),
 };
 
 /// What the bundle asks for, besides its priority.
@@ -134,7 +155,8 @@ const QUALITY: Block = Block {
         ("ordinal", FieldKind::Number),
         ("label", FieldKind::Number),
     ],
-    v6: Content {
+    transform: Transform::Quality,
+    v6: Some(Content {
         code: 19,
         items: &[
             Item::Octet("quality.flags6"),
@@ -145,8 +167,8 @@ const QUALITY: Block = Block {
             bit: 2,
             item: Item::Number("quality.label"),
         }),
-    },
-    v7: Content {
+    }),
+    v7: Some(Content {
         code: 193,
         items: &[
             Item::Expect(0x84, Reason::BlockMalformed),
@@ -156,7 +178,7 @@ const QUALITY: Block = Block {
             Item::Number("quality.label"),
         ],
         optional: None,
-    },
+    }),
 };
 
 /// How old the bundle is, for nodes without a clock.
@@ -164,42 +186,63 @@ const BUNDLE_AGE: Block = Block {
     name: "bundle_age",
     title: "Bundle age block: microseconds in version 6, milliseconds in version 7 (RFC 9171 4.4.2)",
     fields: &[("age", FieldKind::Number)],
-    v6: Content {
+    transform: Transform::Age,
+    v6: Some(Content {
         code: 20,
         items: &[Item::Number("bundle_age.age")],
         optional: None,
-    },
-    v7: Content {
+    }),
+    v7: Some(Content {
         code: 7,
         items: &[Item::Number("bundle_age.age")],
         optional: None,
-    },
+    }),
 };
+
+/// How many copies may still be made.
+const PERMITS: Block = Block {
+    name: "permits",
+    title: "Spray-and-wait permits of ION",
+    fields: &[("copies", FieldKind::Number)],
+    transform: Transform::Same,
+    v6: Some(Content {
+        code: 21,
+        items: &[Item::Number("permits.copies")],
+        optional: None,
+    }),
+    v7: Some(Content {
+        code: 194,
+        items: &[Item::Number("permits.copies")],
+        optional: None,
+    }),
+};
+
+/// How many hops the bundle may make, and has made.
+const HOP_COUNT: Block = Block {
+    name: "hop_count",
+    title: "Hop count block (RFC 9171 4.4.3)",
+    fields: &[("limit", FieldKind::Number), ("count", FieldKind::Number)],
+    transform: Transform::Hops,
+    v6: None,
+    v7: Some(Content {
+        code: 10,
+        items: &[
+            Item::Expect(0x82, Reason::BlockMalformed),
+            Item::Number("hop_count.limit"),
+            Item::Number("hop_count.count"),
+        ],
+        optional: None,
+    }),
+};
+
+/// Block type of version 6 with two meanings: a bundle age alone, or who has custody.
+pub const V6_CUSTODY_OR_AGE: u8 = 10;
 
 /// Block types of security blocks in version 6 (RFC 6257, and those of ION and bplib).
 pub const V6_SECURITY: &[u8] = &[2, 3, 4, 9, 13];
 
 /// Block types of security blocks in version 7 (RFC 9172).
 pub const V7_SECURITY: &[u8] = &[11, 12];
-
-/// A condition, over fields that are known once the bundle is parsed, that forbids translation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Condition {
-    /// A flag of the bundle, by the name of its constant.
-    Flag(&'static str),
-    /// Block numbers repeat, or the payload is not number 1.
-    BlockNumbers,
-    /// The source is null, and a block asks for reports.
-    AnonymousReport,
-    /// The creation time is zero, and there is no age block.
-    AgeMissing,
-    /// A service number, of another than the null endpoint, does not fit into 32 bits (RFC 9758 3.3).
-    ServiceRange,
-    /// A node number that stands for the local node, and must not travel (RFC 9758 5.5).
-    LocalNode,
-    /// The previous node is null: its text is not one that the program writes.
-    PreviousNodeNull,
-}
 
 /// Bundle versions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -209,58 +252,3 @@ pub enum Version {
     /// RFC 9171.
     V7,
 }
-
-/// A rule that joins several fields, and what it means if the bundle breaks it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Guard {
-    /// The version it is about; both if `None`.
-    pub version: Option<Version>,
-    /// What must not be.
-    pub condition: Condition,
-    /// Why not.
-    pub reason: Reason,
-}
-
-/// Guards in the order in which they count: broken bundles first, then what cannot be translated.
-pub const GUARDS: &[Guard] = &[
-    Guard {
-        version: Some(Version::V7),
-        condition: Condition::BlockNumbers,
-        reason: Reason::BlockNumber,
-    },
-    Guard {
-        version: Some(Version::V7),
-        condition: Condition::AnonymousReport,
-        reason: Reason::FlagsInvalid,
-    },
-    Guard {
-        version: Some(Version::V7),
-        condition: Condition::AgeMissing,
-        reason: Reason::AgeMissing,
-    },
-    Guard {
-        version: Some(Version::V6),
-        condition: Condition::Flag("FLAG6_CUSTODY"),
-        reason: Reason::Custody,
-    },
-    Guard {
-        version: None,
-        condition: Condition::Flag("FLAG_ADMIN"),
-        reason: Reason::AdminUnsupported,
-    },
-    Guard {
-        version: Some(Version::V6),
-        condition: Condition::LocalNode,
-        reason: Reason::EidMalformed,
-    },
-    Guard {
-        version: None,
-        condition: Condition::ServiceRange,
-        reason: Reason::ValueRange,
-    },
-    Guard {
-        version: Some(Version::V7),
-        condition: Condition::PreviousNodeNull,
-        reason: Reason::EidForm,
-    },
-];

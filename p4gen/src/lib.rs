@@ -21,7 +21,9 @@ mod v1model;
 use askama::Template as _;
 
 pub use entries::{Entries, entries};
-pub use parameters::{LARGEST_PAYLOAD, ParameterError, Parameters, Profile, Target};
+pub use parameters::{
+    EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, ParameterError, Parameters, Profile, Target,
+};
 pub use report::Report;
 
 /// Writes the program for these parameters.

@@ -12,12 +12,13 @@ use bundle::Reason;
 
 pub(crate) use lower::lower;
 
-/// A writer holds the longest primary block, and separately the longest row of blocks: with every
-/// number at its widest, either is below 128 octets.
-const WRITER_BITS: usize = 1024;
+/// What is written is put together in a register, the last octet in the lowest bits. 2048 bits are
+/// what p4c accepts, and 255 octets are what the bits of one length octet say.
+const OUT_BITS: usize = 2048;
 
-/// The order register has one digit for each kind of block.
-const ORDER_DIGIT_BITS: usize = 4;
+/// The last octets that were read, where a CRC may cover them. Nothing longer is read between two
+/// times when the CRC takes them.
+const CURSOR_BITS: usize = 1024;
 
 /// The name of a reason among the members of `error`.
 fn error_name(reason: Reason) -> String {

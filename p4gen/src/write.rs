@@ -21,6 +21,12 @@ pub(crate) struct Args {
     /// Longest payload that the program carries, in octets; a longer one takes the slow path.
     #[arg(long, required = true, value_name = "OCTETS")]
     max_payload: Option<u32>,
+    /// Most extension blocks of a bundle; one with more takes the slow path.
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    max_blocks: u32,
+    /// Longest name of a dtn endpoint, in octets; a longer one takes the slow path.
+    #[arg(long, value_name = "OCTETS", default_value_t = 64)]
+    max_eid: u32,
     /// How times and sequence numbers cross: `a` moves the milliseconds into the sequence number.
     #[arg(long, value_enum, default_value = "a")]
     profile: ProfileName,
@@ -72,6 +78,8 @@ impl Args {
                 ProfileName::A => Profile::A,
             },
             max_payload,
+            max_blocks: self.max_blocks,
+            max_eid: self.max_eid,
             udp_port: self.udp_port,
         };
         let text = p4gen::generate(parameters)

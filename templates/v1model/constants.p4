@@ -1,12 +1,21 @@
 {# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
 {# Constants: protocol numbers, reason codes, flags. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
 const bit<16> ETHERTYPE_IPV4 = 0x0800;
+const bit<16> ETHERTYPE_VLAN = 0x8100;
+const bit<16> ETHERTYPE_IPV6 = 0x86dd;
 const bit<16> ETHERTYPE_PUNT = {{ punt_ethertype }};
 const bit<8> PROTOCOL_UDP = 17;
 const bit<16> BUNDLE_PORT = {{ udp_port }};
 
 /// Octets of the longest payload that this program carries; a longer one takes the slow path.
 const bit<64> MAX_PAYLOAD = {{ max_payload }};
+/// Extension blocks that a bundle may have.
+const bit<8> MAX_BLOCKS = {{ max_blocks }};
+/// Octets of the longest name of an endpoint, behind `dtn:`.
+const bit<64> MAX_EID = {{ max_eid }};
+/// Octets of the longest string that is read: a dictionary, or a name with its scheme.
+const bit<16> MAX_STRING = 255;
+const bit<64> MAX_STRING_LENGTH = 255;
 
 /// Addresses that one bridge is expected to know; the next ones are flooded.
 const bit<32> L2_ENTRIES = 4096;
@@ -30,13 +39,10 @@ error {
 }
 
 /// Bundle processing control flags, alike in both versions (RFC 5050 4.2, RFC 9171 4.2.3).
-const bit<64> FLAG_FRAGMENT = 0x1;
-const bit<64> FLAG_ADMIN = 0x2;
 const bit<64> FLAG_NO_FRAGMENT = 0x4;
 const bit<64> FLAGS_REPORT = 0x74000;
 const bit<64> FLAGS_COMMON = 0x74027;
 /// RFC 5050 only.
-const bit<64> FLAG6_CUSTODY = 0x8;
 const bit<64> FLAG6_SINGLETON = 0x10;
 /// RFC 9171 only: reports carry times, which those of RFC 5050 always do.
 const bit<64> FLAG7_STATUS_TIME = 0x40;
@@ -49,9 +55,3 @@ const bit<64> QOS_STREAMING = 0x10;
 const bit<64> BLOCK_FLAGS_COMMON = 0x17;
 const bit<64> BLOCK_FLAG_REPORT = 0x2;
 const bit<64> BLOCK6_FLAG_LAST = 0x8;
-
-/// Extension blocks that the program translates, in the order register `meta.order`.
-const bit<4> NO_BLOCK = 0;
-{%- for block in blocks %}
-const bit<4> BLOCK_{{ block.constant }} = {{ block.code }};
-{%- endfor %}

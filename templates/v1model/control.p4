@@ -20,40 +20,6 @@ control classify_error(in error parser_error, out bit<8> reason) {
     }
 }
 
-/// Rules of version 6 that join several fields. The first that is broken counts.
-control guard_6(in headers_t hdr, in metadata_t meta, out bit<8> reason) {
-    apply {
-        reason = 0;
-        bit<16> octets = meta.cursor.length + meta.payload.length[15:0] + 8;
-        if (octets > hdr.udp.length) {
-            reason = REASON_TRUNCATED;
-        } else if (octets < hdr.udp.length) {
-            reason = REASON_TRAILING_OCTETS;
-{%- for guard in guards6 %}
-        } else if ({{ guard.condition }}) {
-            reason = REASON_{{ guard.constant }};
-{%- endfor %}
-        }
-    }
-}
-
-/// Rules of version 7 that join several fields. The first that is broken counts.
-control guard_7(in headers_t hdr, in metadata_t meta, out bit<8> reason) {
-    apply {
-        reason = 0;
-        bit<16> octets = meta.cursor.length + meta.payload.length[15:0] + 9;
-        if (octets > hdr.udp.length) {
-            reason = REASON_TRUNCATED;
-        } else if (octets < hdr.udp.length) {
-            reason = REASON_TRAILING_OCTETS;
-{%- for guard in guards7 %}
-        } else if ({{ guard.condition }}) {
-            reason = REASON_{{ guard.constant }};
-{%- endfor %}
-        }
-    }
-}
-
 control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t std) {
     /// Bundles that were not translated, by reason code.
     counter(REASONS, CounterType.packets_and_bytes) reasons;
@@ -61,6 +27,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     counter(2, CounterType.packets_and_bytes) translated;
     /// Datagrams with bundles to a receiver.
     direct_counter(CounterType.packets_and_bytes) peer_traffic;
+    direct_counter(CounterType.packets_and_bytes) peer_ipv6_traffic;
 
     action forward(bit<9> port) {
         std.egress_spec = port;
@@ -101,20 +68,40 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 
     action speaks_v6(bit<1> sequence32, bit<1> lifetime32) {
-        meta.peer.version = 6;
-        meta.peer.sequence32 = sequence32;
-        meta.peer.lifetime32 = lifetime32;
-        peer_traffic.count();
+        meta.again.peer_version = 6;
+        meta.again.sequence32 = sequence32;
+        meta.again.lifetime32 = lifetime32;
+        meta.again.cbhe = 1;
+        meta.again.dictionary = 1;
+        meta.again.age_type = 20;
     }
 
     action speaks_v7() {
-        meta.peer.version = 7;
-        peer_traffic.count();
+        meta.again.peer_version = 7;
+        meta.again.crc_primary = 1;
     }
 
-    action pass() {
-        peer_traffic.count();
+    /// Version 6 in the forms that the receiver reads. `mtu` is that of its link, or 0.
+    action reads_v6(bit<1> sequence32, bit<1> lifetime32, bit<1> cbhe, bit<1> dictionary,
+            bit<8> age_type, bit<16> mtu) {
+        meta.again.peer_version = 6;
+        meta.again.sequence32 = sequence32;
+        meta.again.lifetime32 = lifetime32;
+        meta.again.cbhe = cbhe;
+        meta.again.dictionary = dictionary;
+        meta.again.age_type = age_type;
+        meta.again.mtu = mtu;
     }
+
+    /// Version 7 with CRCs of these types: 0 none, 1 CRC-16, 2 CRC-32C.
+    action reads_v7(bit<2> crc_primary, bit<2> crc_blocks, bit<16> mtu) {
+        meta.again.peer_version = 7;
+        meta.again.crc_primary = crc_primary;
+        meta.again.crc_blocks = crc_blocks;
+        meta.again.mtu = mtu;
+    }
+
+    action pass() { }
 
     /// What the receiver of a datagram can read.
     table peer {
@@ -124,11 +111,44 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         actions = {
             speaks_v6;
             speaks_v7;
+            reads_v6;
+            reads_v7;
             pass;
         }
         default_action = pass();
         counters = peer_traffic;
         size = PEER_ENTRIES;
+    }
+
+    /// The same for receivers with addresses of IP version 6.
+    table peer_ipv6 {
+        key = {
+            hdr.ipv6.dst: lpm;
+        }
+        actions = {
+            speaks_v6;
+            speaks_v7;
+            reads_v6;
+            reads_v7;
+            pass;
+        }
+        default_action = pass();
+        counters = peer_ipv6_traffic;
+        size = PEER_ENTRIES;
+    }
+
+    action set_clock(bit<64> start) {
+        meta.now = start + div_1000(32w0 ++ std.ingress_global_timestamp);
+    }
+
+    /// What time it is: the milliseconds since 2000-01-01 at which the switch started. Without it,
+    /// bundles do not expire here.
+    table clock {
+        actions = {
+            set_clock;
+            NoAction;
+        }
+        default_action = NoAction();
     }
 
     action punt(bit<9> port) {
@@ -160,6 +180,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 
     action look_again(bit<8> reason) {
+        meta.again.look = 1;
         meta.again.reason = reason;
         meta.again.version = meta.version;
         meta.again.ingress_port = std.ingress_port;
@@ -167,11 +188,6 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 
     classify_error() errors;
-    guard_6() guards_6;
-    guard_7() guards_7;
-    x25() crc_of;
-    translate_to_7() to_7;
-    translate_to_6() to_6;
     replace_head() head;
 
     apply {
@@ -183,10 +199,21 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             forwarded = true;
         } else if (meta.again.reason != 0) {
             refusal.apply();
-        } else if (meta.version == 0) {
+        } else if (meta.version == 0 && meta.again.look == 0) {
             l2_source.apply();
             forwarded = true;
+        } else if (meta.again.look == 0) {
+            // The first look: who is the receiver?
+            if (hdr.ipv4.isValid()) {
+                peer.apply();
+            } else {
+                peer_ipv6.apply();
+            }
+            look_again(0);
         } else {
+            // The second look: the parser has read the bundle, and has written it.
+            std.ingress_port = meta.again.ingress_port;
+            meta.version = meta.again.version;
             bundle_report_t report = {
                 meta.version,
                 meta.primary.source.node, meta.primary.source.service,
@@ -196,45 +223,54 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 0, hdr.ethernet.src, std.ingress_port,
                 16w0 ++ std.ingress_global_timestamp
             };
-            peer.apply();
-            if (meta.peer.version == 0 || meta.peer.version == meta.version) {
+            clock.apply();
+            bit<16> new_length = meta.start.length + meta.names.length + meta.tail.length
+                + meta.report.length + 8;
+            if (meta.primary.flags[1:1] == 0) {
+                new_length = new_length + meta.payload.length[15:0];
+            }
+            if (meta.again.peer_version == 7) {
+                // The array's two ends, and a CRC of two or of four octets behind its head.
+                new_length = new_length + 2;
+                if (meta.again.crc_blocks == 1) {
+                    new_length = new_length + 3;
+                } else if (meta.again.crc_blocks == 2) {
+                    new_length = new_length + 5;
+                }
+            }
+            bit<16> ip_length = new_length + 20;
+            bit<80> ends = (bit<80>)meta.primary.time + (bit<80>)meta.primary.lifetime;
+            if (meta.version == 6) {
+                ends = ends * 1000;
+            }
+            bool encapsulated = meta.encapsulation == 1;
+            if (hdr.ipv4.isValid()) {
+                encapsulated = encapsulated || hdr.ipv4.flags[0:0] == 1
+                    || hdr.ipv4.total_length != hdr.udp.length + 20;
+            } else {
+                encapsulated = encapsulated || hdr.ipv6.payload_length != hdr.udp.length;
+                ip_length = ip_length + 20;
+            }
+            if (meta.again.peer_version == 0 || meta.again.peer_version == meta.version) {
                 meta.reason = PASS;
-            } else if (meta.encapsulation == 1 || hdr.ipv4.flags[0:0] == 1
-                    || hdr.ipv4.total_length != hdr.udp.length + 20) {
+            } else if (encapsulated) {
                 meta.reason = REASON_ENCAPSULATION;
-            } else if (meta.definite == 1) {
-                meta.reason = REASON_FRAMING;
             } else {
                 errors.apply(std.parser_error, meta.reason);
             }
-            // One CRC is enough: that of the old primary block, or that of the new one.
-            writer_t primary = { 0, 0 };
-            writer_t blocks = { 0, 0 };
-            writer_t protected = { meta.primary.octets, meta.primary.length };
-            if (meta.reason == 0 && meta.version == 6) {
-                guards_6.apply(hdr, meta, meta.reason);
-                if (meta.reason == 0) {
-                    to_7.apply(meta, primary, blocks);
-                }
-                protected.octets = primary.octets[{{ writer_bits - 25 }}:0] ++ 24w0x420000;
-                protected.length = primary.length + 3;
-            }
-            bit<16> crc = 0;
-            if (meta.reason == 0 && (meta.version == 6 || meta.primary.crc_type == 1)) {
-                crc_of.apply(protected, crc);
-            }
-            if (meta.reason == 0 && meta.version == 7) {
-                if (meta.primary.crc_type == 1 && crc != meta.primary.crc) {
-                    meta.reason = REASON_CRC_MISMATCH;
-                } else {
-                    guards_7.apply(hdr, meta, meta.reason);
-                }
-                if (meta.reason == 0) {
-                    to_6.apply(meta, primary, blocks);
+            if (meta.reason == 0) {
+                if (meta.cursor.length + 8 > hdr.udp.length) {
+                    meta.reason = REASON_TRUNCATED;
+                } else if (meta.cursor.length + 8 < hdr.udp.length) {
+                    meta.reason = REASON_TRAILING_OCTETS;
+                } else if (meta.now != 0 && meta.primary.time != 0 && ends < (bit<80>)meta.now) {
+                    meta.reason = REASON_EXPIRED;
+                } else if (meta.again.mtu != 0 && ip_length > meta.again.mtu) {
+                    meta.reason = REASON_MTU;
                 }
             }
             if (meta.reason == 0) {
-                head.apply(hdr, meta, primary, blocks, crc);
+                head.apply(hdr, meta, new_length);
                 translated.count(meta.version == 6 ? 32w0 : 32w1);
                 forwarded = true;
             }
@@ -254,7 +290,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
 control egress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t std) {
     apply {
         // A flooded packet does not go back where it came from.
-        bit<9> ingress_port = meta.again.reason == 0 ? std.ingress_port : meta.again.ingress_port;
+        bit<9> ingress_port = meta.again.look == 0 ? std.ingress_port : meta.again.ingress_port;
         if (std.egress_rid != 0 && std.egress_port == ingress_port) {
             mark_to_drop(std);
         }
@@ -269,19 +305,21 @@ control bundle_deparser(packet_out pkt, in headers_t hdr) {
     apply {
         pkt.emit(hdr.punt);
         pkt.emit(hdr.ethernet);
+        pkt.emit(hdr.vlan);
         pkt.emit(hdr.ipv4);
+        pkt.emit(hdr.ipv6);
         pkt.emit(hdr.udp);
-        pkt.emit(hdr.start);
-{%- for chunk in head_chunks %}
-        pkt.emit(hdr.primary_{{ chunk.octets }});
+        pkt.emit(hdr.array);
+{%- for segment in segments %}
+{%- for chunk in segment.chunks %}
+        pkt.emit(hdr.{{ segment.name }}_{{ chunk.octets }});
 {%- endfor %}
-        pkt.emit(hdr.crc);
-{%- for chunk in head_chunks %}
-        pkt.emit(hdr.blocks_{{ chunk.octets }});
 {%- endfor %}
 {%- for chunk in payload_chunks %}
         pkt.emit(hdr.payload_{{ chunk.octets }});
 {%- endfor %}
+        pkt.emit(hdr.crc16);
+        pkt.emit(hdr.crc32c);
         pkt.emit(hdr.stop);
     }
 }

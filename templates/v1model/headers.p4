@@ -6,6 +6,12 @@ header ethernet_h {
     bit<16> ethertype;
 }
 
+/// A tag of IEEE 802.1Q.
+header vlan_h {
+    bit<16> tag;
+    bit<16> ethertype;
+}
+
 header ipv4_h {
     bit<4> version;
     bit<4> ihl;
@@ -19,6 +25,17 @@ header ipv4_h {
     bit<16> checksum;
     bit<32> src;
     bit<32> dst;
+}
+
+header ipv6_h {
+    bit<4> version;
+    bit<8> traffic_class;
+    bit<20> flow_label;
+    bit<16> payload_length;
+    bit<8> next_header;
+    bit<8> hop_limit;
+    bit<128> src;
+    bit<128> dst;
 }
 
 header udp_h {
@@ -37,48 +54,53 @@ header punt_h {
     bit<8> bundle_version;
     bit<16> ingress_port;
 }
-{% for chunk in head_chunks %}
+{% for chunk in segments[1].chunks %}
 /// {{ chunk.octets }} octets of a new head.
 header head_{{ chunk.octets }}_h {
     bit<{{ chunk.bits }}> octets;
 }
 {% endfor %}
-/// CRC field of a BPv7 block: the head of a byte string of two octets, and the CRC.
+/// CRC field of a block of version 7: the head of a byte string, and the CRC.
 header crc16_h {
     bit<8> head;
     bit<16> value;
 }
 
-/// Head or end of the indefinite-length array that a BPv7 bundle is.
+header crc32c_h {
+    bit<8> head;
+    bit<32> value;
+}
+
+/// Head or end of the indefinite-length array that a bundle of version 7 is.
 header octet_h {
     bit<8> value;
 }
 {% for chunk in payload_chunks %}
 /// {{ chunk.octets }} octets of payload.
 header payload_{{ chunk.octets }}_h {
-{%- for part in chunk.parts %}
-    bit<{{ part.bits }}> {{ part.name }};
-{%- endfor %}
+    bit<{{ chunk.bits }}> octets;
 }
 {% endfor %}
 struct headers_t {
     punt_h punt;
     ethernet_h ethernet;
+    vlan_h vlan;
     ipv4_h ipv4;
+    ipv6_h ipv6;
     udp_h udp;
-    // The new head. A bit of its length says which of these are valid, so that they are always in order.
-    octet_h start;
-{%- for chunk in head_chunks %}
-    head_{{ chunk.octets }}_h primary_{{ chunk.octets }};
+    // The new head. A bit of a length says which of these are valid, so that they are always in order.
+    octet_h array;
+{%- for segment in segments %}
+{%- for chunk in segment.chunks %}
+    head_{{ chunk.octets }}_h {{ segment.name }}_{{ chunk.octets }};
 {%- endfor %}
-    crc16_h crc;
-{%- for chunk in head_chunks %}
-    head_{{ chunk.octets }}_h blocks_{{ chunk.octets }};
 {%- endfor %}
-    // The payload as it was received, cut by the bits of its length.
+    // The payload as it was received: rows of 256 octets, and a header for each bit of what is left.
 {%- for chunk in payload_chunks %}
-    payload_{{ chunk.octets }}_h payload_{{ chunk.octets }};
+    payload_{{ chunk.octets }}_h{% if let Some(rows) = chunk.rows %}[{{ rows }}]{% endif %} payload_{{ chunk.octets }};
 {%- endfor %}
+    crc16_h crc16;
+    crc32c_h crc32c;
     octet_h stop;
 }
 
@@ -89,7 +111,26 @@ struct cursor_t {
     /// octets at an odd distance, which are the low halves of 16-bit words that end here.
     bit<64> sums;
     /// The last octets, where a CRC may cover them.
-    bit<{{ writer_bits }}> octets;
+    bit<{{ cursor_bits }}> octets;
+}
+
+/// Octets that are put together, the last one in the lowest bits.
+struct writer_t {
+    bit<{{ out_bits }}> octets;
+    /// How many octets are in use.
+    bit<16> length;
+}
+
+/// The same, for shorter rows.
+struct short_writer_t {
+    bit<512> octets;
+    bit<16> length;
+}
+
+/// The data of a block.
+struct data_t {
+    bit<1024> octets;
+    bit<16> length;
 }
 
 /// A number that the parser reads, and where it goes on.
@@ -98,40 +139,191 @@ struct number_t {
     bit<64> value;
     /// CBOR major type that the number has to have.
     bit<3> major;
-    /// Octet that ends a number in decimal digits.
-    bit<8> end;
 }
 
-/// An endpoint ID that the parser reads, and where it goes on.
+/// A number that the parser writes, and where it goes on.
+struct put_t {
+    bit<8> then;
+    bit<64> value;
+    bit<3> major;
+}
+
+/// Endpoint ID: `ipn:node.service`; 0.0 is `dtn:none`, if there is no name.
+struct eid_t {
+    bit<64> node;
+    bit<64> service;
+    /// What stands behind `dtn:`, the last octet in the lowest bits.
+    bit<{{ eid_bits }}> text;
+    bit<16> length;
+}
+
+/// An endpoint ID that the parser reads or writes, and where it goes on.
 struct reading_t {
     bit<8> then;
     bit<64> allocator;
     bit<64> node;
     bit<64> service;
+    bit<{{ eid_bits }}> text;
+    bit<16> length;
+    /// The name is that of a group. Slashes tell where the group's mark stands.
+    bit<1> group;
+    bit<1> slash;
+    bit<2> slashes;
 }
 
-/// Endpoint ID: `ipn:node.service`, and 0.0 is `dtn:none`.
-struct eid_t {
-    bit<64> node;
-    bit<64> service;
+/// Where the parser goes on, if there is nothing else to know.
+struct then_t {
+    bit<8> then;
+}
+
+/// Octets that are still to be read.
+struct load_t {
+    bit<8> then;
+    bit<16> left;
+}
+
+struct skip_t {
+    bit<8> then;
+    bit<16> left;
+    bit<16> pending;
+    bit<64> word;
+}
+
+/// A string, the first octet in the highest bits.
+struct string_t {
+    bit<{{ out_bits }}> octets;
+    bit<16> length;
+    bit<16> at;
+    /// Behind the last zero.
+    bit<16> end;
+}
+
+/// A name that is read from a string.
+struct name_t {
+    bit<8> then;
+    /// 1 is `dtn`, 2 is `ipn`.
+    bit<2> scheme;
+    bit<1> part;
+    /// Octets that were read, the zero at the end included.
+    bit<16> length;
+}
+
+/// Strings to which a bundle of version 6 refers.
+struct dictionary_t {
+    bit<{{ out_bits }}> octets;
+    bit<64> end;
+}
+
+/// Two numbers that name an endpoint in version 6.
+struct pair_t {
+    bit<64> scheme;
+    bit<64> ssp;
+}
+
+struct resolve_t {
+    bit<8> then;
+    bit<64> scheme;
+    bit<64> ssp;
+}
+
+struct references_t {
+    pair_t destination;
+    pair_t source;
+    pair_t report_to;
+    pair_t custodian;
+    pair_t block;
+}
+
+/// A CRC while it is computed, with its octets in the order in which they meet the data.
+struct crc_t {
+    bit<8> then;
+    /// 0 none, 1 CRC-16, 2 CRC-32C.
+    bit<2> type;
+    bit<32> value;
+    /// What is to be covered, the first octet in the highest bits.
+    bit<{{ out_bits }}> octets;
+    bit<16> left;
+    /// Where in what is read or written the octets begin that are not covered yet.
+    bit<16> start;
+    bit<64> word;
+}
+
+/// A number in decimal digits.
+struct decimal_t {
+    bit<8> then;
+    bit<64> value;
+    bit<64> tenth;
+    bit<160> digits;
+    bit<16> length;
+}
+
+/// A block that is written.
+struct put_block_t {
+    bit<8> then;
+    bit<64> type;
+    bit<64> flags;
+    bit<8> number;
+}
+
+/// An identity on its way from version 6 to 7.
+struct to_7_t {
+    bit<8> then;
+    bit<64> seconds;
+    bit<64> time;
+    bit<64> sequence;
+    bit<64> quotient;
+    bit<64> digits;
+}
+
+/// An identity on its way from version 7 to 6.
+struct to_6_t {
+    bit<8> then;
+    bit<64> seconds;
+    bit<64> time;
+    bit<64> sequence;
+    bit<64> digits;
+}
+
+/// Fields of the new primary block.
+struct to_t {
+    bit<64> flags;
+    bit<64> block_flags;
+    bit<64> time;
+    bit<64> sequence;
+    bit<64> lifetime;
+    bit<2> priority;
+    bit<80> wide;
+}
+
+/// Where the strings of a new dictionary are.
+struct form_t {
+    bit<1> has_dtn;
+    bit<1> has_ipn;
+    bit<1> same;
+    bit<3> null;
+    bit<16> dtn;
+    bit<16> ipn;
+    bit<16> destination_scheme;
+    bit<16> destination_ssp;
+    bit<16> source_scheme;
+    bit<16> source_ssp;
+    bit<16> report_to_scheme;
+    bit<16> report_to_ssp;
+    bit<16> custodian_ssp;
 }
 
 struct primary_t {
     bit<64> flags;
     bit<64> block_length;
-    bit<64> crc_type;
-    bit<16> crc;
     /// The low bits of the head of the array: is it a fragment, and is there a CRC.
     bit<2> array;
     /// Where the fields behind the length begin in version 6.
     bit<16> start;
-    /// The block of version 7, with zeros for the value of its CRC.
-    bit<{{ writer_bits }}> octets;
-    bit<16> length;
     eid_t destination;
     eid_t source;
     eid_t report_to;
-    eid_t custodian;
+    /// The destination is a group.
+    bit<1> group;
     /// Seconds (version 6) or milliseconds (version 7) since 2000-01-01.
     bit<64> time;
     bit<64> sequence;
@@ -144,41 +336,94 @@ struct primary_t {
 
 /// A canonical block while it is being parsed.
 struct block_t {
+    bit<8> count;
     bit<64> type;
     bit<64> number;
+    /// Numbers of the blocks before.
+    bit<{{ numbers_bits }}> numbers;
     bit<64> flags;
-    bit<64> crc_type;
+    bit<2> crc;
+    bit<1> has_crc;
+    bit<64> references;
+    bit<64> left;
     bit<64> length;
     /// Where the block's data begins.
     bit<16> start;
+}
+
+/// The array around a bundle of version 7.
+struct outer_t {
+    bit<1> definite;
+    bit<64> left;
 }
 {% for block in blocks %}
 /// {{ block.title }}.
 struct {{ block.name }}_t {
     bit<1> present;
-    bit<64> number;
-    bit<64> flags;
 {%- for field in block.fields %}
     {{ field.kind }} {{ field.name }};
 {%- endfor %}
 }
 {% endfor %}
-struct payload_t {
+/// Who has custody, for aggregate custody signals.
+struct custody_t {
+    bit<1> present;
+    bit<1> colon;
+    /// A custody ID, or a bundle age.
     bit<64> number;
+}
+
+struct payload_t {
+    bit<1> present;
     bit<64> flags;
     bit<64> length;
+    bit<16> start;
+    /// Rows of 256 octets that are still to be read.
+    bit<8> left;
+    /// Octets of the new payload.
+    bit<64> written;
+    /// The head of the new block of version 7, and the CRC up to the end of its data.
+    bit<128> head;
+    bit<16> head_length;
+    bit<32> crc;
 }
 
-/// What the receiver of a datagram can read.
-struct peer_t {
-    /// 6, 7, or 0 for unknown.
-    bit<8> version;
-    bit<1> sequence32;
-    bit<1> lifetime32;
+/// A status report.
+struct record_t {
+    bit<1> for_fragment;
+    bit<8> status;
+    bit<64> code;
+    bit<64> fragment_offset;
+    bit<64> fragment_length;
+    /// Times, of reception, acceptance of custody, forwarding, delivery and deletion; in
+    /// milliseconds in version 7.
+    bit<64> seconds_0;
+    bit<64> seconds_1;
+    bit<64> seconds_2;
+    bit<64> seconds_3;
+    bit<64> seconds_4;
+    bit<64> nanoseconds_0;
+    bit<64> nanoseconds_1;
+    bit<64> nanoseconds_2;
+    bit<64> nanoseconds_3;
+    bit<64> nanoseconds_4;
+    /// Assertions of later standards.
+    bit<64> left;
+    bit<64> further;
+    bit<64> time;
+    bit<64> sequence;
+    bit<64> length;
+    eid_t source;
 }
 
-/// What the second look at the original packet has to know about the first.
+/// What a look at a packet leaves for the next one.
+///
+/// The first look is about the receiver, the second reads the bundle and writes it as the receiver
+/// wants it, and the last one is for packets that leave as they came.
 struct again_t {
+    /// 1 if the bundle is to be read.
+    @field_list(1)
+    bit<1> look;
     @field_list(1)
     bit<8> reason;
     @field_list(1)
@@ -186,6 +431,29 @@ struct again_t {
     /// BMv2 forgets the port of a packet that it looks at again.
     @field_list(1)
     bit<9> ingress_port;
+    /// What the receiver reads: version 6, 7, or 0 for unknown.
+    @field_list(1)
+    bit<8> peer_version;
+    @field_list(1)
+    bit<1> sequence32;
+    @field_list(1)
+    bit<1> lifetime32;
+    /// Forms of endpoint IDs of version 6.
+    @field_list(1)
+    bit<1> cbhe;
+    @field_list(1)
+    bit<1> dictionary;
+    /// Type of the bundle age block of version 6.
+    @field_list(1)
+    bit<8> age_type;
+    /// Types of the CRCs of version 7.
+    @field_list(1)
+    bit<2> crc_primary;
+    @field_list(1)
+    bit<2> crc_blocks;
+    /// Octets of the longest IP packet, or 0.
+    @field_list(1)
+    bit<16> mtu;
 }
 
 struct metadata_t {
@@ -194,24 +462,58 @@ struct metadata_t {
     bit<8> version;
     /// The datagram is fragmented, has options, or its lengths disagree.
     bit<1> encapsulation;
-    /// The outer array has a definite length.
-    bit<1> definite;
+    outer_t outer;
     cursor_t cursor;
     number_t number;
     reading_t eid;
+    load_t load;
+    skip_t skip;
+    string_t chars;
+    name_t name;
+    dictionary_t dictionary;
+    resolve_t resolve;
+    references_t reference;
+    crc_t crc;
+    then_t seal;
+    then_t check;
+    then_t payload_head;
     bit<8> octet;
     bit<16> word;
     bit<32> half;
+    bit<8> shift;
+    /// What is being written, what waits for it, and what is finished.
+    writer_t written;
+    writer_t held;
+    writer_t aside;
+    data_t data;
+    short_writer_t fields;
+    bit<16> fragment_length;
+{%- for segment in segments %}
+    {% if segment.bits == 512 %}short_writer_t{% else %}writer_t{% endif %} {{ segment.name }};
+{%- endfor %}
+    put_t put;
+    then_t put_eid;
+    then_t put_ssp;
+    decimal_t decimal;
+    put_block_t put_block;
+    to_7_t to_7;
+    to_6_t to_6;
+    to_t to;
+    form_t form;
     primary_t primary;
+    /// The source is null; nobody may be told about the bundle.
+    bit<1> anonymous;
+    bit<1> unreportable;
     block_t block;
-    /// Extension blocks as they came, the first in the highest digit.
-    bit<{{ order_bits }}> order;
 {%- for block in blocks %}
     {{ block.name }}_t {{ block.name }};
 {%- endfor %}
+    custody_t custody;
     payload_t payload;
-    peer_t peer;
+    record_t record;
     bit<8> reason;
+    /// Milliseconds since 2000-01-01, or 0 if nobody set the clock.
+    bit<64> now;
 }
 
 /// A bundle that crossed, or why it did not. Fields are as received.

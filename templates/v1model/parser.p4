@@ -1,18 +1,16 @@
 {# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
 {# The parser. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
-/// Where the parser goes on when it has read a number.
-{%- for point in parser.numbers %}
+{%- for routine in parser.routines %}
+/// Where the parser goes on when {{ routine.when }}.
+{%- for point in routine.points %}
 const bit<8> {{ point.constant }} = {{ point.code }};
 {%- endfor %}
-/// Where the parser goes on when it has read an endpoint ID of version 7.
-{%- for point in parser.eids %}
-const bit<8> {{ point.constant }} = {{ point.code }};
-{%- endfor %}
-
-/// Reads a bundle, octet by octet, and leaves its fields in the metadata.
+{% endfor %}
+/// Reads a bundle octet by octet, leaves its fields in the metadata, and writes it in the other
+/// version as it reads.
 ///
-/// Numbers and endpoint IDs are read by states that all fields share: a field says in
-/// `meta.number.then` or `meta.eid.then` where to go on. A problem ends the parser with an error.
+/// What several places need is done by states that exist once: a place leaves a code that says
+/// where to go on. A problem ends the parser with an error.
 parser bundle_parser(packet_in pkt, out headers_t hdr, inout metadata_t meta,
         inout standard_metadata_t std) {
 {%- for state in parser.states %}

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Generated programs. What they do with packets is tested where there is a switch, in `testbed`.
 
-use p4gen::{LARGEST_PAYLOAD, ParameterError, Parameters, Profile, Report, Target, generate};
+use p4gen::{
+    EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, ParameterError, Parameters, Report, generate,
+};
 
 fn parameters(max_payload: u32) -> Parameters {
     Parameters {
-        target: Target::Bmv2,
-        profile: Profile::A,
         max_payload,
-        udp_port: 4556,
+        ..Parameters::default()
     }
 }
 
@@ -39,25 +39,55 @@ fn equal_parameters_give_equal_text() {
     assert_eq!(generate(parameters(1400)), generate(parameters(1400)));
 }
 
-/// Each bit of the longest payload's length adds one header and two parser states.
+/// Each bit of the longest payload's length adds one header and two or three parser states, up to
+/// rows of 256 octets, which are read in a loop.
 #[test]
 fn size_grows_with_the_logarithm_of_the_payload() {
     let smallest = report(1);
-    for max_payload in [0, 13, 255, 256, 1400, 9000, LARGEST_PAYLOAD] {
-        let more_bits = max_payload.max(1).ilog2() as usize;
+    let mut states = smallest.parser_states;
+    for max_payload in [13, 255, 256, 1400, 9000, LARGEST_PAYLOAD] {
+        let bits = max_payload.ilog2() as usize + 1;
         let found = report(max_payload);
         assert_eq!(
             found.headers,
-            smallest.headers + more_bits,
+            smallest.headers + bits.min(8) - 1 + max_payload as usize / 256,
             "--max-payload {max_payload}"
         );
-        assert_eq!(
-            found.parser_states,
-            smallest.parser_states + 2 * more_bits,
+        assert!(found.parser_states >= states, "--max-payload {max_payload}");
+        assert!(
+            found.parser_states <= smallest.parser_states + 4 * bits,
             "--max-payload {max_payload}"
         );
+        states = found.parser_states;
         assert_eq!(found.metadata_bits, smallest.metadata_bits);
     }
+}
+
+/// Blocks and names are read in loops: their number is one of the metadata, and not of the states.
+#[test]
+fn blocks_and_names_cost_no_states() {
+    let of = |max_blocks, max_eid| {
+        let parameters = Parameters {
+            max_blocks,
+            max_eid,
+            ..Parameters::default()
+        };
+        let text = generate(parameters).expect("the parameters are possible");
+        let source = p4::Source {
+            name: "translator.p4",
+            text: &text,
+            ..p4::Source::default()
+        };
+        let program = p4::compile(&source).expect("the front end accepts it");
+        let report = Report::new(parameters, &text, &program);
+        (report.parser_states, report.metadata_bits)
+    };
+    let (least, most) = (
+        of(1, *EID_OCTETS.start()),
+        of(MOST_BLOCKS, *EID_OCTETS.end()),
+    );
+    assert_eq!(least.0, most.0);
+    assert!(least.1 < most.1);
 }
 
 #[test]
@@ -67,6 +97,24 @@ fn refuses_impossible_parameters() {
         generate(parameters(too_long)),
         Err(ParameterError::PayloadTooLong(too_long))
     );
+    for (parameters, error) in [
+        (
+            Parameters {
+                max_blocks: 0,
+                ..parameters(13)
+            },
+            ParameterError::TooManyBlocks(0),
+        ),
+        (
+            Parameters {
+                max_eid: 73,
+                ..parameters(13)
+            },
+            ParameterError::EidOctets(73),
+        ),
+    ] {
+        assert_eq!(generate(parameters), Err(error));
+    }
     let no_port = Parameters {
         udp_port: 0,
         ..parameters(13)

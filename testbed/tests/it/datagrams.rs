@@ -4,8 +4,9 @@
 use std::net::Ipv4Addr;
 
 use bundle::{Policy, Reason, translate};
+use etherparse::{PacketBuilder, VlanId};
 use testbed::{
-    frame::{Datagram, checksum_faults},
+    frame::{BUNDLE_PORT, Datagram, checksum_faults},
     traffic::{Input, Side},
     verdict::{Outcome, SLOW_PATH_PORT},
 };
@@ -113,11 +114,123 @@ fn long_payload_takes_the_slow_path() {
     );
 }
 
+/// The bundle of version 7 that the worked example of version 6 becomes.
+fn hello_7() -> Vec<u8> {
+    translate(BUNDLE_6, &Policy::default())
+        .expect("the reference translates it")
+        .octets
+}
+
 #[test]
-fn definite_outer_array_takes_the_slow_path() {
-    let octets = b"\x82\x88\x07\x00\x00\x82\x02\x82\x02\x01".to_vec();
-    let outcome = Lab::new().check(&input(Side::V7, octets));
-    assert_eq!(outcome, Ok(Outcome::Punted(Reason::Framing)));
+fn definite_outer_array_crosses() {
+    let mut octets = hello_7();
+    octets.pop();
+    octets[0] = 0x84;
+    assert_eq!(
+        Lab::new().check(&input(Side::V7, octets)),
+        Ok(Outcome::Translated)
+    );
+}
+
+/// A frame in other headers: with a tag, over IP version 6.
+fn frame_6(payload: &[u8], side: Side, tagged: bool) -> Vec<u8> {
+    let host = |side: Side| {
+        [
+            0xfd,
+            side.version(),
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+        ]
+    };
+    let ethernet = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    let mut frame = Vec::new();
+    let (source, destination) = (host(side), host(side.other()));
+    let written = if tagged {
+        ethernet
+            .single_vlan(VlanId::try_new(7).expect("twelve bits"))
+            .ipv6(source, destination, 64)
+            .udp(40_000, BUNDLE_PORT)
+            .write(&mut frame, payload)
+    } else {
+        ethernet
+            .ipv6(source, destination, 64)
+            .udp(40_000, BUNDLE_PORT)
+            .write(&mut frame, payload)
+    };
+    written.expect("writing to memory cannot fail");
+    frame
+}
+
+/// The new datagram has the checksum that it has when it is made anew.
+#[test]
+fn bundles_cross_over_ipv6_and_with_a_tag() {
+    let mut lab = Lab::new();
+    for tagged in [false, true] {
+        let (port, output) = one(&mut lab, &frame_6(BUNDLE_6, Side::V6, tagged));
+        assert_eq!(port, Side::V7.port());
+        assert_eq!(output, frame_6(&hello_7(), Side::V6, tagged));
+    }
+}
+
+#[test]
+fn tagged_frames_over_ipv4_cross() {
+    let tagged = |frame: &[u8]| {
+        let (addresses, rest) = frame.split_at(12);
+        [addresses, &[0x81, 0, 0, 7], rest].concat()
+    };
+    let input = hello();
+    let expected = input.datagram.with_payload(hello_7()).to_frame();
+    let (_, output) = one(&mut Lab::new(), &tagged(&input.datagram.to_frame()));
+    assert_eq!(output, tagged(&expected));
+}
+
+/// With one octet less the result would not fit the link.
+#[test]
+fn results_above_the_mtu_take_the_slow_path() {
+    let mut input = hello();
+    let length = 28 + hello_7().len();
+    let frame_of = |input: &Input| input.datagram.to_frame();
+    for (mtu, reason) in [(length, None), (length - 1, Some(Reason::Mtu))] {
+        let mut lab = Lab::new();
+        lab.install(&format!(
+            r#"{{"tables": [{{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "10.7.99.0/24"}},
+                "action": "ingress.reads_v7",
+                "params": {{"crc_primary": "1", "crc_blocks": "0", "mtu": "{mtu}"}}}}]}}"#
+        ));
+        input.datagram.ipv4.destination = Side::V7.host([0, 0, 99, 2]).octets();
+        let (port, output) = one(&mut lab, &frame_of(&input));
+        let found = (port == SLOW_PATH_PORT).then(|| Reason::from_code(output[14]));
+        assert_eq!(found.flatten(), reason, "MTU {mtu}");
+    }
+}
+
+/// A bundle of 2023 with a lifetime of an hour, when the switch's clock is told the time.
+#[test]
+fn expired_bundles_are_refused() {
+    let creation = 802_094_400_u64 * 1000;
+    let ends = creation + 3600 * 1000;
+    for (now, reason) in [(ends, None), (ends + 1, Some(Reason::Expired))] {
+        let mut lab = Lab::new();
+        lab.install(&format!(
+            r#"{{"defaults": [{{"table": "ingress.clock", "action": "ingress.set_clock",
+                "params": {{"start": "{now}"}}}}]}}"#
+        ));
+        let (port, output) = one(&mut lab, &hello().datagram.to_frame());
+        let found = (port == SLOW_PATH_PORT).then(|| Reason::from_code(output[14]));
+        assert_eq!(found.flatten(), reason, "at {now}");
+    }
 }
 
 #[test]

@@ -1,11 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Parser states under construction, and how a field is read.
+//! Parser states under construction, and states that others call.
+
+use std::collections::BTreeMap;
 
 use bundle::Reason;
 
-use crate::layout::{Item, Version};
-use crate::v1model::text::{Next, PointText, StateText};
-use crate::v1model::{WRITER_BITS, error_name};
+use crate::v1model::text::{Next, PointText, RoutineText, StateText};
+use crate::v1model::{CURSOR_BITS, OUT_BITS, error_name};
+
+/// States that exist once, and go on where their caller says.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Routine {
+    /// Reads a number.
+    Number,
+    /// Reads an endpoint ID of version 7.
+    Eid,
+    /// Reads octets into the string register.
+    Load,
+    /// Reads the name in the string register.
+    Name,
+    /// Finds the endpoint ID that a reference of version 6 means.
+    Resolve,
+    /// Reads octets that nobody looks at.
+    Skip,
+    /// Adds octets to a CRC.
+    Crc,
+    /// Ends a block of version 7 with its CRC.
+    Seal,
+    /// Reads the CRC of a block of version 7.
+    Check,
+    /// Writes the head of the payload block of version 7.
+    PayloadHead,
+    /// Writes a number.
+    Put,
+    /// Writes an endpoint ID in version 7.
+    PutEid,
+    /// Writes a number in decimal digits.
+    PutDecimal,
+    /// Writes the scheme-specific part of an endpoint ID.
+    PutSsp,
+    /// Writes a block around its data.
+    PutBlock,
+    /// Moves creation time and sequence number into version 7.
+    Identity7,
+    /// Moves creation time and sequence number into version 6.
+    Identity6,
+}
+
+impl Routine {
+    /// What it does, the part of the metadata that it works with, and the state at its end.
+    const fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Number => ("it has read a number", "number", "number_read"),
+            Self::Eid => ("it has read an endpoint ID of version 7", "eid", "eid_read"),
+            Self::Load => ("it has read a string", "load", "loaded"),
+            Self::Name => ("it has read a name in a string", "name", "name_read"),
+            Self::Resolve => ("it knows what a reference means", "resolve", "resolved"),
+            Self::Skip => ("it has skipped octets", "skip", "skipped"),
+            Self::Crc => ("octets are in the CRC", "crc", "crc_done"),
+            Self::Seal => ("a block of version 7 has its CRC", "seal", "sealed"),
+            Self::PayloadHead => (
+                "it has written the head of a payload",
+                "payload_head",
+                "payload_head_done",
+            ),
+            Self::Check => ("the CRC of a block is right", "check", "checked"),
+            Self::Put => ("it has written a number", "put", "put_done"),
+            Self::PutEid => ("it has written an endpoint ID", "put_eid", "put_eid_done"),
+            Self::PutDecimal => (
+                "it has written decimal digits",
+                "decimal",
+                "put_decimal_done",
+            ),
+            Self::PutSsp => ("it has written a name as text", "put_ssp", "put_ssp_done"),
+            Self::PutBlock => ("it has written a block", "put_block", "put_block_done"),
+            Self::Identity7 => (
+                "an identity is that of version 7",
+                "to_7",
+                "identity_7_done",
+            ),
+            Self::Identity6 => (
+                "an identity is that of version 6",
+                "to_6",
+                "identity_6_done",
+            ),
+        }
+    }
+
+    fn then(self) -> String {
+        format!("meta.{}.then", self.names().1)
+    }
+}
 
 /// A state whose end is not known yet.
 pub(super) struct Open {
@@ -34,8 +119,20 @@ impl Open {
         self
     }
 
+    pub(super) fn set(self, place: &str, value: impl AsRef<str>) -> Self {
+        self.add(format!("meta.{place} = {};", value.as_ref()))
+    }
+
+    /// Copies an endpoint ID between two places.
+    pub(super) fn copy_eid(mut self, to: &str, from: &str) -> Self {
+        for member in ["node", "service", "text", "length"] {
+            self = self.set(&format!("{to}.{member}"), format!("meta.{from}.{member}"));
+        }
+        self
+    }
+
     /// Reads one octet into `meta.octet`.
-    pub(super) fn octet(mut self) -> Self {
+    pub(super) fn octet_6(mut self) -> Self {
         self.body.extend(
             [
                 "meta.octet = pkt.lookahead<bit<8>>();",
@@ -51,10 +148,67 @@ impl Open {
 
     /// Reads one octet that a CRC may cover.
     pub(super) fn octet_7(self) -> Self {
-        self.octet().add(format!(
+        self.octet_6().add(format!(
             "meta.cursor.octets = meta.cursor.octets[{}:0] ++ meta.octet;",
-            WRITER_BITS - 9
+            CURSOR_BITS - 9
         ))
+    }
+
+    /// Reads an even number of octets into a place, where a CRC may cover them.
+    pub(super) fn words(self, place: &str, octets: usize) -> Self {
+        let bits = 8 * octets;
+        self.add(format!("{place} = pkt.lookahead<bit<{bits}>>();"))
+            .add(format!("pkt.advance({bits});"))
+            .add(sums(place, octets))
+            .add(format!(
+                "meta.cursor.length = meta.cursor.length + {octets};"
+            ))
+            .add(format!(
+                "meta.cursor.octets = meta.cursor.octets[{}:0] ++ {place};",
+                CURSOR_BITS - bits - 1
+            ))
+    }
+
+    /// Writes an expression of this many octets behind what was written.
+    pub(super) fn append(self, expression: &str, octets: usize) -> Self {
+        self.add(format!(
+            "meta.written.octets = meta.written.octets[{}:0] ++ {expression};",
+            OUT_BITS - 8 * octets - 1
+        ))
+        .add(format!(
+            "meta.written.length = meta.written.length + {octets};"
+        ))
+    }
+
+    /// Writes octets whose number is known at run time only, from a narrower register.
+    ///
+    /// BMv2 shifts by 255 bits at most, so a quarter is shifted four times: 127 octets at most.
+    pub(super) fn append_register(self, octets: &str, length: &str) -> Self {
+        self.add(format!("meta.shift = (bit<8>)({length} << 1);"))
+            .add("meta.written.octets = meta.written.octets << meta.shift << meta.shift << meta.shift << meta.shift;")
+            .add(format!("meta.written.octets = meta.written.octets | (bit<{OUT_BITS}>){octets};"))
+            .add(format!("meta.written.length = meta.written.length + {length};"))
+    }
+
+    /// Puts aside what was written, to write something that is needed by itself.
+    pub(super) fn hold(self) -> Self {
+        self.set("held.octets", "meta.written.octets")
+            .set("held.length", "meta.written.length")
+            .set("written.octets", "0")
+            .set("written.length", "0")
+    }
+
+    /// Keeps what was written as a part of the new head, and begins the next part.
+    pub(super) fn keep(self, part: &str, bits: usize) -> Self {
+        let octets = if bits == OUT_BITS {
+            "meta.written.octets".to_owned()
+        } else {
+            format!("meta.written.octets[{}:0]", bits - 1)
+        };
+        self.set(&format!("{part}.octets"), octets)
+            .set(&format!("{part}.length"), "meta.written.length")
+            .set("written.octets", "0")
+            .set("written.length", "0")
     }
 
     pub(super) fn verify(self, condition: &str, reason: Reason) -> Self {
@@ -65,14 +219,32 @@ impl Open {
     }
 }
 
-#[derive(Default)]
+/// What the parser has room for.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Octets of a name.
+    pub(crate) max_eid: usize,
+    /// Extension blocks.
+    pub(crate) max_blocks: usize,
+    /// Bits of the length of the payload.
+    pub(crate) payload_bits: u32,
+}
+
 pub(super) struct Graph {
+    pub(super) sizes: Sizes,
     pub(super) states: Vec<StateText>,
-    pub(super) numbers: Vec<PointText>,
-    pub(super) eids: Vec<PointText>,
+    points: BTreeMap<Routine, Vec<PointText>>,
 }
 
 impl Graph {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self {
+            sizes,
+            states: Vec::new(),
+            points: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn close(&mut self, open: Open, next: Next) {
         let Open {
             name,
@@ -104,91 +276,49 @@ impl Graph {
         );
     }
 
-    /// Ends a state by reading a number, and opens the state that has it.
-    pub(super) fn number(&mut self, open: Open, reader: &str, after: &str) -> Open {
-        let point = PointText::new(after, self.numbers.len() + 1);
-        self.goto(
-            open.add(format!("meta.number.then = {};", point.constant)),
-            reader,
-        );
+    /// Ends a state by a choice between two.
+    pub(super) fn branch(&mut self, open: Open, key: &str, value: &str, yes: &str, no: &str) {
+        self.select(open, key, &[(value, yes), ("default", no)]);
+    }
+
+    /// Ends a state by going to another one, and opens the state to which that returns.
+    pub(super) fn call(&mut self, open: Open, routine: Routine, entry: &str, after: &str) -> Open {
+        let points = self.points.entry(routine).or_default();
+        let point = PointText::new(after, points.len() + 1);
+        let open = open.add(format!("{} = {};", routine.then(), point.constant));
         let next = Open::new(point.state.clone());
-        self.numbers.push(point);
+        points.push(point);
+        self.goto(open, entry);
         next
     }
 
-    /// Ends a state by reading the head of a CBOR item of a major type.
-    pub(super) fn head(&mut self, open: Open, major: u8, after: &str) -> Open {
-        let open = open.add(format!("meta.number.major = {major};"));
-        self.number(open, "read_head", after)
-    }
-
-    /// Ends a state by reading an endpoint ID of version 7.
-    pub(super) fn eid(&mut self, open: Open, after: &str) -> Open {
-        let point = PointText::new(after, self.eids.len() + 1);
-        self.goto(
-            open.add(format!("meta.eid.then = {};", point.constant)),
-            "read_eid",
-        );
-        let next = Open::new(point.state.clone());
-        self.eids.push(point);
-        next
-    }
-
-    /// Reads an item into its field.
-    pub(super) fn item(&mut self, open: Open, item: Item, version: Version) -> Open {
-        let prefix = match version {
-            Version::V6 => "v6",
-            Version::V7 => "v7",
-        };
-        let after = |field: &str| format!("{prefix}_{}", field.replace('.', "_"));
-        let store = |field: &str| format!("meta.{field} = meta.number.value;");
-        match (item, version) {
-            (Item::Number(field), Version::V6) => self
-                .number(open, "read_sdnv_1", &after(field))
-                .add(store(field)),
-            (Item::Number(field), Version::V7) => {
-                self.head(open, 0, &after(field)).add(store(field))
-            }
-            // RFC 6260: an endpoint ID is two numbers.
-            (Item::Eid(field), Version::V6) => {
-                let (node, service) = (format!("{field}.node"), format!("{field}.service"));
-                let open = self
-                    .number(open, "read_sdnv_1", &after(&node))
-                    .add(store(&node));
-                self.number(open, "read_sdnv_1", &after(&service))
-                    .add(store(&service))
-            }
-            (Item::Eid(field), Version::V7) => self
-                .eid(open, &after(field))
-                .add(format!("meta.{field}.node = meta.eid.node;"))
-                .add(format!("meta.{field}.service = meta.eid.service;")),
-            (Item::Octet(field), _) => open
-                .octet()
-                .add(format!("meta.{field} = (bit<64>)meta.octet;")),
-            (Item::Expect(value, reason), Version::V6) => open
-                .octet()
-                .verify(&format!("meta.octet == {value:#04x}"), reason),
-            (Item::Expect(value, reason), Version::V7) => open
-                .octet_7()
-                .verify(&format!("meta.octet == {value:#04x}"), reason),
-            (Item::Decimal(field, end), _) => {
-                let open = open.add(format!("meta.number.end = {end:#04x};"));
-                self.number(open, "read_decimal", &after(field))
-                    .add(store(field))
-            }
+    /// The ends of all routines, when every caller is known.
+    pub(super) fn returns(&mut self) -> Vec<RoutineText> {
+        let mut texts = Vec::new();
+        for (routine, points) in std::mem::take(&mut self.points) {
+            let mut cases: Vec<_> = points
+                .iter()
+                .map(|point| (point.constant.clone(), point.state.clone()))
+                .collect();
+            cases.push(("default".to_owned(), "refuse_item".to_owned()));
+            let (when, _, done) = routine.names();
+            self.states.push(StateText {
+                comment: Vec::new(),
+                name: done.to_owned(),
+                body: Vec::new(),
+                next: Next::Select {
+                    key: routine.then(),
+                    cases,
+                },
+            });
+            texts.push(RoutineText { when, points });
         }
-    }
-
-    pub(super) fn items(&mut self, mut open: Open, items: &[Item], version: Version) -> Open {
-        for &item in items {
-            open = self.item(open, item, version);
-        }
-        open
+        texts
     }
 }
 
 /// Adds an even number of octets to the two sums.
-pub(super) fn sums(place: &str, octets: usize) -> String {
+fn sums(place: &str, octets: usize) -> String {
     let words: Vec<_> = (0..octets / 2)
         .map(|word| {
             let low = 16 * word;

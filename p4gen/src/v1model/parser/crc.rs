@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! States that compute CRCs (RFC 9171 4.2.1): CRC-16/X-25 and CRC-32C.
+//!
+//! Both are reflected, so the register is kept with its octets in the order in which they meet the
+//! data: the next octet of the data meets the highest octet of the register. A CRC-16 is in the
+//! upper half. A step is then linear: each bit of data and register together stands for a constant.
+
+use super::graph::{Graph, Open, Routine};
+use super::readers::shift_eight;
+use crate::v1model::OUT_BITS;
+
+/// The two kinds of CRC, with their codes in blocks.
+#[derive(Clone, Copy)]
+enum Kind {
+    Crc16 = 1,
+    Crc32c = 2,
+}
+
+/// Octets of one step of a long row.
+const WORD: usize = 8;
+
+impl Kind {
+    /// What a row of octets leaves in an empty register, in the order described above.
+    fn remainder(self, octets: &[u8]) -> u32 {
+        let polynomial: u32 = match self {
+            Self::Crc16 => 0x8408,
+            Self::Crc32c => 0x82f6_3b78,
+        };
+        let mut register = 0_u32;
+        for &octet in octets {
+            register ^= u32::from(octet);
+            for _ in 0..8 {
+                let low = register & 1;
+                register = (register >> 1) ^ (polynomial * low);
+            }
+        }
+        register.swap_bytes()
+    }
+
+    /// A step over some octets that are in the highest bits of a place, as one expression.
+    fn step(self, place: &str, octets: usize) -> String {
+        let terms: Vec<_> = (0..octets)
+            .flat_map(|octet| (0..8).rev().map(move |bit| (octet, bit)))
+            .map(|(octet, bit)| {
+                let mut row = vec![0; octets];
+                row[octet] = 1 << bit;
+                let at = 8 * (octets - 1 - octet) + bit;
+                let constant = self.remainder(&row);
+                format!("({place}[{at}:{at}] == 1 ? 32w{constant:#010x} : 0)")
+            })
+            .collect();
+        balanced(&terms)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Crc16 => "crc16",
+            Self::Crc32c => "crc32c",
+        }
+    }
+
+    const fn octets(self) -> usize {
+        match self {
+            Self::Crc16 => 2,
+            Self::Crc32c => 4,
+        }
+    }
+
+    /// The finished CRC in the order of the network.
+    const fn finished(self) -> &'static str {
+        match self {
+            Self::Crc16 => "~meta.crc.value[23:16] ++ ~meta.crc.value[31:24]",
+            Self::Crc32c => {
+                "~meta.crc.value[7:0] ++ ~meta.crc.value[15:8] ++ ~meta.crc.value[23:16] ++ ~meta.crc.value[31:24]"
+            }
+        }
+    }
+}
+
+/// The sum of terms as a tree that is as low as it can be: p4c's output nests as expressions do, and
+/// readers of it have limits.
+fn balanced(terms: &[String]) -> String {
+    match terms {
+        [] => "0".to_owned(),
+        [term] => term.clone(),
+        _ => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            format!("({}\n            ^ {})", balanced(left), balanced(right))
+        }
+    }
+}
+
+impl Graph {
+    pub(super) fn crc(&mut self) {
+        self.crc_sources();
+        self.select(
+            Open::new("crc_next"),
+            "meta.crc.type, meta.crc.left",
+            &[
+                ("(_, 0)", "crc_done"),
+                ("(1, 0 &&& 0xfff8)", "crc16_octet"),
+                ("(1, _)", "crc16_word"),
+                ("(2, 0 &&& 0xfff8)", "crc32c_octet"),
+                ("(2, _)", "crc32c_word"),
+                ("default", "crc_done"),
+            ],
+        );
+        for kind in [Kind::Crc16, Kind::Crc32c] {
+            let name = kind.name();
+            let top = OUT_BITS - 64;
+            let open = Open::new(format!("{name}_word"))
+                .set(
+                    "crc.word",
+                    format!(
+                        "meta.crc.octets[{}:{top}] ^ (meta.crc.value ++ 32w0)",
+                        OUT_BITS - 1
+                    ),
+                )
+                .add("meta.crc.octets = meta.crc.octets << 64;")
+                .set("crc.left", format!("meta.crc.left - {WORD}"));
+            self.goto(open, &format!("{name}_word_step"));
+            let open = Open::new(format!("{name}_word_step"))
+                .set("crc.value", kind.step("meta.crc.word", WORD));
+            self.goto(open, "crc_next");
+            let open = Open::new(format!("{name}_octet"))
+                .set(
+                    "octet",
+                    format!(
+                        "meta.crc.octets[{}:{}] ^ meta.crc.value[31:24]",
+                        OUT_BITS - 1,
+                        OUT_BITS - 8
+                    ),
+                )
+                .add("meta.crc.octets = meta.crc.octets << 8;")
+                .set("crc.left", "meta.crc.left - 1");
+            self.goto(open, &format!("{name}_octet_step"));
+            let open = Open::new(format!("{name}_octet_step")).set(
+                "crc.value",
+                format!("(meta.crc.value << 8) ^ {}", kind.step("meta.octet", 1)),
+            );
+            self.goto(open, "crc_next");
+        }
+        self.seal();
+        self.check_crc();
+    }
+
+    /// Where octets come from: what was read last, what was written last, or anything else.
+    fn crc_sources(&mut self) {
+        let open = Open::new("crc_cursor")
+            .comment(&["What was read since the last time, for the CRC of a block."])
+            .set("crc.type", "meta.block.crc");
+        self.branch(open, "meta.block.crc", "0", "crc_done", "crc_cursor_octets");
+        let open = Open::new("crc_cursor_octets")
+            .set("crc.left", "meta.cursor.length - meta.crc.start")
+            .set("crc.start", "meta.cursor.length")
+            .set("crc.octets", "meta.cursor.octets ++ 1024w0")
+            .add("meta.shift = (bit<8>)((128 - meta.crc.left) << 1);")
+            .add("meta.crc.octets = meta.crc.octets << meta.shift << meta.shift << meta.shift << meta.shift;");
+        self.goto(open, "crc_next");
+        let open = Open::new("crc_out")
+            .comment(&["What was written since the block began."])
+            .set("crc.left", "meta.written.length - meta.crc.start")
+            .set("crc.octets", "meta.written.octets");
+        self.goto(open, "crc_align");
+        let open = Open::new("crc_align")
+            .comment(&["The octets are in the lowest bits, and have to be in the highest."])
+            .add("meta.shift = (bit<8>)(256 - meta.crc.left);")
+            .add(shift_eight("meta.crc.octets", "<<"));
+        self.goto(open, "crc_next");
+    }
+
+    /// The CRC behind a block that was written: computed as if it were zero (erratum 8043).
+    fn seal(&mut self) {
+        let open = Open::new("seal")
+            .comment(&["The CRC of a block that was written (RFC 9171 4.2.1, erratum 8043)."]);
+        self.select(
+            open,
+            "meta.crc.type",
+            &[
+                ("0", "sealed"),
+                ("1", "seal_crc16"),
+                ("default", "seal_crc32c"),
+            ],
+        );
+        for kind in [Kind::Crc16, Kind::Crc32c] {
+            let (name, octets) = (kind.name(), kind.octets());
+            let zeros = format!("8w{:#x} ++ {}w0", 0x40 + octets, 8 * octets);
+            let open = Open::new(format!("seal_{name}"));
+            let open = match kind {
+                Kind::Crc16 => open.add("meta.crc.value = meta.crc.value & 0xffff0000;"),
+                Kind::Crc32c => open,
+            };
+            let open = open.append(&zeros, octets + 1);
+            let open = self
+                .call(open, Routine::Crc, "crc_out", &format!("seal_{name}"))
+                .add(format!(
+                    "meta.written.octets[{}:0] = {};",
+                    8 * octets - 1,
+                    kind.finished()
+                ));
+            self.goto(open, "sealed");
+        }
+    }
+
+    /// Reads the CRC of a block of version 7, and compares.
+    fn check_crc(&mut self) {
+        let open = Open::new("check_crc")
+            .comment(&["The CRC of a block that was read, and then what the block is."]);
+        self.select(
+            open,
+            "meta.block.crc",
+            &[
+                ("0", "checked"),
+                ("1", "check_crc16"),
+                ("default", "check_crc32c"),
+            ],
+        );
+        for kind in [Kind::Crc16, Kind::Crc32c] {
+            let (name, octets) = (kind.name(), kind.octets());
+            let bits = 8 * octets;
+            let place = if octets == 2 {
+                "meta.word"
+            } else {
+                "meta.half"
+            };
+            let open = Open::new(format!("check_{name}"))
+                .octet_7()
+                .verify(
+                    &format!("meta.octet == {:#x}", 0x40 + octets),
+                    bundle::Reason::UnexpectedItem,
+                )
+                .words(place, octets)
+                .add(format!("meta.cursor.octets[{}:0] = 0;", bits - 1));
+            let open = self
+                .call(open, Routine::Crc, "crc_cursor", &format!("check_{name}"))
+                .verify(
+                    &format!("{place} == {}", kind.finished()),
+                    bundle::Reason::CrcMismatch,
+                );
+            self.goto(open, "checked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    /// The steps are those of the CRCs: one octet after the other gives what a word gives.
+    #[test]
+    fn remainders_are_linear() {
+        for kind in [Kind::Crc16, Kind::Crc32c] {
+            let of = |octets: &[u8]| kind.remainder(octets);
+            assert_eq!(of(b"ab") ^ of(b"cd"), of(&[b'a' ^ b'c', b'b' ^ b'd']));
+            assert_eq!(of(&[0, 0, 7]), of(&[7]));
+        }
+    }
+
+    /// The check values of the catalogue, with registers that begin with ones.
+    #[test]
+    fn check_values() {
+        let mut octets = *b"123456789";
+        octets[0] ^= 0xff;
+        octets[1] ^= 0xff;
+        let short = !Kind::Crc16.remainder(&octets).swap_bytes() & 0xffff;
+        assert_eq!(short, 0x906e);
+        octets[2] ^= 0xff;
+        octets[3] ^= 0xff;
+        assert_eq!(!Kind::Crc32c.remainder(&octets).swap_bytes(), 0xe306_9283);
+    }
+}
