@@ -47,8 +47,8 @@ pub fn encode_uint(value: u64, out: &mut Vec<u8>) {
 /// Appends unsigned integers that follow each other.
 #[inline]
 pub(crate) fn encode_uints<const N: usize>(values: [u64; N], out: &mut Vec<u8>) {
-    // Most are below 24: then all of them are one store.
-    if values.iter().all(|value| *value < 24) {
+    // Most are below 24: then all of them are one store. No number is above all bits together.
+    if values.iter().fold(0, |bits, value| bits | value) < 24 {
         out.extend_from_slice(&values.map(|value| value.to_le_bytes()[0]));
     } else {
         for value in values {

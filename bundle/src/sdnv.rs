@@ -52,7 +52,7 @@ fn encode_long(value: u64, out: &mut Vec<u8>) {
 #[inline]
 pub(crate) fn encode_all<const N: usize>(values: [u64; N], out: &mut Vec<u8>) {
     // Most are below 128: then all of them are one store.
-    if values.iter().all(|value| *value < 0x80) {
+    if values.iter().fold(0, |bits, value| bits | value) < 0x80 {
         out.extend_from_slice(&values.map(low_seven_bits));
     } else {
         for value in values {

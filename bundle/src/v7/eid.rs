@@ -14,8 +14,11 @@ use crate::cbor::{self, array, item, pair, text, uint};
 use crate::eid;
 use crate::error::{Fault, Parsed, fail};
 
-const DTN: u64 = 1;
-const IPN: u64 = 2;
+const DTN: u8 = 1;
+const IPN: u8 = 2;
+/// The heads of arrays of two and three items.
+const PAIR: u8 = 0x82;
+const TRIPLE: u8 = 0x83;
 /// The node number that always means the local node: never valid between nodes.
 const LOCAL_NODE: u64 = u32::MAX as u64;
 
@@ -85,9 +88,9 @@ impl<'a> Eid<'a> {
     /// Parses an endpoint ID.
     pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         let (ssp_at, ((), scheme)) = (pair, uint).parse(input)?;
-        match scheme {
-            DTN => dtn(ssp_at),
-            IPN => ipn(ssp_at),
+        match u8::try_from(scheme) {
+            Ok(DTN) => dtn(ssp_at),
+            Ok(IPN) => ipn(ssp_at),
             _ => {
                 let (rest, ssp) = item(ssp_at)?;
                 Ok((
@@ -103,16 +106,14 @@ impl<'a> Eid<'a> {
 
     /// Appends the endpoint ID.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        cbor::encode_array(2, out);
         match self {
-            Self::DtnNone => cbor::encode_uints([DTN, 0], out),
+            Self::DtnNone => out.extend_from_slice(&[PAIR, DTN, 0]),
             Self::Dtn(ssp) => {
-                cbor::encode_uint(DTN, out);
+                out.extend_from_slice(&[PAIR, DTN]);
                 cbor::encode_text(ssp, out);
             }
             Self::Ipn { node, service } => {
-                cbor::encode_uint(IPN, out);
-                cbor::encode_array(2, out);
+                out.extend_from_slice(&[PAIR, IPN, PAIR]);
                 cbor::encode_uints([*node, *service], out);
             }
             Self::IpnWithAllocator {
@@ -120,11 +121,11 @@ impl<'a> Eid<'a> {
                 node,
                 service,
             } => {
-                cbor::encode_uint(IPN, out);
-                cbor::encode_array(3, out);
+                out.extend_from_slice(&[PAIR, IPN, TRIPLE]);
                 cbor::encode_uints([*allocator, *node, *service].map(u64::from), out);
             }
             Self::Other { scheme, ssp } => {
+                out.push(PAIR);
                 cbor::encode_uint(*scheme, out);
                 out.extend_from_slice(ssp);
             }
