@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 use crate::error::{DecodeError, Fault, Parsed, fail_in};
 use crate::v6::{Block, BlockFlags, BlockType, Primary};
 
+/// Bundles with more blocks than these are rare.
+const USUAL_BLOCKS: usize = 4;
+
 /// A bundle of version 6.
 ///
 /// A bundle that was decoded has one payload block and at least that block. A bundle that is
@@ -89,7 +92,7 @@ impl<'a> Bundle<'a> {
         let (mut rest, primary) = Primary::parse(input)?;
         note(&input[..input.len() - rest.len()]);
         let offsets = primary.valid_offsets();
-        let mut blocks = Vec::new();
+        let mut blocks = Vec::with_capacity(USUAL_BLOCKS);
         let mut payload_seen = false;
         loop {
             let (after, block) = Block::parse(rest)?;

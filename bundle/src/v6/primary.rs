@@ -347,9 +347,9 @@ impl Addresses {
 }
 
 pub(super) fn eid_ref(input: &[u8]) -> Parsed<'_, EidRef> {
-    (sdnv, sdnv)
-        .map(|(scheme, ssp)| EidRef { scheme, ssp })
-        .parse(input)
+    let (rest, scheme) = sdnv(input)?;
+    let (rest, ssp) = sdnv(rest)?;
+    Ok((rest, EidRef { scheme, ssp }))
 }
 
 pub(super) fn encode_eid_ref(reference: EidRef, out: &mut Vec<u8>) {
@@ -358,9 +358,9 @@ pub(super) fn encode_eid_ref(reference: EidRef, out: &mut Vec<u8>) {
 }
 
 pub(super) fn creation_timestamp(input: &[u8]) -> Parsed<'_, CreationTimestamp> {
-    (sdnv, sdnv)
-        .map(|(seconds, sequence)| CreationTimestamp { seconds, sequence })
-        .parse(input)
+    let (rest, seconds) = sdnv(input)?;
+    let (rest, sequence) = sdnv(rest)?;
+    Ok((rest, CreationTimestamp { seconds, sequence }))
 }
 
 fn fragment(input: &[u8]) -> Parsed<'_, Fragment> {

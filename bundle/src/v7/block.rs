@@ -60,9 +60,6 @@ impl BlockType {
     pub const fn is_security(self) -> bool {
         matches!(self, Self::INTEGRITY | Self::CONFIDENTIALITY)
     }
-
-    /// The types of which the standard allows one block at most.
-    pub(super) const SINGLE: [Self; 3] = [Self::PREVIOUS_NODE, Self::AGE, Self::HOP_COUNT];
 }
 
 /// A block after the primary block.

@@ -145,6 +145,9 @@ impl<'a> Bundle<'a> {
     }
 }
 
+/// Bundles with more blocks than these are rare.
+const USUAL_BLOCKS: usize = 4;
+
 /// How the outer array ends.
 #[derive(Clone, Copy)]
 enum Outer {
@@ -214,7 +217,7 @@ fn blocks<'a>(
     mut note: impl FnMut(&'a [u8]),
 ) -> Parsed<'a, Vec<Block<'a>>> {
     let mut rules = BlockRules::new(primary, tolerance);
-    let mut blocks = Vec::new();
+    let mut blocks = Vec::with_capacity(USUAL_BLOCKS);
     let mut rest = input;
     loop {
         let ends = match outer {

@@ -87,7 +87,8 @@ impl<'a> Eid<'a> {
 
     /// Parses an endpoint ID.
     pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (ssp_at, ((), scheme)) = (pair, uint).parse(input)?;
+        let (scheme_at, ()) = pair(input)?;
+        let (ssp_at, scheme) = uint(scheme_at)?;
         match u8::try_from(scheme) {
             Ok(DTN) => dtn(ssp_at),
             Ok(IPN) => ipn(ssp_at),
@@ -178,9 +179,11 @@ fn dtn(input: &[u8]) -> Parsed<'_, Eid<'_>> {
 
 fn ipn(input: &[u8]) -> Parsed<'_, Eid<'_>> {
     let (rest, eid) = match array(input)? {
-        (rest, 2) => (uint, uint)
-            .map(|(node, service)| Eid::Ipn { node, service })
-            .parse(rest)?,
+        (rest, 2) => {
+            let (rest, node) = uint(rest)?;
+            let (rest, service) = uint(rest)?;
+            (rest, Eid::Ipn { node, service })
+        }
         (rest, 3) => {
             let (rest, (allocator, node, service)) = (part, part, part).parse(rest)?;
             (

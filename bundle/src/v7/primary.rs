@@ -251,7 +251,9 @@ impl CrcType {
 /// Parses a creation timestamp: a DTN time and a sequence number.
 /// See [RFC 9171 §4.2.7](https://www.rfc-editor.org/rfc/rfc9171#section-4.2.7).
 pub(super) fn creation_timestamp(input: &[u8]) -> Parsed<'_, CreationTimestamp> {
-    let (rest, ((), time_ms, sequence)) = (pair, uint, uint).parse(input)?;
+    let (rest, ()) = pair(input)?;
+    let (rest, time_ms) = uint(rest)?;
+    let (rest, sequence) = uint(rest)?;
     Ok((rest, CreationTimestamp { time_ms, sequence }))
 }
 

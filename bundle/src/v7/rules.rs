@@ -2,17 +2,24 @@
 //! What the blocks that were read so far allow the next block to be.
 
 use alloc::collections::BTreeSet;
+use core::mem;
 
 use crate::error::Fault;
 use crate::v7::{BlockFlags, BlockType, Primary, Tolerance};
 
 /// The rules about block types, numbers and flags, asked field by field in wire order.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is about one kind of block"
+)]
 pub(super) struct BlockRules {
     tolerance: Tolerance,
     unreportable: bool,
     numbers: Numbers,
     payload_seen: bool,
-    single_seen: [bool; BlockType::SINGLE.len()],
+    previous_node_seen: bool,
+    age_seen: bool,
+    hop_count_seen: bool,
 }
 
 /// A set of numbers that are mostly small: those below 64 cost no memory.
@@ -41,7 +48,9 @@ impl BlockRules {
             unreportable: primary.is_unreportable(),
             numbers: Numbers::default(),
             payload_seen: false,
-            single_seen: Default::default(),
+            previous_node_seen: false,
+            age_seen: false,
+            hop_count_seen: false,
         }
     }
 
@@ -59,10 +68,14 @@ impl BlockRules {
             });
         }
         self.payload_seen = kind == BlockType::PAYLOAD;
-        for (seen, single) in self.single_seen.iter_mut().zip(BlockType::SINGLE) {
-            if single == kind && core::mem::replace(seen, true) {
-                return Err(Fault::BlockDuplicate(kind.0));
-            }
+        let single = match kind {
+            BlockType::PREVIOUS_NODE => &mut self.previous_node_seen,
+            BlockType::AGE => &mut self.age_seen,
+            BlockType::HOP_COUNT => &mut self.hop_count_seen,
+            _ => return Ok(()),
+        };
+        if mem::replace(single, true) {
+            return Err(Fault::BlockDuplicate(kind.0));
         }
         Ok(())
     }
