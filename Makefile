@@ -7,6 +7,8 @@ SHELL := bash
 
 CARGO ?= cargo
 OUT ?= out
+# A target that has no standard library: crate bundle must do without.
+BARE_METAL := thumbv7em-none-eabihf
 
 .PHONY: help
 help: ## This list
@@ -34,6 +36,8 @@ check: ## Format, lints, docs, licences: before every push
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	rustup target add $(BARE_METAL)
+	$(CARGO) check -p bundle --no-default-features --target $(BARE_METAL) --locked
 	shellcheck testbed/*.sh fuzz/*.sh .ci/run
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
