@@ -42,13 +42,17 @@ check: ## Format, lints, docs, licences: before every push
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
 .PHONY: conformance
-conformance: build ## The generated programs against p4c and BMv2, where they are on the PATH
+conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata
 	target/release/sddtn-conformance --out $(OUT)/conformance
+ifdef P4C_TESTDATA
+	target/release/sddtn-p4-corpus $(P4C_TESTDATA) --out $(OUT)/p4-corpus
+endif
 
 .PHONY: bench
 bench: ## All benchmarks, side by side with others; tables into bench/results
 	$(CARGO) bench -p bench --locked
 	$(CARGO) run --release -p bench --locked -- target/criterion --date $$(date -I) > bench/results/codec.md
+	$(CARGO) run --release -p bench --locked --bin switch -- --write bench/results/switch.md
 
 .PHONY: fuzz
 fuzz: ## All fuzz targets, or TARGET, for FUZZ_SECONDS (60) each; needs a C++ compiler
