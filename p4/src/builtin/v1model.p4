@@ -15,6 +15,10 @@ match_kind {
     selector
 }
 
+#if V1MODEL_VERSION < 20180101
+#error this version of v1model is not known; the first one is 20180101
+#endif
+
 const bit<32> __v1model_version = V1MODEL_VERSION;
 
 #if V1MODEL_VERSION >= 20200408

@@ -256,7 +256,7 @@ impl Checker<'_> {
             let ty = param.ty.subst(binding);
             let Some(arg) = arg else {
                 if let Some(default) = &param.default {
-                    self.unify(&ty, default);
+                    self.unify(&ty, &default.subst(binding));
                 }
                 continue;
             };

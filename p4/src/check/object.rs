@@ -4,7 +4,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use crate::{
-    ast::{ControlDecl, Decl, DeclKind, Param, ParserDecl, TypeParam},
+    ast::{Block, ControlDecl, Decl, DeclKind, Param, ParserDecl, StmtKind, TypeParam},
     diagnostic::Diagnostic,
     source::Span,
 };
@@ -173,9 +173,28 @@ impl Checker<'_> {
                 for local in &body.locals {
                     this.local(local);
                 }
+                this.check_shadows(&control.params, &body.apply);
                 this.inside(Within::Apply, Ty::Void, |this| this.block(&body.apply));
             });
         })
+    }
+
+    /// A variable of the body of a control does not take the name of a parameter.
+    fn check_shadows(&mut self, params: &[Param], body: &Block) {
+        for stmt in &body.stmts {
+            let StmtKind::Decl(decl) = &stmt.kind else {
+                continue;
+            };
+            if let Some(param) = params
+                .iter()
+                .find(|param| param.name.text == decl.name.text)
+            {
+                let message = format!("`{}` is the name of a parameter", decl.name.text);
+                self.report(
+                    Diagnostic::error(decl.name.span, message).note(param.name.span, "this one"),
+                );
+            }
+        }
     }
 
     /// A parser or a control: its signatures, then its body.

@@ -184,7 +184,10 @@ impl Checker<'_> {
             optional: false,
             pure: false,
         };
-        self.arguments(span, &part, &Binding::new(), args)
+        self.action_args += 1;
+        let result = self.arguments(span, &part, &Binding::new(), args);
+        self.action_args -= 1;
+        result
     }
 
     /// An action with all its arguments, as a default or in an entry.
