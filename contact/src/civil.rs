@@ -49,11 +49,14 @@ impl Civil {
         let leap_days = years / 4 - years / 100 + years / 400;
         let days = years * 365 + leap_days + first_day_of_month(month_from_march) + day - 1;
         let of_day = (hour * 60 + minute) * 60 + second;
-        Some(UtcTime((days - EPOCH_DAY) * DAY_SECONDS + of_day))
+        Some(UtcTime::from_seconds(
+            (days - EPOCH_DAY) * DAY_SECONDS + of_day,
+        ))
     }
 
-    /// The date of this time, or `None` after the year 9999.
-    pub(crate) fn of(UtcTime(seconds): UtcTime) -> Option<Self> {
+    /// The date of this time without its part of a second, or `None` after the year 9999.
+    pub(crate) fn of(time: UtcTime) -> Option<Self> {
+        let seconds = time.whole_seconds();
         let days = seconds / DAY_SECONDS + EPOCH_DAY;
         let (era, of_era) = (days / ERA_DAYS, days % ERA_DAYS);
         // Every 4 years but the 100th has a day more; the last day of an era is the 400th's.
@@ -115,14 +118,14 @@ mod tests {
             for month in 1..=12 {
                 for day in 1..=days_of_month(year, month) {
                     let date = midnight(year, month, day);
-                    assert_eq!(date.time(), Some(UtcTime(seconds)));
-                    assert_eq!(Civil::of(UtcTime(seconds)), Some(date));
+                    assert_eq!(date.time(), Some(UtcTime::from_seconds(seconds)));
+                    assert_eq!(Civil::of(UtcTime::from_seconds(seconds)), Some(date));
                     seconds += DAY_SECONDS;
                 }
             }
         }
-        assert_eq!(Civil::of(UtcTime(seconds)), None);
-        assert_eq!(Civil::of(UtcTime(u64::MAX)), None);
+        assert_eq!(Civil::of(UtcTime::from_seconds(seconds)), None);
+        assert_eq!(Civil::of(UtcTime::MAX), None);
     }
 
     #[test]
@@ -134,8 +137,11 @@ mod tests {
             second: 7,
             ..midnight(2038, 1, 19)
         };
-        assert_eq!(last.time(), Some(UtcTime(2_147_483_647)));
-        assert_eq!(midnight(2000, 2, 29).time(), Some(UtcTime(951_782_400)));
+        assert_eq!(last.time(), Some(UtcTime::from_seconds(2_147_483_647)));
+        assert_eq!(
+            midnight(2000, 2, 29).time(),
+            Some(UtcTime::from_seconds(951_782_400))
+        );
     }
 
     #[test]

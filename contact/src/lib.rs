@@ -26,6 +26,6 @@ mod model;
 mod plan;
 mod schedule;
 
-pub use model::{BytesPerSecond, Confidence, Contact, NodeNumber, Range, Seconds, UtcTime};
+pub use model::{BytesPerSecond, Confidence, Contact, NodeNumber, Range, Span, UtcTime};
 pub use plan::Plan;
 pub use schedule::{Conflict, Interval};

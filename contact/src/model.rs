@@ -8,13 +8,16 @@ use std::hash::{Hash, Hasher};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeNumber(pub u64);
 
-/// A point in time: seconds since 1970-01-01 00:00:00 UTC, without leap seconds.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct UtcTime(pub u64);
+/// A point in time: microseconds since 1970-01-01 00:00:00 UTC, without leap seconds.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct UtcTime(u64);
 
-/// A length of time in seconds.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Seconds(pub u64);
+/// A length of time in microseconds.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Span(u64);
+
+/// How many microseconds a second has.
+pub(crate) const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// A rate of transmission. Zero means that nothing can be sent.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -27,10 +30,43 @@ impl fmt::Display for NodeNumber {
 }
 
 impl UtcTime {
-    /// This time and so many seconds more, or `None` beyond the last time there is.
+    /// The last time there is.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The time so many microseconds after the beginning of 1970.
     #[must_use]
-    pub const fn checked_add(self, seconds: Seconds) -> Option<Self> {
-        match self.0.checked_add(seconds.0) {
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// The time so many seconds after the beginning of 1970, or the last time there is.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// Microseconds since the beginning of 1970.
+    #[must_use]
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the beginning of 1970; what is left of a second is left out.
+    #[must_use]
+    pub const fn whole_seconds(self) -> u64 {
+        self.0 / MICROS_PER_SECOND
+    }
+
+    /// Whether this is the beginning of a second.
+    #[must_use]
+    pub const fn is_whole_second(self) -> bool {
+        self.0.is_multiple_of(MICROS_PER_SECOND)
+    }
+
+    /// This time and so much more, or `None` beyond the last time there is.
+    #[must_use]
+    pub const fn checked_add(self, span: Span) -> Option<Self> {
+        match self.0.checked_add(span.0) {
             Some(sum) => Some(Self(sum)),
             None => None,
         }
@@ -38,8 +74,85 @@ impl UtcTime {
 
     /// How long it is from `earlier` to this time: zero if this time is not later.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> Seconds {
-        Seconds(self.0.saturating_sub(earlier.0))
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for UtcTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        decimal_seconds(self.0, f)
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// So many microseconds.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// So many seconds, or the longest time there is.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// So many seconds, or `None` if there is no such time.
+    #[must_use]
+    pub const fn checked_from_seconds(seconds: u64) -> Option<Self> {
+        match seconds.checked_mul(MICROS_PER_SECOND) {
+            Some(micros) => Some(Self(micros)),
+            None => None,
+        }
+    }
+
+    /// The number of microseconds.
+    #[must_use]
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// The whole seconds; what is left of a second is left out.
+    #[must_use]
+    pub const fn whole_seconds(self) -> u64 {
+        self.0 / MICROS_PER_SECOND
+    }
+
+    /// Whether it is a number of whole seconds.
+    #[must_use]
+    pub const fn is_whole_seconds(self) -> bool {
+        self.0.is_multiple_of(MICROS_PER_SECOND)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        decimal_seconds(self.0, f)
+    }
+}
+
+/// Writes microseconds as seconds, with as many decimals as they need.
+fn decimal_seconds(micros: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (seconds, rest) = (micros / MICROS_PER_SECOND, micros % MICROS_PER_SECOND);
+    if rest == 0 {
+        return fmt::Display::fmt(&seconds, f);
+    }
+    let decimals = format!("{rest:06}");
+    write!(f, "{seconds}.{}", decimals.trim_end_matches('0'))
+}
+
+impl BytesPerSecond {
+    /// A rate without a limit: sending takes no time.
+    pub const UNLIMITED: Self = Self(u64::MAX);
+
+    /// How many bytes pass in this time. The part of a byte that is not complete is left out.
+    #[must_use]
+    pub const fn bytes_in(self, span: Span) -> u128 {
+        self.0 as u128 * span.0 as u128 / MICROS_PER_SECOND as u128
     }
 }
 
@@ -89,9 +202,9 @@ pub struct Contact {
     pub from: NodeNumber,
     /// The node that receives.
     pub to: NodeNumber,
-    /// The first second of the contact.
+    /// The first time at which it can send.
     pub start: UtcTime,
-    /// The first second after the contact.
+    /// The first time at which it cannot send any more.
     pub end: UtcTime,
     /// How fast it sends.
     pub rate: BytesPerSecond,
@@ -109,8 +222,7 @@ impl Contact {
     /// How many bytes can be sent from this time on: all before the contact, none after it.
     #[must_use]
     pub fn volume_bytes_from(&self, time: UtcTime) -> u128 {
-        let Seconds(seconds) = self.end.since(self.start.max(time));
-        u128::from(self.rate.0) * u128::from(seconds)
+        self.rate.bytes_in(self.end.since(self.start.max(time)))
     }
 }
 
@@ -124,12 +236,12 @@ pub struct Range {
     pub from: NodeNumber,
     /// The node that receives.
     pub to: NodeNumber,
-    /// The first second for which it holds.
+    /// The first time for which it holds.
     pub start: UtcTime,
-    /// The first second for which it does not hold any more.
+    /// The first time for which it does not hold any more.
     pub end: UtcTime,
     /// How long the signal travels.
-    pub light_time: Seconds,
+    pub light_time: Span,
 }
 
 #[cfg(test)]
@@ -155,24 +267,31 @@ mod tests {
         let contact = Contact {
             from: NodeNumber(1),
             to: NodeNumber(2),
-            start: UtcTime(100),
-            end: UtcTime(160),
+            start: UtcTime::from_seconds(100),
+            end: UtcTime::from_seconds(160),
             rate: BytesPerSecond(1000),
             confidence: Confidence::CERTAIN,
         };
         assert_eq!(contact.volume_bytes(), 60_000);
-        assert_eq!(contact.volume_bytes_from(UtcTime(0)), 60_000);
-        assert_eq!(contact.volume_bytes_from(UtcTime(159)), 1000);
-        assert_eq!(contact.volume_bytes_from(UtcTime(160)), 0);
+        assert_eq!(contact.volume_bytes_from(UtcTime::from_seconds(0)), 60_000);
+        assert_eq!(contact.volume_bytes_from(UtcTime::from_seconds(159)), 1000);
+        assert_eq!(contact.volume_bytes_from(UtcTime::from_seconds(160)), 0);
         let endless = Contact {
-            start: UtcTime(0),
-            end: UtcTime(u64::MAX),
+            start: UtcTime::from_seconds(0),
+            end: UtcTime::MAX,
             rate: BytesPerSecond(u64::MAX),
             ..contact
         };
         assert_eq!(
             endless.volume_bytes(),
-            u128::from(u64::MAX) * u128::from(u64::MAX)
+            u128::from(u64::MAX) * u128::from(u64::MAX) / 1_000_000
         );
+    }
+
+    #[test]
+    fn times_are_shown_in_seconds() {
+        assert_eq!(UtcTime::from_seconds(12).to_string(), "12");
+        assert_eq!(UtcTime::from_micros(12_000_500).to_string(), "12.0005");
+        assert_eq!(UtcTime::from_seconds(u64::MAX), UtcTime::MAX);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The contact plan: contacts and ranges that fit together, and the questions one asks of them.
 
-use crate::model::{Contact, NodeNumber, Range, Seconds, UtcTime};
+use crate::model::{Contact, MICROS_PER_SECOND, NodeNumber, Range, Span, UtcTime};
 use crate::schedule::{Conflict, Schedule};
 
 /// A contact plan: contacts and ranges by ordered node pair, and sorted by time.
@@ -105,12 +105,46 @@ impl Plan {
     /// A range from the lower to the higher node number holds for the reverse as well, except
     /// where that has a range of its own.
     #[must_use]
-    pub fn light_time(&self, from: NodeNumber, to: NodeNumber, time: UtcTime) -> Option<Seconds> {
+    pub fn light_time(&self, from: NodeNumber, to: NodeNumber, time: UtcTime) -> Option<Span> {
         let stated = self.ranges.open_between(from, to, time);
         let range = match stated {
             None if from > to => self.ranges.open_between(to, from, time),
             _ => stated,
         };
         range.map(|range| range.light_time)
+    }
+
+    /// The plan that promises no more than this one and has whole seconds only.
+    ///
+    /// Contacts and ranges start at the next second and end at the last one; those that are
+    /// shorter are left out. Light times are rounded up.
+    #[must_use]
+    pub fn in_whole_seconds(&self) -> Self {
+        let within = |start: UtcTime, end: UtcTime| {
+            let start = UtcTime::from_seconds(start.micros().div_ceil(MICROS_PER_SECOND));
+            (start, UtcTime::from_seconds(end.whole_seconds()))
+        };
+        let mut plan = Self::new();
+        for contact in self.contacts() {
+            let (start, end) = within(contact.start, contact.end);
+            // What has become empty is refused, and that is all that can be wrong.
+            let _ = plan.add_contact(Contact {
+                start,
+                end,
+                ..*contact
+            });
+        }
+        for range in self.ranges() {
+            let (start, end) = within(range.start, range.end);
+            let light_time = range.light_time.micros().div_ceil(MICROS_PER_SECOND);
+            let light_time = Span::from_seconds(light_time);
+            let _ = plan.add_range(Range {
+                start,
+                end,
+                light_time,
+                ..*range
+            });
+        }
+        plan
     }
 }

@@ -15,9 +15,9 @@ pub struct Interval {
     pub from: NodeNumber,
     /// The node that receives.
     pub to: NodeNumber,
-    /// The first second.
+    /// The first time in it.
     pub start: UtcTime,
-    /// The first second after it.
+    /// The first time after it.
     pub end: UtcTime,
 }
 
@@ -30,7 +30,7 @@ pub enum Conflict {
     /// Another one of the same ordered pair of nodes is already there at some of the time.
     #[error(
         "overlaps one from node {} to node {} from {} to {}",
-        .0.from, .0.to, .0.start.0, .0.end.0
+        .0.from, .0.to, .0.start, .0.end
     )]
     Overlap(Interval),
 }

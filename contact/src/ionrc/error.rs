@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What can be wrong with the text of a plan, and where; and what that text cannot say.
 
-use crate::model::UtcTime;
+use crate::model::{Span, UtcTime};
 use crate::schedule::Conflict;
 
 /// Where a text is wrong, and how.
@@ -51,6 +51,12 @@ pub enum ImportFault {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ExportError {
     /// A time is after the year 9999, which is the last one with four digits.
-    #[error("time {} s is after the year 9999", .0.0)]
+    #[error("time {0} s is after the year 9999")]
     Time(UtcTime),
+    /// A time is not the beginning of a second, and the format has whole seconds only.
+    #[error("time {0} s is between two seconds")]
+    Fraction(UtcTime),
+    /// A light time is not in whole seconds, and the format has no others.
+    #[error("light time {0} s is not in whole seconds")]
+    LightTime(Span),
 }

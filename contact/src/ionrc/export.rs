@@ -12,7 +12,8 @@ use crate::plan::Plan;
 ///
 /// # Errors
 ///
-/// A time is after the year 9999.
+/// A time is after the year 9999, or is not in whole seconds. [`Plan::in_whole_seconds`] is the
+/// plan that can be written then.
 pub fn export(plan: &Plan) -> Result<String, ExportError> {
     let mut text = String::new();
     for contact in plan.contacts() {
@@ -52,13 +53,16 @@ fn range_line(range: &Range) -> Result<String, ExportError> {
         light_time,
     } = *range;
     let (start, end) = (date(start)?, date(end)?);
-    Ok(format!(
-        "a range {start} {end} {from} {to} {}\n",
-        light_time.0
-    ))
+    if !light_time.is_whole_seconds() {
+        return Err(ExportError::LightTime(light_time));
+    }
+    Ok(format!("a range {start} {end} {from} {to} {light_time}\n"))
 }
 
 fn date(time: UtcTime) -> Result<Civil, ExportError> {
+    if !time.is_whole_second() {
+        return Err(ExportError::Fraction(time));
+    }
     Civil::of(time).ok_or(ExportError::Time(time))
 }
 

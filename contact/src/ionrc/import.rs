@@ -3,7 +3,7 @@
 
 use crate::civil::Civil;
 use crate::ionrc::{ImportError, ImportFault};
-use crate::model::{BytesPerSecond, Confidence, Contact, NodeNumber, Range, Seconds, UtcTime};
+use crate::model::{BytesPerSecond, Confidence, Contact, NodeNumber, Range, Span, UtcTime};
 use crate::plan::Plan;
 use crate::schedule::Conflict;
 
@@ -114,7 +114,7 @@ impl Import {
             end: self.time(end)?,
             from: NodeNumber(words.number("sending node")?),
             to: NodeNumber(words.number("receiving node")?),
-            light_time: Seconds(words.number("range in light seconds")?),
+            light_time: light_time(words.expect("range in light seconds")?)?,
         };
         words.end()?;
         self.plan
@@ -124,9 +124,8 @@ impl Import {
 
     fn time(&self, word: Word<'_>) -> Result<UtcTime, Misplaced> {
         let time = match word.text.strip_prefix('+') {
-            Some(seconds) => {
-                digits(seconds).and_then(|seconds| self.reference.checked_add(Seconds(seconds)))
-            }
+            Some(seconds) => digits(seconds)
+                .and_then(|seconds| self.reference.checked_add(Span::from_seconds(seconds))),
             None => date(word.text),
         };
         time.ok_or(word.fault(ImportFault::Time))
@@ -147,6 +146,12 @@ fn confidence(word: Word<'_>) -> Result<Confidence, Misplaced> {
     probability
         .and_then(Confidence::new)
         .ok_or(word.fault(ImportFault::Expected("confidence from 0 to 1")))
+}
+
+fn light_time(word: Word<'_>) -> Result<Span, Misplaced> {
+    digits(word.text)
+        .and_then(Span::checked_from_seconds)
+        .ok_or(word.fault(ImportFault::Expected("range in light seconds")))
 }
 
 /// Parses `yyyy/mm/dd-hh:mm:ss`, with all the digits.

@@ -3,8 +3,7 @@
 
 use contact::ionrc::{ExportError, ImportError, ImportFault, export, import};
 use contact::{
-    BytesPerSecond, Confidence, Conflict, Contact, Interval, NodeNumber, Plan, Range, Seconds,
-    UtcTime,
+    BytesPerSecond, Confidence, Conflict, Contact, Interval, NodeNumber, Plan, Range, Span, UtcTime,
 };
 
 /// 2026-01-31 12:00:00 UTC, as `date -ud` gives it.
@@ -16,15 +15,19 @@ fn check_error(text: &str, line: usize, column: usize, fault: ImportFault) {
         column,
         fault,
     }];
-    assert_eq!(import(text, UtcTime(NOON)), Err(expected), "{text:?}");
+    assert_eq!(
+        import(text, UtcTime::from_seconds(NOON)),
+        Err(expected),
+        "{text:?}"
+    );
 }
 
 fn contact(from: u64, to: u64, start: u64, end: u64) -> Contact {
     Contact {
         from: NodeNumber(from),
         to: NodeNumber(to),
-        start: UtcTime(start),
-        end: UtcTime(end),
+        start: UtcTime::from_seconds(start),
+        end: UtcTime::from_seconds(end),
         rate: BytesPerSecond(125_000),
         confidence: Confidence::CERTAIN,
     }
@@ -63,11 +66,11 @@ a contact +1 +2 2 1 125000\r
     let range = Range {
         from: NodeNumber(1),
         to: NodeNumber(2),
-        start: UtcTime(NOON),
-        end: UtcTime(midnight),
-        light_time: Seconds(7),
+        start: UtcTime::from_seconds(NOON),
+        end: UtcTime::from_seconds(midnight),
+        light_time: Span::from_seconds(7),
     };
-    let plan = import(text, UtcTime(NOON)).expect("the text has no fault");
+    let plan = import(text, UtcTime::from_seconds(NOON)).expect("the text has no fault");
     assert_eq!(plan.contacts().copied().collect::<Vec<_>>(), contacts);
     assert_eq!(plan.ranges().copied().collect::<Vec<_>>(), [range]);
 }
@@ -84,13 +87,16 @@ fn export_has_dates_and_leaves_out_certainty() {
     };
     plan.add_contact(contact).expect("it is another pair");
     let (from, to) = (NodeNumber(1), NodeNumber(u64::MAX));
-    let (start, end) = (UtcTime(0), UtcTime(253_402_300_799));
+    let (start, end) = (
+        UtcTime::from_seconds(0),
+        UtcTime::from_seconds(253_402_300_799),
+    );
     plan.add_range(Range {
         from,
         to,
         start,
         end,
-        light_time: Seconds(0),
+        light_time: Span::from_seconds(0),
     })
     .expect("the first");
     let expected = "\
@@ -108,7 +114,7 @@ fn export_cannot_write_five_digit_years() {
         .expect("the plan is empty");
     assert_eq!(
         export(&plan),
-        Err(ExportError::Time(UtcTime(253_402_300_800)))
+        Err(ExportError::Time(UtcTime::from_seconds(253_402_300_800)))
     );
 }
 
@@ -219,7 +225,10 @@ fn conflicts_point_to_the_time() {
         14,
         ImportFault::Conflict(Conflict::Empty),
     );
-    let (start, end) = (UtcTime(NOON), UtcTime(NOON + 10));
+    let (start, end) = (
+        UtcTime::from_seconds(NOON),
+        UtcTime::from_seconds(NOON + 10),
+    );
     let first = Interval {
         from: NodeNumber(1),
         to: NodeNumber(2),
@@ -243,7 +252,8 @@ fn conflicts_point_to_the_time() {
 
 #[test]
 fn every_wrong_line_is_named() {
-    let errors = import("x\na contact\n@ 0\ny", UtcTime(0)).expect_err("three lines are wrong");
+    let errors = import("x\na contact\n@ 0\ny", UtcTime::from_seconds(0))
+        .expect_err("three lines are wrong");
     assert_eq!(
         errors.iter().map(|error| error.line).collect::<Vec<_>>(),
         [1, 2, 4]

@@ -2,16 +2,15 @@
 //! What fits into a plan, and what it answers.
 
 use contact::{
-    BytesPerSecond, Confidence, Conflict, Contact, Interval, NodeNumber, Plan, Range, Seconds,
-    UtcTime,
+    BytesPerSecond, Confidence, Conflict, Contact, Interval, NodeNumber, Plan, Range, Span, UtcTime,
 };
 
 fn contact(from: u64, to: u64, start: u64, end: u64) -> Contact {
     Contact {
         from: NodeNumber(from),
         to: NodeNumber(to),
-        start: UtcTime(start),
-        end: UtcTime(end),
+        start: UtcTime::from_seconds(start),
+        end: UtcTime::from_seconds(end),
         rate: BytesPerSecond(1000),
         confidence: Confidence::CERTAIN,
     }
@@ -21,9 +20,9 @@ fn range(from: u64, to: u64, start: u64, end: u64, light_time: u64) -> Range {
     Range {
         from: NodeNumber(from),
         to: NodeNumber(to),
-        start: UtcTime(start),
-        end: UtcTime(end),
-        light_time: Seconds(light_time),
+        start: UtcTime::from_seconds(start),
+        end: UtcTime::from_seconds(end),
+        light_time: Span::from_seconds(light_time),
     }
 }
 
@@ -69,7 +68,7 @@ fn overlaps_are_refused() {
     let mut plan = plan(&[contact(1, 2, 10, 20), contact(1, 2, 30, 40)]);
     let before = plan.clone();
     let overlap = |start, end| {
-        let (start, end) = (UtcTime(start), UtcTime(end));
+        let (start, end) = (UtcTime::from_seconds(start), UtcTime::from_seconds(end));
         Err(Conflict::Overlap(Interval {
             from: ONE,
             to: TWO,
@@ -98,11 +97,14 @@ fn a_contact_is_open_until_just_before_its_end() {
     ];
     let plan = plan(&contacts);
     let check = |time, expected: &[Contact]| {
-        let open: Vec<_> = plan.open_at(UtcTime(time)).copied().collect();
+        let open: Vec<_> = plan.open_at(UtcTime::from_seconds(time)).copied().collect();
         assert_eq!(open, expected, "at {time}");
         for (from, to) in [(ONE, TWO), (TWO, ONE)] {
             let of_pair = expected.iter().find(|contact| contact.from == from);
-            assert_eq!(plan.open_between(from, to, UtcTime(time)), of_pair);
+            assert_eq!(
+                plan.open_between(from, to, UtcTime::from_seconds(time)),
+                of_pair
+            );
         }
     };
     check(9, &[]);
@@ -117,12 +119,15 @@ fn a_contact_is_open_until_just_before_its_end() {
 fn the_next_contact_starts_later() {
     let contacts = [contact(1, 2, 10, 20), contact(1, 2, 30, 40)];
     let plan = plan(&contacts);
-    let next = |time| plan.next_after(ONE, TWO, UtcTime(time)).copied();
+    let next = |time| {
+        plan.next_after(ONE, TWO, UtcTime::from_seconds(time))
+            .copied()
+    };
     assert_eq!(next(9), Some(contacts[0]));
     assert_eq!(next(10), Some(contacts[1]));
     assert_eq!(next(29), Some(contacts[1]));
     assert_eq!(next(30), None);
-    assert_eq!(plan.next_after(TWO, ONE, UtcTime(0)), None);
+    assert_eq!(plan.next_after(TWO, ONE, UtcTime::from_seconds(0)), None);
 }
 
 #[test]
@@ -133,9 +138,9 @@ fn edges_are_starts_and_ends() {
         contact(2, 1, 15, 25),
     ]);
     let mut edges = Vec::new();
-    let mut time = UtcTime(0);
+    let mut time = UtcTime::from_seconds(0);
     while let Some(edge) = plan.next_edge_after(time) {
-        edges.push(edge.0);
+        edges.push(edge.whole_seconds());
         time = edge;
     }
     assert_eq!(edges, [10, 15, 20, 25, 30]);
@@ -145,24 +150,30 @@ fn edges_are_starts_and_ends() {
 fn what_is_removed_is_gone() {
     let contacts = [contact(1, 2, 10, 20), contact(1, 2, 30, 40)];
     let mut changed = plan(&contacts);
-    assert_eq!(changed.remove_contact(ONE, TWO, UtcTime(11)), None);
     assert_eq!(
-        changed.remove_contact(ONE, TWO, UtcTime(10)),
+        changed.remove_contact(ONE, TWO, UtcTime::from_seconds(11)),
+        None
+    );
+    assert_eq!(
+        changed.remove_contact(ONE, TWO, UtcTime::from_seconds(10)),
         Some(contacts[0])
     );
     assert_eq!(changed, plan(&contacts[1..]));
     assert_eq!(
-        changed.remove_contact(ONE, TWO, UtcTime(30)),
+        changed.remove_contact(ONE, TWO, UtcTime::from_seconds(30)),
         Some(contacts[1])
     );
-    assert_eq!(changed.remove_contact(ONE, TWO, UtcTime(30)), None);
+    assert_eq!(
+        changed.remove_contact(ONE, TWO, UtcTime::from_seconds(30)),
+        None
+    );
     assert_eq!(changed, Plan::new());
 
     changed
         .add_range(range(1, 2, 0, 9, 3))
         .expect("the plan is empty");
     assert_eq!(
-        changed.remove_range(ONE, TWO, UtcTime(0)),
+        changed.remove_range(ONE, TWO, UtcTime::from_seconds(0)),
         Some(range(1, 2, 0, 9, 3))
     );
     assert_eq!(changed, Plan::new());
@@ -177,7 +188,10 @@ fn ranges_hold_for_the_reverse_unless_it_is_stated() {
         .expect("it is another pair");
     plan.add_range(range(3, 1, 0, 100, 9))
         .expect("it is another pair");
-    let light_time = |from, to, time| plan.light_time(from, to, UtcTime(time)).map(|time| time.0);
+    let light_time = |from, to, time| {
+        plan.light_time(from, to, UtcTime::from_seconds(time))
+            .map(Span::whole_seconds)
+    };
     assert_eq!(light_time(ONE, TWO, 55), Some(7));
     assert_eq!(light_time(TWO, ONE, 49), Some(7));
     assert_eq!(light_time(TWO, ONE, 50), Some(8));
