@@ -24,6 +24,7 @@ mod infer;
 mod info;
 mod ops;
 mod package;
+mod packet;
 mod parser;
 mod place;
 mod resolve;
@@ -31,6 +32,7 @@ mod stmt;
 mod table;
 pub(crate) mod types;
 mod value;
+mod varbit;
 
 use std::{collections::HashMap, rc::Rc};
 

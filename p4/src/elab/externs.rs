@@ -4,11 +4,8 @@
 use std::rc::Rc;
 
 use crate::{
-    ast::{
-        Annotations, Arg, Decl, DeclId, DeclKind, Direction, Expr, ExprKind, Name, Signature,
-        TypeExpr,
-    },
-    ir::{self, Extern, HashAlgorithm, SlotId, SlotKind, StmtKind},
+    ast::{Annotations, Arg, Decl, DeclId, DeclKind, Direction, Name, Signature, TypeExpr},
+    ir::{self, Extern, HashAlgorithm, SlotId, StmtKind},
     source::Span,
 };
 
@@ -376,32 +373,55 @@ impl Elaborator<'_> {
     }
 
     /// All bits of a value in order; only the fields of a header count, not its validity.
-    fn flat_bits(&mut self, span: Span, value: &Value, list: &mut Vec<ir::Expr>) -> Elab<()> {
-        match value {
-            Value::Bits(bits) => list.push(bits.clone()),
-            Value::Parts(parts) | Value::Stack(parts) => {
-                for part in parts.iter() {
-                    self.flat_bits(span, part, list)?;
-                }
+    fn flat_bits(
+        &mut self,
+        span: Span,
+        ty: &Type,
+        value: &Value,
+        list: &mut Vec<ir::Expr>,
+    ) -> Elab<()> {
+        let values = match value {
+            Value::Bits(bits) => {
+                list.push(bits.clone());
+                return Ok(());
             }
-            Value::Header(header) => {
-                for field in header.fields.iter() {
-                    self.flat_bits(span, field, list)?;
-                }
-            }
+            // A varbit is summed with the zeros that fill it up, but without its length.
+            Value::Parts(parts) if matches!(ty, Type::Varbit(_)) => &parts[..1],
+            Value::Parts(parts) | Value::Stack(parts) => parts,
+            Value::Header(header) => &header.fields,
             Value::Int(_) => {
                 return Err(self.error(span, "the width of this integer is not known; add a cast"));
             }
             _ => return Err(self.error(span, "this is not data")),
+        };
+        let types = ty.parts().unwrap_or_default();
+        for (index, value) in values.iter().enumerate() {
+            let part = match ty {
+                Type::Stack(element, _) => element.as_ref().clone(),
+                _ => types.get(index).map_or(Type::Unknown, |(_, ty)| ty.clone()),
+            };
+            self.flat_bits(span, &part, value, list)?;
         }
         Ok(())
     }
 
-    fn data(&mut self, args: &mut Args) -> Elab<Vec<ir::Expr>> {
+    /// The bits of an argument; the span is that of data with a field of varying size.
+    fn data(&mut self, args: &mut Args) -> Elab<(Vec<ir::Expr>, Option<Span>)> {
         let (span, typed) = args.typed()?;
+        let ty = self.substitute(&typed.ty);
         let mut list = Vec::new();
-        self.flat_bits(span, &typed.value, &mut list)?;
-        Ok(list)
+        self.flat_bits(span, &ty, &typed.value, &mut list)?;
+        Ok((list, has_varbit(&ty).then_some(span)))
+    }
+
+    /// Only a sum does not see the zeros that fill up a field of varying size.
+    fn check_varying(&mut self, varying: Option<Span>, algorithm: HashAlgorithm) -> Elab<()> {
+        match varying {
+            Some(span) if algorithm != HashAlgorithm::Csum16 => {
+                Err(self.unsupported(span, "a hash of a varbit field"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn algorithm(&mut self, args: &mut Args) -> Elab<HashAlgorithm> {
@@ -411,170 +431,6 @@ impl Elaborator<'_> {
                 bits.as_const().and_then(ir::Const::to_u64).unwrap_or(0),
             )),
             _ => Err(self.error(span, "the algorithm must be known at compile time")),
-        }
-    }
-
-    /// Methods of `packet_in`.
-    fn packet_in(
-        &mut self,
-        span: Span,
-        method: &Name,
-        type_args: &[TypeExpr],
-        args: &[Arg],
-    ) -> Elab<Typed> {
-        match &*method.text {
-            "extract" if args.len() == 2 => {
-                Err(self.unsupported(span, "`extract` with a `varbit`"))
-            }
-            "extract" => {
-                let arg = self.only(args, span)?;
-                self.extract(span, arg)?;
-                Ok(Typed::void())
-            }
-            "lookahead" => self.lookahead(span, type_args),
-            "advance" => {
-                let arg = self.only(args, span)?;
-                let bits = self.bits_as(arg, &Type::bits(32))?;
-                self.emit(StmtKind::Advance(bits));
-                Ok(Typed::void())
-            }
-            "length" => {
-                let length = ir::Expr {
-                    kind: ir::ExprKind::PacketLength,
-                    width: 32,
-                };
-                Ok(Typed::bits(Type::bits(32), length))
-            }
-            _ => Err(self.error(
-                method.span,
-                format!("`packet_in` has no method `{}`", method.text),
-            )),
-        }
-    }
-
-    fn extract(&mut self, span: Span, arg: &Expr) -> Elab<()> {
-        if let ExprKind::Member(base, name) = &arg.kind
-            && &*name.text == "next"
-            && let Ok((Type::Stack(element, _), Place::Stack(id, places), _)) = self.place(base)
-            && element.is_header()
-        {
-            let _ = places;
-            self.emit(StmtKind::ExtractNext(id));
-            return Ok(());
-        }
-        if matches!(arg.kind, ExprKind::Any) {
-            return Err(self.unsupported(span, "`extract(_)` without a type"));
-        }
-        let (ty, place, writable) = self.place(arg)?;
-        if !writable {
-            return Err(self.error(arg.span, "this header is read-only"));
-        }
-        if !ty.is_header() {
-            return Err(self.error(
-                arg.span,
-                format!("only a header can be extracted, not {ty}"),
-            ));
-        }
-        self.extract_place(&place);
-        self.only_member(arg, false);
-        Ok(())
-    }
-
-    fn extract_place(&mut self, place: &Place) {
-        match place {
-            Place::Header(id) => self.emit(StmtKind::Extract(*id)),
-            Place::Chosen(index, places) => {
-                let key = self.stable(index);
-                let mut cases = Vec::new();
-                for (number, place) in (0_u64..).zip(places.iter()) {
-                    let ((), body) = self.collect(|this| this.extract_place(place));
-                    cases.push(ir::SwitchCase {
-                        values: vec![ir::Const::new(key.width, number)],
-                        body,
-                    });
-                }
-                self.emit(StmtKind::Switch {
-                    key,
-                    cases,
-                    default: Vec::new(),
-                });
-            }
-            _ => {}
-        }
-    }
-
-    fn lookahead(&mut self, span: Span, type_args: &[TypeExpr]) -> Elab<Typed> {
-        let [ty] = type_args else {
-            return Err(self.error(span, "`lookahead` needs a type argument"));
-        };
-        let ty = self.resolve(ty)?;
-        let kind = std::mem::replace(&mut self.slot_kind, SlotKind::Local);
-        let place = self.allocate(span, "lookahead", &ty);
-        self.slot_kind = kind;
-        let place = place?;
-        let (mut slots, mut valid) = (Vec::new(), Vec::new());
-        place.each_slot(self, &mut |slot| match self.slots[slot.index()].kind {
-            SlotKind::Validity(_) => valid.push(slot),
-            SlotKind::NextIndex(_) => {}
-            _ => slots.push(slot),
-        });
-        self.emit(StmtKind::Lookahead(slots));
-        for slot in valid {
-            self.emit(StmtKind::Assign {
-                dst: slot,
-                value: ir::Expr::flag(true),
-            });
-        }
-        let value = self.read(&place);
-        Ok(Typed::new(ty, value))
-    }
-
-    /// `packet_out.emit`
-    fn emit_call(&mut self, span: Span, method: &Name, args: &[Arg]) -> Elab<Typed> {
-        if &*method.text != "emit" {
-            return Err(self.error(
-                method.span,
-                format!("`packet_out` has no method `{}`", method.text),
-            ));
-        }
-        let arg = self.only(args, span)?;
-        let typed = self.expr(arg)?;
-        self.emit_value(arg, &typed.ty, &typed.value)?;
-        Ok(Typed::void())
-    }
-
-    fn emit_value(&mut self, arg: &Expr, ty: &Type, value: &Value) -> Elab<()> {
-        match value {
-            Value::Header(header) => {
-                let id = if let Some(id) = header.source {
-                    id
-                } else {
-                    let place = self.allocate(arg.span, "emitted", ty)?;
-                    self.write(&place, value);
-                    let Place::Header(id) = place else {
-                        return Err(Reported);
-                    };
-                    id
-                };
-                self.emit(StmtKind::Emit(id));
-                Ok(())
-            }
-            Value::Parts(values) => {
-                for ((_, ty), value) in ty.parts().unwrap_or_default().iter().zip(values.iter()) {
-                    self.emit_value(arg, ty, value)?;
-                }
-                Ok(())
-            }
-            Value::Stack(values) => {
-                let Type::Stack(element, _) = ty else {
-                    return Err(Reported);
-                };
-                for value in values.iter() {
-                    self.emit_value(arg, element, value)?;
-                }
-                Ok(())
-            }
-            _ => Err(self.error(arg.span, format!("only headers can be emitted, not {ty}"))),
         }
     }
 
@@ -693,7 +549,8 @@ impl Elaborator<'_> {
         }
         let algorithm = self.algorithm(args)?;
         let base = self.next_bits(args)?;
-        let data = self.data(args)?;
+        let (data, varying) = self.data(args)?;
+        self.check_varying(varying, algorithm)?;
         let max = self.next_bits(args)?;
         self.write_result(&place, |dst| Extern::Hash {
             dst,
@@ -707,10 +564,11 @@ impl Elaborator<'_> {
     fn checksum_function(&mut self, name: &str, args: &mut Args) -> Elab<()> {
         let with_payload = name.ends_with("_with_payload");
         let condition = self.next_bits(args)?;
-        let data = self.data(args)?;
+        let (data, varying) = self.data(args)?;
         if name.starts_with("verify") {
             let checksum = self.next_bits(args)?;
             let algorithm = self.algorithm(args)?;
+            self.check_varying(varying, algorithm)?;
             self.emit_extern(Extern::VerifyChecksum {
                 condition,
                 data,
@@ -722,6 +580,7 @@ impl Elaborator<'_> {
         }
         let place = args.place()?;
         let algorithm = self.algorithm(args)?;
+        self.check_varying(varying, algorithm)?;
         if !matches!(place, Place::Slot(_)) {
             let old = self.read(&place);
             let Value::Bits(old) = old else {
@@ -756,8 +615,8 @@ impl Elaborator<'_> {
         let receiver = self.next_bits(args)?;
         let (data_span, typed) = args.typed()?;
         let mut values = Vec::new();
-        self.flat_bits(data_span, &typed.value, &mut values)?;
         let ty = self.substitute(&typed.ty);
+        self.flat_bits(data_span, &ty, &typed.value, &mut values)?;
         let name = match &ty {
             Type::Struct(of) => of.name.to_string(),
             _ => format!("digest_{}", self.digests.len()),
@@ -831,11 +690,13 @@ impl Elaborator<'_> {
         if let Ok((span, typed)) = args.typed() {
             let value = match &typed.value {
                 Value::Parts(parts) => {
-                    for part in parts.iter() {
+                    let types = typed.ty.parts().unwrap_or_default();
+                    for (index, part) in parts.iter().enumerate() {
+                        let ty = types.get(index).map_or(Type::Unknown, |(_, ty)| ty.clone());
                         match part {
                             Value::Int(_) => values
                                 .push(self.bits_of(span, &Typed::new(Type::Int, part.clone()))?),
-                            part => self.flat_bits(span, part, &mut values)?,
+                            part => self.flat_bits(span, &ty, part, &mut values)?,
                         }
                     }
                     None
@@ -843,7 +704,7 @@ impl Elaborator<'_> {
                 other => Some(other.clone()),
             };
             if let Some(value) = value {
-                self.flat_bits(span, &value, &mut values)?;
+                self.flat_bits(span, &typed.ty, &value, &mut values)?;
             }
         }
         self.emit_extern(Extern::LogMsg {
@@ -878,5 +739,15 @@ fn digest_fields(prefix: &str, ty: &Type, fields: &mut Vec<ir::DigestField>) {
             }
         }
         _ => {}
+    }
+}
+
+fn has_varbit(ty: &Type) -> bool {
+    match ty {
+        Type::Varbit(_) => true,
+        Type::Stack(element, _) => has_varbit(element),
+        _ => ty
+            .parts()
+            .is_some_and(|parts| parts.iter().any(|(_, ty)| has_varbit(ty))),
     }
 }

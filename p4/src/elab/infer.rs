@@ -167,6 +167,12 @@ impl Elaborator<'_> {
             (Type::Int, Type::Bits { width, signed }, Value::Int(value)) => {
                 Some(Value::Bits(self.fit(span, value, *width, *signed)))
             }
+            (Type::Int, Type::New(of), Value::Int(value)) => match of.ty.base() {
+                Type::Bits { width, signed } => {
+                    Some(Value::Bits(self.fit(span, value, *width, *signed)))
+                }
+                _ => None,
+            },
             (Type::Int, Type::Var(_), _) => Some(typed.value.clone()),
             (_, Type::Var(_), _) => {
                 self.unify(&from, to);
@@ -321,6 +327,11 @@ impl Elaborator<'_> {
         }
         match ty {
             Type::Int => Ok(Value::Int(0.into())),
+            Type::Varbit(width) => {
+                let (value, length) = (Expr::number(*width, 0), Expr::number(32, 0));
+                let pair = vec![Value::Bits(value), Value::Bits(length)];
+                Ok(Value::Parts(Rc::new(pair)))
+            }
             Type::Struct(_) | Type::Tuple(_) | Type::Stack(..) => {
                 let mut parts = Vec::new();
                 for part in wanted_parts(ty) {

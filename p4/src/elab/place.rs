@@ -123,7 +123,13 @@ impl Elaborator<'_> {
                 Ok(Place::Stack(id, Rc::new(parts)))
             }
             Type::Unknown => Err(Reported),
-            Type::Varbit(_) => Err(self.unsupported(span, "storage of type `varbit`")),
+            Type::Varbit(width) => {
+                let kind = self.slot_kind;
+                let value = self.new_slot(name.to_owned(), width.max(1), false, kind);
+                let length = self.new_slot(format!("{name}.$length$"), 32, false, kind);
+                let pair = vec![Place::Slot(value), Place::Slot(length)];
+                Ok(Place::Parts(Rc::new(pair)))
+            }
             other => Err(self.error(span, format!("a variable cannot have the type {other}"))),
         }
     }
