@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     engine::event::{DropReason, Recorder, Silent},
     ports::Transmitter,
+    run::Config,
     server::Active,
     trace,
     traffic::{Sink, Worker},
@@ -86,6 +87,7 @@ pub struct Device {
     pub(crate) id: u64,
     cpu_port: Option<u32>,
     trace: bool,
+    optimise: bool,
     started: Instant,
     ports: BTreeMap<u32, Transmitter>,
     active: RwLock<Option<Arc<Active>>>,
@@ -99,16 +101,16 @@ pub struct Device {
 
 impl Device {
     pub(crate) fn new(
-        id: u64,
-        cpu_port: Option<u32>,
-        trace: bool,
+        config: &Config,
         ports: BTreeMap<u32, Transmitter>,
     ) -> (Arc<Self>, mpsc::Receiver<Notification>) {
         let (notifications, receiver) = mpsc::channel(CONTROL_QUEUE);
+        let id = config.device_id;
         let device = Self {
             id,
-            cpu_port,
-            trace,
+            cpu_port: config.cpu_port,
+            trace: config.trace,
+            optimise: config.optimise,
             started: Instant::now(),
             ports,
             active: RwLock::default(),
@@ -143,8 +145,16 @@ impl Device {
             .clone()
     }
 
-    /// Puts a pipeline into force, with the state that it has.
+    /// Puts a pipeline into force, with the state that it has. It runs at once, and faster when
+    /// there is machine code for it.
     pub(crate) fn activate(&self, active: Arc<Active>) {
+        if self.optimise {
+            let active = Arc::clone(&active);
+            tokio::task::spawn_blocking(move || match active.pipeline.optimise() {
+                Ok(()) => tracing::debug!("program is compiled to machine code"),
+                Err(error) => tracing::warn!(reason = %error, "no machine code"),
+            });
+        }
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(active);
         self.running.send_replace(true);
     }

@@ -38,7 +38,7 @@ pub mod traffic;
 pub use self::{
     device::{Device, Statistics},
     engine::{
-        CompileError,
+        CompileError, NativeError,
         event::{DropReason, Event, Observer, Recorder, Silent},
         externs::{Colour, MeterCell, MeterConfig},
         tables::{Call, ControlError, Count, Entry, NewEntry, Table},

@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -21,6 +21,7 @@ use crate::engine::{
     compile,
     exec::ValueSetMember,
     externs::{Externs, MeterCell, shown},
+    native::{NativeCode, NativeError},
     tables::{ControlError, Count, NewEntry, Table},
 };
 
@@ -90,6 +91,8 @@ pub struct Pipeline {
     pub(crate) externs: Externs,
     pub(crate) standard: [Place; StandardField::ALL.len()],
     state: RwLock<State>,
+    /// Machine code, once there is some.
+    native: OnceLock<NativeCode>,
 }
 
 impl Pipeline {
@@ -118,6 +121,7 @@ impl Pipeline {
             externs,
             standard,
             state: RwLock::new(state),
+            native: OnceLock::new(),
         })
     }
 
@@ -131,6 +135,26 @@ impl Pipeline {
     #[must_use]
     pub fn instructions(&self) -> usize {
         self.code.ops.len()
+    }
+
+    /// Compiles the program to machine code, which takes from milliseconds to seconds. Packets may
+    /// run meanwhile; those that come later are faster. A second call does nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is no machine code for this machine or this program, which then runs as before.
+    pub fn optimise(&self) -> Result<(), NativeError> {
+        if self.native.get().is_none() {
+            let native = NativeCode::compile(&self.code)?;
+            // Of two that compile at once, the first wins.
+            _ = self.native.set(native);
+        }
+        Ok(())
+    }
+
+    /// Machine code, if the program was compiled to any.
+    pub(crate) fn native(&self) -> Option<&NativeCode> {
+        self.native.get()
     }
 
     /// The state, for reading. Packets go on; changes wait.

@@ -41,6 +41,8 @@ pub struct Config {
     pub cpu_port: Option<u32>,
     /// Whether to write the story of each packet to standard error.
     pub trace: bool,
+    /// Whether to compile programs to machine code while they run: pays for long runs.
+    pub optimise: bool,
     /// A program to start with, and the entries that it was given.
     pub program: Option<Offline>,
 }
@@ -54,6 +56,7 @@ impl Default for Config {
             links: Vec::new(),
             cpu_port: None,
             trace: false,
+            optimise: false,
             program: None,
         }
     }
@@ -103,11 +106,11 @@ impl Switch {
             add(&mut transmitters, spec.number, transmitter)?;
             receivers.push((spec.number, receiver));
         }
-        for number in config.links {
+        for number in &config.links {
             let (transmitter, receiver, link) = ports::link();
-            add(&mut transmitters, number, transmitter)?;
-            receivers.push((number, receiver));
-            links.insert(number, link);
+            add(&mut transmitters, *number, transmitter)?;
+            receivers.push((*number, receiver));
+            links.insert(*number, link);
         }
         let listen = |source| StartError::Listen {
             address: config.grpc_address,
@@ -117,12 +120,7 @@ impl Switch {
             .await
             .map_err(listen)?;
         let grpc_address = listener.local_addr().map_err(listen)?;
-        let (device, notifications) = Device::new(
-            config.device_id,
-            config.cpu_port,
-            config.trace,
-            transmitters,
-        );
+        let (device, notifications) = Device::new(&config, transmitters);
         let control = Arc::new(Control::new(Arc::clone(&device)));
         if let Some(program) = config.program {
             control.commit(Arc::new(program.into_active()));

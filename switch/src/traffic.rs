@@ -455,7 +455,10 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
 
     fn block(&mut self, name: &'static str, entry: u32) {
         self.note(|| Event::Block(name));
-        self.worker.context.run(self.env, entry, self.observer);
+        match self.pipeline.native() {
+            Some(native) if !O::ACTIVE => native.run(&mut self.worker.context, self.env, entry),
+            _ => self.worker.context.run(self.env, entry, self.observer),
+        }
     }
 
     fn drop(&mut self, reason: DropReason) {

@@ -60,6 +60,7 @@ impl Run {
             links: Vec::new(),
             cpu_port: self.cpu_port,
             trace: self.trace,
+            optimise: cfg!(feature = "native"),
             program,
         })
         .await

@@ -89,9 +89,86 @@ fn clamp(value: i128, w: u8) -> u64 {
     value.clamp(-limit, limit - 1).cast_unsigned() as u64 & ones(w)
 }
 
+/// Executes an operation on long values.
+fn wide_step(frame: &mut [u64], op: Wide) {
+    if !limb_by_limb(frame, op) {
+        buffered(frame, op);
+    }
+}
+
+/// Executes an operation each of whose limbs depends on a few limbs of the operands, in an order
+/// in which the destination may be an operand; returns whether it is one.
+fn limb_by_limb(frame: &mut [u64], Wide { kind, d, a, b, low }: Wide) -> bool {
+    let from = match kind {
+        WideKind::And | WideKind::Or | WideKind::Xor | WideKind::Not | WideKind::ZeroExtend => 0,
+        WideKind::Slice => i64::from(low),
+        WideKind::Concat => -i64::from(b.width),
+        WideKind::Shl | WideKind::Shr => {
+            let far = frame[range(b)][1..].iter().any(|limb| *limb != 0);
+            let most = MAX_LIMBS as u64 * 64;
+            let amount = if far {
+                most
+            } else {
+                frame[b.loc as usize].min(most)
+            };
+            let amount = amount.cast_signed();
+            if kind == WideKind::Shl {
+                -amount
+            } else {
+                amount
+            }
+        }
+        _ => return false,
+    };
+    let n = limbs(d.width);
+    let mut store = |index: usize| {
+        let at = (index as u64 * 64).cast_signed() + from;
+        let limb = |frame: &[u64], place: Place| {
+            let there = index < limbs(place.width);
+            if there {
+                frame[place.loc as usize + index]
+            } else {
+                0
+            }
+        };
+        let value = match kind {
+            WideKind::And => limb(frame, a) & limb(frame, b),
+            WideKind::Or => limb(frame, a) | limb(frame, b),
+            WideKind::Xor => limb(frame, a) ^ limb(frame, b),
+            WideKind::Not => !limb(frame, a),
+            WideKind::ZeroExtend => limb(frame, a),
+            WideKind::Concat => window(&frame[range(a)], at) | limb(frame, b),
+            _ => window(&frame[range(a)], at),
+        };
+        let left = d.width - index as u32 * 64;
+        frame[d.loc as usize + index] = value & mask(left.min(64));
+    };
+    if from < 0 {
+        (0..n).rev().for_each(store);
+    } else {
+        (0..n).for_each(&mut store);
+    }
+    true
+}
+
+/// 64 bits of a value from a bit on, which may lie before its start or behind its end.
+fn window(value: &[u64], from: i64) -> u64 {
+    let (index, skip) = (from.div_euclid(64), from.rem_euclid(64));
+    let at = |index: i64| {
+        let limb = usize::try_from(index)
+            .ok()
+            .and_then(|index| value.get(index));
+        limb.copied().unwrap_or(0)
+    };
+    match skip {
+        0 => at(index),
+        skip => at(index) >> skip | at(index + 1) << (64 - skip),
+    }
+}
+
 /// Executes an operation on long values: loads the operands, computes, stores.
 #[cold]
-fn wide_step(frame: &mut [u64], op: Wide) {
+fn buffered(frame: &mut [u64], op: Wide) {
     let mut a = load(frame, op.a);
     let b = load(frame, op.b);
     let n = limbs(op.a.width.max(op.d.width)).min(MAX_LIMBS);
@@ -121,25 +198,15 @@ fn wide_step(frame: &mut [u64], op: Wide) {
         WideKind::AddSat | WideKind::SubSat | WideKind::AddSatSigned | WideKind::SubSatSigned => {
             saturate(&mut a, &b, op.kind, width);
         }
-        WideKind::And => zip(&mut a, &b, |x, y| x & y),
-        WideKind::Or => zip(&mut a, &b, |x, y| x | y),
-        WideKind::Xor => zip(&mut a, &b, |x, y| x ^ y),
-        WideKind::Not => zip(&mut a, &b, |x, _| !x),
         WideKind::Neg => {
             let value = a;
             a = [0; MAX_LIMBS];
             wide::sub(&mut a[..n], &value[..n]);
         }
-        WideKind::Shl => wide::shl(&mut a[..n], amount(&b)),
-        WideKind::Shr => wide::shr(&mut a[..n], amount(&b)),
         WideKind::ShrSigned => shift_signed(&mut a, amount(&b), width),
-        WideKind::Slice => wide::shr(&mut a, op.low as usize),
         WideKind::Insert => return insert(frame, op, &a),
-        WideKind::Concat => {
-            wide::shl(&mut a, op.b.width as usize);
-            zip(&mut a, &b, |x, y| x | y);
-        }
         WideKind::SignExtend => wide::sign_extend(&mut a, op.a.width),
+        // The others are done limb by limb.
         _ => {}
     }
     store(frame, op.d, &mut a);

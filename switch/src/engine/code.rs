@@ -6,6 +6,8 @@
 //! short instructions; wider values take `limbs(width)` limbs, least significant first, and go
 //! through [`Op::Wide`].
 
+use std::collections::BTreeSet;
+
 use p4::{
     ir::{HeaderId, SlotId, StateId, TableId},
     source::Span,
@@ -526,6 +528,8 @@ pub(crate) struct Code {
     pub(crate) packet_length: Loc,
     /// The frame as it starts: zeros, and the constants among the temporaries behind the slots.
     pub(crate) image: Vec<u64>,
+    /// Limbs of the image that never change.
+    pub(crate) constants: BTreeSet<Loc>,
     /// Notes for the trace, ordered by instruction.
     pub(crate) marks: Vec<(Pc, Mark)>,
 }

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// What a packet may use up in one block, so that no program runs for ever.
-const STEPS: u32 = 1 << 16;
+pub(super) const STEPS: u32 = 1 << 16;
 
 /// What the blocks of one program share while packets run.
 #[derive(Clone, Copy)]
@@ -74,8 +74,10 @@ pub(crate) struct Context {
     pub(super) scratch: Vec<u8>,
     key: Vec<u64>,
     masked: Vec<u64>,
-    hit: bool,
-    action: u32,
+    /// 1 if the last lookup hit.
+    pub(super) hit: u64,
+    /// Position of the last action in the list of its table.
+    pub(super) action: u64,
     steps: u32,
 }
 
@@ -130,12 +132,12 @@ impl Context {
                 Op::Select(index) => pc = self.select(env, index) as usize,
                 Op::Apply(table) => {
                     back = pc;
-                    if let Some(to) = self.apply(env, table, observer) {
-                        pc = to as usize;
+                    if let Some(action) = self.apply(env, table, observer) {
+                        pc = env.code.actions[action].entry as usize;
                     }
                 }
-                Op::StoreHit { d } => self.frame[d as usize] = u64::from(self.hit),
-                Op::StoreAction { d } => self.frame[d as usize] = u64::from(self.action),
+                Op::StoreHit { d } => self.frame[d as usize] = self.hit,
+                Op::StoreAction { d } => self.frame[d as usize] = self.action,
                 Op::Emit(header) => self.emit(env.code, header),
                 Op::Extern(index) => self.call(env, index as usize, observer),
                 Op::Step => {
@@ -173,7 +175,12 @@ impl Context {
 
     /// Reads from the packet; an error is one of the program's error values.
     #[inline]
-    fn parse<O: Observer>(&mut self, code: &Code, op: Op, observer: &mut O) -> Result<(), u32> {
+    pub(super) fn parse<O: Observer>(
+        &mut self,
+        code: &Code,
+        op: Op,
+        observer: &mut O,
+    ) -> Result<(), u32> {
         let left = (self.packet_len() * 8).saturating_sub(self.position);
         let short = code.errors.packet_too_short;
         match op {
@@ -260,7 +267,7 @@ impl Context {
         Ok(())
     }
 
-    fn emit(&mut self, code: &Code, id: HeaderId) {
+    pub(super) fn emit(&mut self, code: &Code, id: HeaderId) {
         let header = &code.headers[id.index()];
         if self.at(header.valid) == 0 {
             return;
@@ -285,8 +292,13 @@ impl Context {
         self.out.truncate(start + len);
     }
 
-    /// Looks a table up, and returns where the code of the action starts, if it has any.
-    fn apply<O: Observer>(&mut self, env: Env<'_>, id: TableId, observer: &mut O) -> Option<Pc> {
+    /// Looks a table up, and returns the action that is found, if it does anything.
+    pub(super) fn apply<O: Observer>(
+        &mut self,
+        env: Env<'_>,
+        id: TableId,
+        observer: &mut O,
+    ) -> Option<usize> {
         let plan = &env.code.tables[id.index()];
         let table = &env.tables[id.index()];
         let mut filled = 0;
@@ -307,8 +319,8 @@ impl Context {
             table.default_tally.add(bytes);
             &table.default
         };
-        self.hit = entry.is_some();
-        self.action = run.position;
+        self.hit = u64::from(entry.is_some());
+        self.action = u64::from(run.position);
         self.current = Current {
             table: id.index(),
             entry: found,
@@ -323,7 +335,7 @@ impl Context {
             observer.event(Event::Apply {
                 table: id,
                 keys,
-                hit: self.hit,
+                hit: self.hit != 0,
                 action: run.action,
                 args,
             });
@@ -335,10 +347,10 @@ impl Context {
                 *to = *limb;
             }
         }
-        (!action.empty).then_some(action.entry)
+        (!action.empty).then_some(run.action)
     }
 
-    fn select(&self, env: Env<'_>, index: u32) -> Pc {
+    pub(super) fn select(&self, env: Env<'_>, index: u32) -> Pc {
         match &env.code.selects[index as usize] {
             Select::Sorted {
                 key,

@@ -22,11 +22,16 @@ pub(crate) mod exec;
 pub(crate) mod externs;
 mod hasher;
 mod hashes;
+#[cfg(feature = "native")]
+pub(crate) mod native;
+#[cfg(not(feature = "native"))]
+#[path = "interpreted.rs"]
+pub(crate) mod native;
 pub(crate) mod tables;
 pub(crate) mod wide;
 
-pub use self::compile::CompileError;
 pub(crate) use self::{
     calls::{DROP_PORT, decimal},
     compile::compile,
 };
+pub use self::{compile::CompileError, native::NativeError};

@@ -18,6 +18,8 @@ mod controller;
 mod externs;
 mod hostile;
 mod matches;
+#[cfg(feature = "native")]
+mod native;
 mod parser;
 mod ports;
 mod server;

@@ -18,7 +18,7 @@ pub(crate) fn text(name: &str) -> String {
 }
 
 /// Everything that came out.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Kept {
     pub(crate) sent: Vec<(u32, Vec<u8>)>,
     pub(crate) digests: Vec<Vec<u64>>,

@@ -358,6 +358,9 @@ impl<'a> Builder<'a> {
         }
         let loc = self.code.image.len() as Loc;
         self.code.image.extend_from_slice(&value.limbs);
+        self.code
+            .constants
+            .extend(loc..loc + value.limbs.len() as Loc);
         self.constants.insert(value.limbs.clone(), loc);
         Place { loc, width }
     }

@@ -259,10 +259,50 @@ fn run(expr: &Expr, slots: &[Const]) -> Result<Const, CompileError> {
     if let Some(Place { loc, .. }) = branch {
         assert_eq!(frame[loc as usize], value.limbs[0], "as a condition");
     }
+    #[cfg(feature = "native")]
+    check_machine_code(&code, &program, slots, &frame, place);
     Ok(value)
 }
 
+/// Compiles to machine code, with everything in memory and with temporaries in registers, and
+/// compares with what the interpreter has left in the frame.
+#[cfg(feature = "native")]
+fn check_machine_code(
+    code: &Code,
+    program: &p4::ir::Program,
+    slots: &[Const],
+    interpreted: &[u64],
+    result: Place,
+) {
+    for persistent in [code.image.len(), code.cleared] {
+        let code = Code {
+            persistent,
+            ..code.clone()
+        };
+        let native = crate::engine::native::NativeCode::compile(&code).expect("compiles");
+        let frame = execute_with(&code, program, slots, |context, env| {
+            native.run(context, env, 0);
+        });
+        let found = &frame[range(result)];
+        assert_eq!(found, &interpreted[range(result)], "{:?}", code.ops);
+        if persistent == code.image.len() {
+            assert_eq!(frame, interpreted, "{:?}", code.ops);
+        }
+    }
+}
+
 fn execute(code: &Code, program: &p4::ir::Program, slots: &[Const]) -> Vec<u64> {
+    execute_with(code, program, slots, |context, env| {
+        context.run(env, 0, &mut Silent);
+    })
+}
+
+fn execute_with(
+    code: &Code,
+    program: &p4::ir::Program,
+    slots: &[Const],
+    run: impl FnOnce(&mut Context, Env<'_>),
+) -> Vec<u64> {
     let mut context = Context::default();
     context.prepare(code, &[]);
     for (index, value) in slots.iter().enumerate() {
@@ -277,7 +317,7 @@ fn execute(code: &Code, program: &p4::ir::Program, slots: &[Const]) -> Vec<u64> 
         externs: &externs,
         now_ns: 0,
     };
-    context.run(env, 0, &mut Silent);
+    run(&mut context, env);
     context.frame
 }
 

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which values compiled code keeps in registers.
+//!
+//! A limb of the frame can be a variable of one function if no other function uses it and nothing
+//! but compiled instructions does: tables, externs and the interpreter read the frame in memory.
+
+use std::collections::HashMap;
+
+use super::{functions_of, wide};
+use crate::engine::{
+    bits::limbs,
+    code::{Call, Code, Loc, Op, Place, Select, Sum, Test, WideKind},
+};
+
+/// Where each limb of the frame is kept.
+#[derive(Debug)]
+pub(super) struct Storage {
+    in_memory: Vec<bool>,
+}
+
+impl Storage {
+    pub(super) fn new(code: &Code) -> Self {
+        let mut storage = Self {
+            // Metadata, headers and what the engine itself keeps there outlive a block.
+            in_memory: (0..code.image.len())
+                .map(|loc| loc < code.persistent || loc == code.packet_length as usize)
+                .collect(),
+        };
+        // Long variables that live for more than a statement would only be spilled.
+        for slot in code.slots.iter().filter(|slot| slot.width > 64) {
+            storage.pin(*slot);
+        }
+        for table in &code.tables {
+            table.keys.iter().for_each(|key| storage.pin(*key));
+        }
+        for action in &code.actions {
+            action.params.iter().for_each(|param| storage.pin(*param));
+        }
+        for call in &code.externs {
+            pin_call(&mut storage, call);
+        }
+        storage.pin_instructions(code);
+        storage.pin_shared(code);
+        storage
+    }
+
+    /// Whether a limb is kept in the frame.
+    pub(super) fn in_memory(&self, loc: Loc) -> bool {
+        self.in_memory.get(loc as usize).copied().unwrap_or(true)
+    }
+
+    fn pin(&mut self, place: Place) {
+        for at in place.loc as usize..place.loc as usize + limbs(place.width) {
+            if let Some(limb) = self.in_memory.get_mut(at) {
+                *limb = true;
+            }
+        }
+    }
+
+    /// Pins the operands of instructions that the interpreter executes.
+    fn pin_instructions(&mut self, code: &Code) {
+        for op in &code.ops {
+            let pinned = match op {
+                Op::Lookahead(index) => code.lookaheads[*index as usize].clone(),
+                Op::Advance { a, n } if *n > 1 => vec![Place {
+                    loc: *a,
+                    width: n * 64,
+                }],
+                Op::Select(index) if !is_simple_select(&code.selects[*index as usize]) => {
+                    select_places(&code.selects[*index as usize])
+                }
+                Op::Wide(index) if !wide::is_native(code, &code.wide[*index as usize]) => {
+                    let wide = &code.wide[*index as usize];
+                    vec![wide.a, wide.b, wide.d]
+                }
+                op if is_arithmetic(op) && !is_native(op) => {
+                    let place = |loc| Place { loc, width: 64 };
+                    operands(code, op).into_iter().map(place).collect()
+                }
+                _ => continue,
+            };
+            for place in pinned {
+                self.pin(place);
+            }
+        }
+    }
+
+    /// Pins what more than one function uses.
+    fn pin_shared(&mut self, code: &Code) {
+        let mut users: HashMap<Loc, usize> = HashMap::new();
+        for (function, range) in functions_of(code).into_iter().enumerate() {
+            for pc in range {
+                for loc in operands(code, &code.ops[pc as usize]) {
+                    let user = *users.entry(loc).or_insert(function);
+                    if user != function {
+                        self.in_memory[loc as usize] = true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether an instruction is arithmetic that the interpreter can execute alone.
+pub(super) fn is_arithmetic(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::End
+            | Op::Return
+            | Op::Jump(_)
+            | Op::JumpIf { .. }
+            | Op::JumpUnless { .. }
+            | Op::JumpEq { .. }
+            | Op::JumpNe { .. }
+            | Op::JumpLt { .. }
+            | Op::JumpGe { .. }
+            | Op::Select(_)
+            | Op::Step
+            | Op::Extract(_)
+            | Op::ExtractNext(_)
+            | Op::Lookahead(_)
+            | Op::Advance { .. }
+            | Op::Verify { .. }
+            | Op::Reject(_)
+            | Op::Emit(_)
+            | Op::Apply(_)
+            | Op::StoreHit { .. }
+            | Op::StoreAction { .. }
+            | Op::Extern(_)
+            | Op::Wide(_)
+    )
+}
+
+/// Whether an arithmetic instruction is compiled.
+pub(super) fn is_native(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::AddSatSigned { .. } | Op::SubSatSigned { .. } | Op::AddSat { w: 64, .. }
+    )
+}
+
+/// The limbs that an instruction reads and writes, except those of headers, tables and externs.
+fn operands(code: &Code, op: &Op) -> Vec<Loc> {
+    match *op {
+        Op::JumpIf { a, .. } | Op::JumpUnless { a, .. } => vec![a],
+        Op::JumpEq { a, b, .. }
+        | Op::JumpNe { a, b, .. }
+        | Op::JumpLt { a, b, .. }
+        | Op::JumpGe { a, b, .. }
+        | Op::Verify { a, b } => vec![a, b],
+        Op::Move { d, a }
+        | Op::Not { d, a, .. }
+        | Op::Neg { d, a, .. }
+        | Op::Slice { d, a, .. }
+        | Op::Insert { d, a, .. }
+        | Op::SignExtend { d, a, .. } => vec![d, a],
+        Op::Copy { d, a, n } => (d..d + n).chain(a..a + n).collect(),
+        Op::Add { d, a, b, .. }
+        | Op::Sub { d, a, b, .. }
+        | Op::Mul { d, a, b, .. }
+        | Op::Div { d, a, b }
+        | Op::Mod { d, a, b }
+        | Op::And { d, a, b }
+        | Op::Or { d, a, b }
+        | Op::Xor { d, a, b }
+        | Op::Shl { d, a, b, .. }
+        | Op::Shr { d, a, b }
+        | Op::ShrSigned { d, a, b, .. }
+        | Op::AddSat { d, a, b, .. }
+        | Op::SubSat { d, a, b }
+        | Op::AddSatSigned { d, a, b, .. }
+        | Op::SubSatSigned { d, a, b, .. }
+        | Op::Eq { d, a, b }
+        | Op::Ne { d, a, b }
+        | Op::Lt { d, a, b }
+        | Op::Le { d, a, b }
+        | Op::LtSigned { d, a, b, .. }
+        | Op::LeSigned { d, a, b, .. }
+        | Op::Concat { d, a, b, .. } => vec![d, a, b],
+        Op::Wide(index) => {
+            let wide = &code.wide[index as usize];
+            let places = [wide.a, wide.b];
+            let second = usize::from(uses_second(wide.kind));
+            places
+                .into_iter()
+                .take(1 + second)
+                .chain([wide.d])
+                .flat_map(locs)
+                .collect()
+        }
+        Op::Lookahead(index) => code.lookaheads[index as usize]
+            .iter()
+            .copied()
+            .flat_map(locs)
+            .collect(),
+        Op::Advance { a, n } => (a..a + n).collect(),
+        Op::Select(index) => select_places(&code.selects[index as usize])
+            .into_iter()
+            .flat_map(locs)
+            .chain(match &code.selects[index as usize] {
+                Select::Sorted { key, .. } => Some(*key),
+                Select::Ordered { .. } => None,
+            })
+            .collect(),
+        Op::StoreHit { d } | Op::StoreAction { d } => vec![d],
+        Op::End
+        | Op::Return
+        | Op::Jump(_)
+        | Op::Step
+        | Op::Extract(_)
+        | Op::ExtractNext(_)
+        | Op::Reject(_)
+        | Op::Emit(_)
+        | Op::Apply(_)
+        | Op::Extern(_) => Vec::new(),
+    }
+}
+
+/// Whether the second operand of a long operation means anything.
+fn uses_second(kind: WideKind) -> bool {
+    !matches!(
+        kind,
+        WideKind::Not
+            | WideKind::Neg
+            | WideKind::Slice
+            | WideKind::Insert
+            | WideKind::ZeroExtend
+            | WideKind::SignExtend
+    )
+}
+
+fn locs(place: Place) -> std::ops::Range<Loc> {
+    place.loc..place.loc + limbs(place.width) as Loc
+}
+
+/// Whether the cases of a select are compiled, and not left to the interpreter.
+pub(super) fn is_simple_select(select: &Select) -> bool {
+    let Select::Ordered { cases, .. } = select else {
+        return true;
+    };
+    let mut tests = cases.iter().flat_map(|(tests, _)| tests);
+    tests.all(|test| matches!(test, Test::Limb { .. }))
+}
+
+/// Keys of a select with patterns.
+fn select_places(select: &Select) -> Vec<Place> {
+    let Select::Ordered { cases, .. } = select else {
+        return Vec::new();
+    };
+    let tests = cases.iter().flat_map(|(tests, _)| tests);
+    let places = tests.flat_map(|test| match test {
+        Test::Limb { at, .. } => vec![Place {
+            loc: *at,
+            width: 64,
+        }],
+        Test::Range { key, .. } => vec![*key],
+        Test::ValueSet { keys, .. } => keys.clone(),
+    });
+    places.collect()
+}
+
+/// Pins the arguments and results of an extern.
+fn pin_call(storage: &mut Storage, call: &Call) {
+    let mut pin = |places: &[Place]| places.iter().for_each(|place| storage.pin(*place));
+    let limb = |loc: Loc| Place { loc, width: 64 };
+    let data = |sum: &Sum| sum.data.iter().map(|datum| datum.place).collect::<Vec<_>>();
+    match call {
+        Call::MarkToDrop {
+            egress_spec,
+            mcast_grp,
+        } => pin(&[limb(*egress_spec), limb(*mcast_grp)]),
+        Call::Count { index, .. } => pin(&[*index]),
+        Call::ExecuteMeter { index, d, .. } | Call::ReadRegister { index, d, .. } => {
+            pin(&[*index, *d]);
+        }
+        Call::ReadMeter { d, .. } => pin(&[*d]),
+        Call::WriteRegister { index, value, .. } => pin(&[*index, *value]),
+        Call::Random { d, low, high } => pin(&[*d, *low, *high]),
+        Call::Hash { sum, d, base, max } => {
+            pin(&data(sum));
+            pin(&[*d, *base, *max]);
+        }
+        Call::VerifyChecksum { sum, checksum, .. } => {
+            pin(&data(sum));
+            pin(&[*checksum]);
+        }
+        Call::UpdateChecksum { sum, d } => {
+            pin(&data(sum));
+            pin(&[*d]);
+        }
+        Call::Digest { values, .. } | Call::Log { values, .. } => pin(values),
+        Call::Clone {
+            session,
+            field_list,
+        } => {
+            pin(&[*session]);
+            pin(field_list.as_slice());
+        }
+        Call::Resubmit { field_list } | Call::Recirculate { field_list } => pin(&[*field_list]),
+        Call::Truncate { length } => pin(&[*length]),
+        Call::Assert { condition } => pin(&[limb(*condition)]),
+    }
+}

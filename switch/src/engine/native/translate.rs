@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From instructions to Cranelift's intermediate form, one function at a time.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
+
+use cranelift_codegen::{
+    Context as Compiled,
+    ir::{
+        AbiParam, AliasRegionData, Block, InstBuilder as _, MemFlagsData, SigRef, Value,
+        condcodes::IntCC, types::I64,
+    },
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch, Variable};
+use cranelift_jit::JITModule;
+use cranelift_module::Module as _;
+
+use super::{
+    operands::{Storage, is_arithmetic, is_native, is_simple_select},
+    runtime::{self, ENDED, FIRST_ERROR, NEXT, Native, at},
+};
+use crate::engine::{
+    bits::mask,
+    code::{Code, Loc, Op, Pc, Select, Test},
+};
+
+/// A function that compiled code calls.
+pub(super) type Helper = unsafe extern "C" fn(*mut Native<'_>, u64) -> u64;
+
+/// Translates the instructions of a block or an action.
+pub(super) fn function(
+    code: &Code,
+    storage: &Storage,
+    range: Range<Pc>,
+    compiled: &mut Compiled,
+    context: &mut FunctionBuilderContext,
+    module: &JITModule,
+) {
+    let mut helper = module.make_signature();
+    helper.params = vec![AbiParam::new(I64); 2];
+    helper.returns = vec![AbiParam::new(I64)];
+    let mut action = module.make_signature();
+    action.params = vec![AbiParam::new(I64); 3];
+    action.returns = vec![AbiParam::new(I64)];
+    let mut regions = ["frame", "packet", "context"].iter().zip(0..);
+    let mut region = || {
+        let (name, user_id) = regions.next()?;
+        let description = Cow::Borrowed(*name);
+        let data = AliasRegionData {
+            user_id,
+            description,
+        };
+        Some(compiled.func.dfg.alias_regions.insert(data))
+    };
+    let flags = [
+        MemFlagsData::trusted().with_alias_region(region()),
+        MemFlagsData::new()
+            .with_notrap()
+            .with_alias_region(region()),
+        MemFlagsData::trusted().with_alias_region(region()),
+    ];
+    let mut builder = FunctionBuilder::new(&mut compiled.func, context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let params = [0, 1, 2].map(|index| builder.block_params(entry)[index]);
+    let [frame_flags, packet_flags, context_flags] = flags;
+    let mut translator = Translator {
+        code,
+        storage,
+        helper: builder.import_signature(helper),
+        action: builder.import_signature(action),
+        native: params[0],
+        frame: params[1],
+        context: params[2],
+        frame_flags,
+        packet_flags,
+        context_flags,
+        builder,
+        blocks: HashMap::new(),
+        variables: HashMap::new(),
+    };
+    translator.body(range);
+    translator.builder.seal_all_blocks();
+    translator.builder.finalize(module.target_config());
+}
+
+/// A function under construction.
+pub(super) struct Translator<'c, 'f> {
+    pub(super) code: &'c Code,
+    storage: &'c Storage,
+    pub(super) builder: FunctionBuilder<'f>,
+    helper: SigRef,
+    action: SigRef,
+    pub(super) native: Value,
+    frame: Value,
+    pub(super) context: Value,
+    frame_flags: MemFlagsData,
+    pub(super) packet_flags: MemFlagsData,
+    pub(super) context_flags: MemFlagsData,
+    blocks: HashMap<Pc, Block>,
+    variables: HashMap<Loc, Variable>,
+}
+
+impl Translator<'_, '_> {
+    fn body(&mut self, range: Range<Pc>) {
+        for pc in leaders(self.code, range.clone()) {
+            let block = self.builder.create_block();
+            self.blocks.insert(pc, block);
+        }
+        let mut open = true;
+        for pc in range {
+            if let Some(block) = self.blocks.get(&pc).copied() {
+                if open {
+                    self.builder.ins().jump(block, &[]);
+                }
+                self.builder.switch_to_block(block);
+                open = true;
+            }
+            if open {
+                open = self.instruction(pc);
+            }
+        }
+        if open {
+            self.leave(ENDED);
+        }
+    }
+
+    /// Translates an instruction; returns whether the next one may follow it.
+    fn instruction(&mut self, pc: Pc) -> bool {
+        match self.code.ops[pc as usize] {
+            Op::End => self.leave(ENDED),
+            Op::Return => self.leave(NEXT),
+            Op::Jump(to) => {
+                let to = self.blocks[&to];
+                self.builder.ins().jump(to, &[]);
+                false
+            }
+            Op::JumpIf { a, to } => self.jump_zero(IntCC::NotEqual, a, to, pc),
+            Op::JumpUnless { a, to } => self.jump_zero(IntCC::Equal, a, to, pc),
+            Op::JumpEq { a, b, to } => self.jump(IntCC::Equal, (a, b), to, pc),
+            Op::JumpNe { a, b, to } => self.jump(IntCC::NotEqual, (a, b), to, pc),
+            Op::JumpLt { a, b, to } => self.jump(IntCC::UnsignedLessThan, (a, b), to, pc),
+            Op::JumpGe { a, b, to } => self.jump(IntCC::UnsignedGreaterThanOrEqual, (a, b), to, pc),
+            Op::Select(index) => self.select(index),
+            Op::Step => self.take_step(),
+            Op::Apply(table) => self.apply(table.0),
+            Op::StoreHit { d } => self.store_flag(d, at::HIT),
+            Op::StoreAction { d } => self.store_flag(d, at::ACTION),
+            Op::Extern(index) => self.call(runtime::call, u64::from(index)),
+            Op::Emit(header) => self.emit(header),
+            Op::Extract(header) => self.extract(header, pc),
+            Op::Lookahead(index) => self.lookahead(index, pc),
+            Op::Advance { a, n: 1 } => self.advance(a),
+            Op::ExtractNext(_) | Op::Advance { .. } => self.parse_slowly(pc),
+            Op::Verify { a, b } => self.verify(a, b),
+            Op::Reject(error) => self.leave(FIRST_ERROR + u64::from(error)),
+            Op::Copy { d, a, n } => {
+                let limbs: Vec<Value> = (a..a + n).map(|loc| self.get(loc)).collect();
+                for (loc, limb) in (d..).zip(limbs) {
+                    self.put(loc, limb);
+                }
+                true
+            }
+            Op::Wide(index) => self.wide(index, pc),
+            op if is_arithmetic(&op) && is_native(&op) => self.arithmetic(op),
+            _ => self.call(runtime::step, u64::from(pc)),
+        }
+    }
+
+    pub(super) fn constant(&mut self, value: u64) -> Value {
+        self.builder.ins().iconst(I64, value.cast_signed())
+    }
+
+    /// Reads a limb of the frame.
+    pub(super) fn get(&mut self, loc: Loc) -> Value {
+        if self.code.constants.contains(&loc) {
+            return self.constant(self.code.image[loc as usize]);
+        }
+        if self.storage.in_memory(loc) {
+            let (flags, offset) = (self.frame_flags, offset(loc));
+            return self.builder.ins().load(I64, flags, self.frame, offset);
+        }
+        let variable = self.variable(loc);
+        self.builder.use_var(variable)
+    }
+
+    /// Writes a limb of the frame.
+    pub(super) fn put(&mut self, loc: Loc, value: Value) {
+        if self.storage.in_memory(loc) {
+            let (flags, offset) = (self.frame_flags, offset(loc));
+            self.builder.ins().store(flags, value, self.frame, offset);
+        } else {
+            let variable = self.variable(loc);
+            self.builder.def_var(variable, value);
+        }
+    }
+
+    fn variable(&mut self, loc: Loc) -> Variable {
+        if let Some(variable) = self.variables.get(&loc) {
+            return *variable;
+        }
+        let variable = self.builder.declare_var(I64);
+        self.variables.insert(loc, variable);
+        variable
+    }
+
+    /// Keeps the lowest `width` bits.
+    pub(super) fn trim(&mut self, value: Value, width: u32) -> Value {
+        if width >= 64 {
+            value
+        } else {
+            let ones = mask(width).cast_signed();
+            self.builder.ins().band_imm_s(value, ones)
+        }
+    }
+
+    /// Ends the function.
+    pub(super) fn leave(&mut self, outcome: u64) -> bool {
+        let outcome = self.constant(outcome);
+        self.builder.ins().return_(&[outcome]);
+        false
+    }
+
+    /// Goes to a new block if the condition holds, and on in another new one if not; returns the
+    /// first.
+    pub(super) fn fork(&mut self, condition: Value) -> Block {
+        let (yes, no) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().brif(condition, yes, &[], no, &[]);
+        self.builder.switch_to_block(no);
+        yes
+    }
+
+    /// Ends the function with this outcome if the condition holds.
+    pub(super) fn leave_if(&mut self, condition: Value, outcome: Value) {
+        let yes = self.fork(condition);
+        let Some(next) = self.builder.current_block() else {
+            return;
+        };
+        self.builder.set_cold_block(yes);
+        self.builder.switch_to_block(yes);
+        self.builder.ins().return_(&[outcome]);
+        self.builder.switch_to_block(next);
+    }
+
+    pub(super) fn helper(&mut self, helper: Helper, argument: u64) -> Value {
+        let address = self.constant(helper as usize as u64);
+        let argument = self.constant(argument);
+        let arguments = [self.native, argument];
+        let call = self
+            .builder
+            .ins()
+            .call_indirect(self.helper, address, &arguments);
+        self.builder.inst_results(call)[0]
+    }
+
+    fn call(&mut self, helper: Helper, argument: u64) -> bool {
+        self.helper(helper, argument);
+        true
+    }
+
+    /// Lets the interpreter read the packet.
+    pub(super) fn parse_slowly(&mut self, pc: Pc) -> bool {
+        let outcome = self.helper(runtime::step, u64::from(pc));
+        let failed = self.builder.ins().icmp_imm_s(IntCC::NotEqual, outcome, 0);
+        self.leave_if(failed, outcome);
+        true
+    }
+
+    fn jump(&mut self, condition: IntCC, (a, b): (Loc, Loc), to: Pc, pc: Pc) -> bool {
+        let (a, b) = (self.get(a), self.get(b));
+        let holds = self.builder.ins().icmp(condition, a, b);
+        self.branch(holds, to, pc)
+    }
+
+    fn jump_zero(&mut self, condition: IntCC, a: Loc, to: Pc, pc: Pc) -> bool {
+        let a = self.get(a);
+        let holds = self.builder.ins().icmp_imm_s(condition, a, 0);
+        self.branch(holds, to, pc)
+    }
+
+    fn branch(&mut self, holds: Value, to: Pc, pc: Pc) -> bool {
+        let (yes, no) = (self.blocks[&to], self.blocks[&(pc + 1)]);
+        self.builder.ins().brif(holds, yes, &[], no, &[]);
+        false
+    }
+
+    fn select(&mut self, index: u32) -> bool {
+        match &self.code.selects[index as usize] {
+            Select::Sorted {
+                key,
+                cases,
+                otherwise,
+            } => {
+                let key = self.get(*key);
+                let mut switch = Switch::new();
+                for (value, to) in cases {
+                    switch.set_entry(u128::from(*value), self.blocks[to]);
+                }
+                switch.emit(&mut self.builder, key, self.blocks[otherwise]);
+            }
+            select @ Select::Ordered { cases, otherwise } if is_simple_select(select) => {
+                for (tests, to) in cases {
+                    self.case(tests, *to);
+                }
+                let otherwise = self.blocks[otherwise];
+                self.builder.ins().jump(otherwise, &[]);
+            }
+            Select::Ordered { cases, otherwise } => {
+                let chosen = self.helper(runtime::select, u64::from(index));
+                let mut switch = Switch::new();
+                let targets: BTreeSet<Pc> = cases.iter().map(|(_, to)| *to).collect();
+                for to in targets {
+                    switch.set_entry(u128::from(to), self.blocks[&to]);
+                }
+                switch.emit(&mut self.builder, chosen, self.blocks[otherwise]);
+            }
+        }
+        false
+    }
+
+    /// Goes to the target if all tests of a case hold.
+    fn case(&mut self, tests: &[Test], to: Pc) {
+        let no = self.builder.create_block();
+        for test in tests {
+            let Test::Limb { at, mask, value } = test else {
+                continue;
+            };
+            let limb = self.get(*at);
+            let masked = self.builder.ins().band_imm_s(limb, mask.cast_signed());
+            let value = value.cast_signed();
+            let differs = self
+                .builder
+                .ins()
+                .icmp_imm_s(IntCC::NotEqual, masked, value);
+            let next = self.builder.create_block();
+            self.builder.ins().brif(differs, no, &[], next, &[]);
+            self.builder.switch_to_block(next);
+        }
+        let to = self.blocks[&to];
+        self.builder.ins().jump(to, &[]);
+        self.builder.switch_to_block(no);
+    }
+
+    /// Takes one from the steps that are left.
+    fn take_step(&mut self) -> bool {
+        let (flags, offset) = (self.context_flags, field(at::STEPS));
+        let left = self.builder.ins().load(I64, flags, self.native, offset);
+        let none = self.builder.ins().icmp_imm_s(IntCC::Equal, left, 0);
+        let error = self.code.errors.parser_timeout;
+        let outcome = self.constant(FIRST_ERROR + u64::from(error));
+        self.leave_if(none, outcome);
+        let left = self.builder.ins().iadd_imm_s(left, -1);
+        self.builder.ins().store(flags, left, self.native, offset);
+        true
+    }
+
+    fn apply(&mut self, table: u32) -> bool {
+        let entry = self.helper(runtime::apply, u64::from(table));
+        let found = self.builder.ins().icmp_imm_s(IntCC::NotEqual, entry, 0);
+        let run = self.fork(found);
+        let Some(next) = self.builder.current_block() else {
+            return true;
+        };
+        self.builder.switch_to_block(run);
+        let arguments = [self.native, self.frame, self.context];
+        let call = self
+            .builder
+            .ins()
+            .call_indirect(self.action, entry, &arguments);
+        let outcome = self.builder.inst_results(call)[0];
+        let ended = self.builder.ins().icmp_imm_s(IntCC::NotEqual, outcome, 0);
+        self.leave_if(ended, outcome);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+        true
+    }
+
+    fn store_flag(&mut self, d: Loc, at: usize) -> bool {
+        let flags = self.context_flags;
+        let flag = self.builder.ins().load(I64, flags, self.context, field(at));
+        self.put(d, flag);
+        true
+    }
+
+    fn verify(&mut self, a: Loc, b: Loc) -> bool {
+        let (a, error) = (self.get(a), self.get(b));
+        let fails = self.builder.ins().icmp_imm_s(IntCC::Equal, a, 0);
+        let error = self.trim(error, 32);
+        let first = FIRST_ERROR.cast_signed();
+        let outcome = self.builder.ins().iadd_imm_s(error, first);
+        self.leave_if(fails, outcome);
+        true
+    }
+
+    /// Arithmetic on values of one limb.
+    fn arithmetic(&mut self, op: Op) -> bool {
+        let (d, value) = match op {
+            Op::Move { d, a } => (d, self.get(a)),
+            Op::Add { d, a, b, w } => (d, self.trimmed(a, b, w, |t, a, b| t.ins().iadd(a, b))),
+            Op::Sub { d, a, b, w } => (d, self.trimmed(a, b, w, |t, a, b| t.ins().isub(a, b))),
+            Op::Mul { d, a, b, w } => (d, self.trimmed(a, b, w, |t, a, b| t.ins().imul(a, b))),
+            Op::And { d, a, b } => (d, self.trimmed(a, b, 64, |t, a, b| t.ins().band(a, b))),
+            Op::Or { d, a, b } => (d, self.trimmed(a, b, 64, |t, a, b| t.ins().bor(a, b))),
+            Op::Xor { d, a, b } => (d, self.trimmed(a, b, 64, |t, a, b| t.ins().bxor(a, b))),
+            Op::Div { d, a, b } => (d, self.divide(a, b, |t, a, b| t.ins().udiv(a, b))),
+            Op::Mod { d, a, b } => (d, self.divide(a, b, |t, a, b| t.ins().urem(a, b))),
+            Op::Not { d, a, w } => {
+                let a = self.get(a);
+                let inverse = self.builder.ins().bnot(a);
+                (d, self.trim(inverse, u32::from(w)))
+            }
+            Op::Neg { d, a, w } => {
+                let a = self.get(a);
+                let negative = self.builder.ins().ineg(a);
+                (d, self.trim(negative, u32::from(w)))
+            }
+            Op::Shl { d, a, b, w } => {
+                let shifted = self.shift(a, b, |t, a, n| t.ins().ishl(a, n));
+                (d, self.trim(shifted, u32::from(w)))
+            }
+            Op::Shr { d, a, b } => (d, self.shift(a, b, |t, a, n| t.ins().ushr(a, n))),
+            Op::ShrSigned { d, a, b, w } => (d, self.shift_signed(a, b, w)),
+            Op::AddSat { d, a, b, w } => {
+                let (a, b) = (self.get(a), self.get(b));
+                let sum = self.builder.ins().iadd(a, b);
+                let most = self.constant(mask(u32::from(w)));
+                (d, self.builder.ins().umin(sum, most))
+            }
+            Op::SubSat { d, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                let least = self.builder.ins().umin(a, b);
+                (d, self.builder.ins().isub(a, least))
+            }
+            _ => return self.comparison(op),
+        };
+        self.put(d, value);
+        true
+    }
+
+    fn comparison(&mut self, op: Op) -> bool {
+        let (d, value) = match op {
+            Op::Eq { d, a, b } => (d, self.compare(IntCC::Equal, a, b)),
+            Op::Ne { d, a, b } => (d, self.compare(IntCC::NotEqual, a, b)),
+            Op::Lt { d, a, b } => (d, self.compare(IntCC::UnsignedLessThan, a, b)),
+            Op::Le { d, a, b } => (d, self.compare(IntCC::UnsignedLessThanOrEqual, a, b)),
+            Op::LtSigned { d, a, b, w } => {
+                (d, self.compare_signed(IntCC::SignedLessThan, (a, b), w))
+            }
+            Op::LeSigned { d, a, b, w } => (
+                d,
+                self.compare_signed(IntCC::SignedLessThanOrEqual, (a, b), w),
+            ),
+            Op::Slice { d, a, low, w } => {
+                let a = self.get(a);
+                let shifted = self.builder.ins().ushr_imm_s(a, i64::from(low));
+                (d, self.trim(shifted, u32::from(w)))
+            }
+            Op::Insert { d, a, low, w } => (d, self.insert(d, a, low, w)),
+            Op::Concat { d, a, b, w } => {
+                let (a, b) = (self.get(a), self.get(b));
+                // A low part of 64 bits leaves no room for a high one.
+                let high = match w {
+                    64.. => self.constant(0),
+                    w => self.builder.ins().ishl_imm_s(a, i64::from(w)),
+                };
+                (d, self.builder.ins().bor(high, b))
+            }
+            Op::SignExtend { d, a, from, w } => {
+                let a = self.get(a);
+                let wide = self.sign(a, from);
+                (d, self.trim(wide, u32::from(w)))
+            }
+            // All other instructions have arms of their own.
+            _ => return true,
+        };
+        self.put(d, value);
+        true
+    }
+
+    fn trimmed(
+        &mut self,
+        a: Loc,
+        b: Loc,
+        width: u8,
+        of: impl Fn(&mut FunctionBuilder<'_>, Value, Value) -> Value,
+    ) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        let value = of(&mut self.builder, a, b);
+        self.trim(value, u32::from(width))
+    }
+
+    /// Division by zero gives 0.
+    fn divide(
+        &mut self,
+        a: Loc,
+        b: Loc,
+        by: impl Fn(&mut FunctionBuilder<'_>, Value, Value) -> Value,
+    ) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        let (zero, one) = (self.constant(0), self.constant(1));
+        let is_zero = self.builder.ins().icmp_imm_s(IntCC::Equal, b, 0);
+        let divisor = self.builder.ins().select(is_zero, one, b);
+        let result = by(&mut self.builder, a, divisor);
+        self.builder.ins().select(is_zero, zero, result)
+    }
+
+    /// A shift by 64 or more gives 0.
+    fn shift(
+        &mut self,
+        a: Loc,
+        b: Loc,
+        by: impl Fn(&mut FunctionBuilder<'_>, Value, Value) -> Value,
+    ) -> Value {
+        let (a, amount) = (self.get(a), self.get(b));
+        let shifted = by(&mut self.builder, a, amount);
+        let zero = self.constant(0);
+        let few = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::UnsignedLessThan, amount, 64);
+        self.builder.ins().select(few, shifted, zero)
+    }
+
+    fn shift_signed(&mut self, a: Loc, b: Loc, width: u8) -> Value {
+        let (a, amount) = (self.get(a), self.get(b));
+        let most = self.constant(63);
+        let amount = self.builder.ins().umin(amount, most);
+        let wide = self.sign(a, width);
+        let shifted = self.builder.ins().sshr(wide, amount);
+        self.trim(shifted, u32::from(width))
+    }
+
+    /// Sign-extends a value of so many bits to a limb.
+    fn sign(&mut self, value: Value, width: u8) -> Value {
+        let unused = 64 - i64::from(width.clamp(1, 64));
+        let high = self.builder.ins().ishl_imm_s(value, unused);
+        self.builder.ins().sshr_imm_s(high, unused)
+    }
+
+    fn compare(&mut self, condition: IntCC, a: Loc, b: Loc) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        let holds = self.builder.ins().icmp(condition, a, b);
+        self.builder.ins().uextend(I64, holds)
+    }
+
+    fn compare_signed(&mut self, condition: IntCC, (a, b): (Loc, Loc), width: u8) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        let (a, b) = (self.sign(a, width), self.sign(b, width));
+        let holds = self.builder.ins().icmp(condition, a, b);
+        self.builder.ins().uextend(I64, holds)
+    }
+
+    fn insert(&mut self, d: Loc, a: Loc, low: u8, width: u8) -> Value {
+        let (whole, part) = (self.get(d), self.get(a));
+        let ones = mask(u32::from(width)) << low;
+        let kept = self.builder.ins().band_imm_s(whole, (!ones).cast_signed());
+        let shifted = self.builder.ins().ishl_imm_s(part, i64::from(low));
+        let placed = self.builder.ins().band_imm_s(shifted, ones.cast_signed());
+        self.builder.ins().bor(kept, placed)
+    }
+}
+
+/// Distance of a limb from the start of the frame.
+fn offset(loc: Loc) -> i32 {
+    i32::try_from(loc * 8).unwrap_or(i32::MAX)
+}
+
+/// Distance of a field from the start of its struct.
+pub(super) fn field(at: usize) -> i32 {
+    i32::try_from(at).unwrap_or(i32::MAX)
+}
+
+/// The instructions that something jumps to, or that follow a jump.
+fn leaders(code: &Code, range: Range<Pc>) -> BTreeSet<Pc> {
+    let mut leaders = BTreeSet::from([range.start]);
+    for pc in range.clone() {
+        match &code.ops[pc as usize] {
+            Op::Jump(to) => _ = leaders.insert(*to),
+            Op::JumpIf { to, .. }
+            | Op::JumpUnless { to, .. }
+            | Op::JumpEq { to, .. }
+            | Op::JumpNe { to, .. }
+            | Op::JumpLt { to, .. }
+            | Op::JumpGe { to, .. } => leaders.extend([*to, pc + 1]),
+            Op::Select(index) => match &code.selects[*index as usize] {
+                Select::Sorted {
+                    cases, otherwise, ..
+                } => {
+                    leaders.extend(cases.iter().map(|(_, to)| *to));
+                    leaders.insert(*otherwise);
+                }
+                Select::Ordered { cases, otherwise } => {
+                    leaders.extend(cases.iter().map(|(_, to)| *to));
+                    leaders.insert(*otherwise);
+                }
+            },
+            _ => {}
+        }
+    }
+    leaders
+}
