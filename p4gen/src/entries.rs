@@ -18,6 +18,7 @@ struct TableEntry {
     table: &'static str,
     r#match: Fields,
     action: &'static str,
+    #[serde(skip_serializing_if = "Fields::is_empty")]
     params: Fields,
 }
 
@@ -40,7 +41,8 @@ const DIGEST_LIST: u32 = 100;
 
 /// The entries that a program needs.
 ///
-/// Where a port leads to the slow path, every bundle that the slow path may finish goes there.
+/// Where a port leads to the slow path, every bundle that the slow path may finish goes there, and
+/// what comes from there may say where it goes.
 /// The others are dropped and counted, as every refused bundle is without such a port.
 #[must_use]
 pub fn entries(slow_path_port: Option<u16>) -> Entries {
@@ -50,8 +52,14 @@ pub fn entries(slow_path_port: Option<u16>) -> Entries {
             .filter(|reason| reason.kind() == ReasonKind::FastPathLimit)
             .map(move |&reason| punt(reason, port))
     });
+    let injects = slow_path_port.map(|port| TableEntry {
+        table: "ingress.inject_port",
+        r#match: Fields::from([("std.ingress_port", port.to_string())]),
+        action: "ingress.inject",
+        params: Fields::new(),
+    });
     Entries {
-        tables: punts.collect(),
+        tables: punts.chain(injects).collect(),
         digests: ["bundle_report_t", "learn_t"].map(digest).into(),
     }
 }

@@ -4,6 +4,8 @@ const bit<16> ETHERTYPE_IPV4 = 0x0800;
 const bit<16> ETHERTYPE_VLAN = 0x8100;
 const bit<16> ETHERTYPE_IPV6 = 0x86dd;
 const bit<16> ETHERTYPE_PUNT = {{ punt_ethertype }};
+/// The second of the two that are for local experiments; the first one is that of punted frames.
+const bit<16> ETHERTYPE_INJECT = 0x88b6;
 const bit<8> PROTOCOL_UDP = 17;
 const bit<16> BUNDLE_PORT = {{ udp_port }};
 
@@ -21,6 +23,14 @@ const bit<64> MAX_STRING_LENGTH = 255;
 const bit<32> L2_ENTRIES = 4096;
 /// Receivers and networks of receivers.
 const bit<32> PEER_ENTRIES = 1024;
+/// Endpoints, or groups of them, that bundles are routed to.
+const bit<32> ENDPOINT_ENTRIES = 1024;
+/// Neighbours that bundles are sent to.
+const bit<32> NEXT_HOP_ENTRIES = 256;
+/// What operators do not want to hear about.
+const bit<32> TELEMETRY_ENTRIES = 64;
+/// Networks that are behind a router.
+const bit<32> ROUTE_ENTRIES = 1024;
 /// Every reason code is one octet.
 const bit<32> REASONS = 256;
 

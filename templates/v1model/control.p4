@@ -25,9 +25,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     counter(REASONS, CounterType.packets_and_bytes) reasons;
     /// Bundles that were: 0 from version 6 to 7, 1 from version 7 to 6.
     counter(2, CounterType.packets_and_bytes) translated;
-    /// Datagrams with bundles to a receiver.
-    direct_counter(CounterType.packets_and_bytes) peer_traffic;
-    direct_counter(CounterType.packets_and_bytes) peer_ipv6_traffic;
+    /// Datagrams that were more than their receiver wants.
+    counter(1, CounterType.packets_and_bytes) metered;
 
     action forward(bit<9> port) {
         std.egress_spec = port;
@@ -67,7 +66,16 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         size = L2_ENTRIES;
     }
 
-    action speaks_v6(bit<1> sequence32, bit<1> lifetime32) {
+{%- for (suffix, key) in [("", "hdr.ipv4.dst"), ("_ipv6", "hdr.ipv6.dst")] %}
+
+    /// Datagrams with bundles to a receiver, and how much of them it wants: what is red is dropped.
+    direct_counter(CounterType.packets_and_bytes) peer{{ suffix }}_traffic;
+    direct_meter<bit<2>>(MeterType.bytes) peer{{ suffix }}_meter;
+
+    /// Version 6 as ION reads it.
+    action speaks_v6{{ suffix }}(bit<1> sequence32, bit<1> lifetime32) {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
         meta.again.peer_version = 6;
         meta.again.sequence32 = sequence32;
         meta.again.lifetime32 = lifetime32;
@@ -76,14 +84,19 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         meta.again.age_type = 20;
     }
 
-    action speaks_v7() {
+    /// Version 7 as ION reads it.
+    action speaks_v7{{ suffix }}() {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
         meta.again.peer_version = 7;
         meta.again.crc_primary = 1;
     }
 
     /// Version 6 in the forms that the receiver reads. `mtu` is that of its link, or 0.
-    action reads_v6(bit<1> sequence32, bit<1> lifetime32, bit<1> cbhe, bit<1> dictionary,
-            bit<8> age_type, bit<16> mtu) {
+    action reads_v6{{ suffix }}(bit<1> sequence32, bit<1> lifetime32, bit<1> cbhe,
+            bit<1> dictionary, bit<8> age_type, bit<16> mtu) {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
         meta.again.peer_version = 6;
         meta.again.sequence32 = sequence32;
         meta.again.lifetime32 = lifetime32;
@@ -94,51 +107,238 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 
     /// Version 7 with CRCs of these types: 0 none, 1 CRC-16, 2 CRC-32C.
-    action reads_v7(bit<2> crc_primary, bit<2> crc_blocks, bit<16> mtu) {
+    action reads_v7{{ suffix }}(bit<2> crc_primary, bit<2> crc_blocks, bit<16> mtu) {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
+        meta.again.peer_version = 7;
+        meta.again.crc_primary = crc_primary;
+        meta.again.crc_blocks = crc_blocks;
+        meta.again.mtu = mtu;
+    }
+{%- if suffix.is_empty() %}
+
+    /// The datagram is for this node, which has this node ID, and routes bundles.
+    action routes(bit<64> node, bit<64> service) {
+        peer_traffic.count();
+        peer_meter.read(meta.colour);
+        meta.again.is_node = 1;
+        meta.again.node = node;
+        meta.again.service = service;
+    }
+{%- endif %}
+
+    action pass{{ suffix }}() {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
+    }
+
+    /// What the receiver of a datagram can read.
+    table peer{{ suffix }} {
+        key = {
+            {{ key }}: lpm;
+        }
+        actions = {
+            speaks_v6{{ suffix }};
+            speaks_v7{{ suffix }};
+            reads_v6{{ suffix }};
+            reads_v7{{ suffix }};
+{%- if suffix.is_empty() %}
+            routes;
+{%- endif %}
+            pass{{ suffix }};
+        }
+        default_action = pass{{ suffix }}();
+        counters = peer{{ suffix }}_traffic;
+        meters = peer{{ suffix }}_meter;
+        size = PEER_ENTRIES;
+    }
+{%- endfor %}
+
+{%- for prefix in ["", "named_"] %}
+
+    direct_counter(CounterType.packets_and_bytes) {{ prefix }}endpoint_traffic;
+
+    action {{ prefix }}to_next_hop(bit<16> next_hop) {
+        {{ prefix }}endpoint_traffic.count();
+        meta.next_hop = next_hop;
+    }
+
+    /// The bundle is for an application of this node.
+    action {{ prefix }}deliver() {
+        {{ prefix }}endpoint_traffic.count();
+        meta.reason = REASON_LOCAL_DELIVERY;
+    }
+
+    /// The next contact is in the future.
+    action {{ prefix }}store() {
+        {{ prefix }}endpoint_traffic.count();
+        meta.reason = REASON_STORE;
+    }
+
+    action {{ prefix }}no_route() {
+        {{ prefix }}endpoint_traffic.count();
+        meta.reason = REASON_NO_ROUTE;
+    }
+{% if prefix.is_empty() %}
+    /// Routes to `ipn` endpoints; a node or service may be any.
+{%- else %}
+    /// Routes to `dtn` endpoints, by the beginning of the name.
+{%- endif %}
+    table {{ prefix }}endpoint {
+        key = {
+{%- if prefix.is_empty() %}
+            meta.primary.destination.node: ternary;
+            meta.primary.destination.service: ternary;
+{%- else %}
+            meta.destination_name: lpm;
+{%- endif %}
+        }
+        actions = {
+            {{ prefix }}to_next_hop;
+            {{ prefix }}deliver;
+            {{ prefix }}store;
+            {{ prefix }}no_route;
+        }
+        default_action = {{ prefix }}no_route();
+        counters = {{ prefix }}endpoint_traffic;
+        size = ENDPOINT_ENTRIES;
+    }
+{%- endfor %}
+
+    direct_counter(CounterType.packets_and_bytes) next_hop_traffic;
+
+    action hop_v6(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst, bit<32> ipv4_src,
+            bit<32> ipv4_dst, bit<1> sequence32, bit<1> lifetime32, bit<1> cbhe,
+            bit<1> dictionary, bit<8> age_type, bit<16> mtu) {
+        next_hop_traffic.count();
+        meta.again.egress_port = port;
+        meta.again.ethernet_src = ethernet_src;
+        meta.again.ethernet_dst = ethernet_dst;
+        meta.again.ipv4_src = ipv4_src;
+        meta.again.ipv4_dst = ipv4_dst;
+        meta.again.peer_version = 6;
+        meta.again.sequence32 = sequence32;
+        meta.again.lifetime32 = lifetime32;
+        meta.again.cbhe = cbhe;
+        meta.again.dictionary = dictionary;
+        meta.again.age_type = age_type;
+        meta.again.mtu = mtu;
+    }
+
+    action hop_v7(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst, bit<32> ipv4_src,
+            bit<32> ipv4_dst, bit<2> crc_primary, bit<2> crc_blocks, bit<16> mtu) {
+        next_hop_traffic.count();
+        meta.again.egress_port = port;
+        meta.again.ethernet_src = ethernet_src;
+        meta.again.ethernet_dst = ethernet_dst;
+        meta.again.ipv4_src = ipv4_src;
+        meta.again.ipv4_dst = ipv4_dst;
         meta.again.peer_version = 7;
         meta.again.crc_primary = crc_primary;
         meta.again.crc_blocks = crc_blocks;
         meta.again.mtu = mtu;
     }
 
-    action pass() { }
+    action no_neighbour() {
+        next_hop_traffic.count();
+        meta.reason = REASON_NO_ROUTE;
+    }
 
-    /// What the receiver of a datagram can read.
-    table peer {
+    /// Neighbours, what they read, and how datagrams reach them.
+    table next_hop {
+        key = {
+            meta.next_hop: exact;
+        }
+        actions = {
+            hop_v6;
+            hop_v7;
+            no_neighbour;
+        }
+        default_action = no_neighbour();
+        counters = next_hop_traffic;
+        size = NEXT_HOP_ENTRIES;
+    }
+
+    action inject() {
+        meta.again.look = 1;
+        meta.again.ingress_port = std.ingress_port;
+        hdr.ethernet.dst = hdr.injected.dst;
+        hdr.ethernet.src = hdr.injected.src;
+        hdr.ethernet.ethertype = hdr.injected.ethertype;
+        std.egress_spec = hdr.inject.egress_port[8:0];
+    }
+
+    action refuse_inject() {
+        mark_to_drop(std);
+    }
+
+    /// Ports behind which the slow path is: only it may inject frames.
+    table inject_port {
+        key = {
+            std.ingress_port: exact;
+        }
+        actions = {
+            inject;
+            refuse_inject;
+        }
+        default_action = refuse_inject();
+        size = 8;
+    }
+
+    bool reported = true;
+    action silence() {
+        reported = false;
+    }
+
+    /// What is not reported: reports are for everything else.
+    table telemetry {
+        key = {
+            meta.reason: ternary;
+            meta.primary.source.node: ternary;
+            meta.primary.destination.node: ternary;
+        }
+        actions = {
+            silence;
+            NoAction;
+        }
+        default_action = NoAction();
+        size = TELEMETRY_ENTRIES;
+    }
+
+    action route(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst) {
+        hdr.ethernet.src = ethernet_src;
+        hdr.ethernet.dst = ethernet_dst;
+        std.egress_spec = port;
+        std.mcast_grp = 0;
+    }
+
+    /// Networks behind routers. What no entry knows is bridged.
+    table ipv4_route {
         key = {
             hdr.ipv4.dst: lpm;
         }
         actions = {
-            speaks_v6;
-            speaks_v7;
-            reads_v6;
-            reads_v7;
-            pass;
+            route;
+            NoAction;
         }
-        default_action = pass();
-        counters = peer_traffic;
-        size = PEER_ENTRIES;
+        default_action = NoAction();
+        size = ROUTE_ENTRIES;
     }
 
-    /// The same for receivers with addresses of IP version 6.
-    table peer_ipv6 {
+    table ipv6_route {
         key = {
             hdr.ipv6.dst: lpm;
         }
         actions = {
-            speaks_v6;
-            speaks_v7;
-            reads_v6;
-            reads_v7;
-            pass;
+            route;
+            NoAction;
         }
-        default_action = pass();
-        counters = peer_ipv6_traffic;
-        size = PEER_ENTRIES;
+        default_action = NoAction();
+        size = ROUTE_ENTRIES;
     }
 
     action set_clock(bit<64> start) {
-        meta.now = start + div_1000(32w0 ++ std.ingress_global_timestamp);
+        meta.now = start + div_1000(32w0 ++ meta.again.ingress_time);
     }
 
     /// What time it is: the milliseconds since 2000-01-01 at which the switch started. Without it,
@@ -179,11 +379,10 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         size = REASONS;
     }
 
-    action look_again(bit<8> reason) {
-        meta.again.look = 1;
+    action look_again(bit<2> look, bit<8> reason) {
+        meta.again.look = look;
         meta.again.reason = reason;
         meta.again.version = meta.version;
-        meta.again.ingress_port = std.ingress_port;
         resubmit_preserving_field_list(1);
     }
 
@@ -192,27 +391,43 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
 
     apply {
         // BMv2 wants a table to be applied in one place.
-        bool forwarded = false;
+        bool bridged = false;
         if (!hdr.ethernet.isValid()) {
             mark_to_drop(std);
+        } else if (hdr.injected.isValid()) {
+            inject_port.apply();
+            bridged = meta.again.look == 1 && hdr.inject.egress_port == 0xffff;
+            hdr.inject.setInvalid();
+            hdr.injected.setInvalid();
         } else if (meta.again.reason == PASS) {
-            forwarded = true;
+            bridged = true;
         } else if (meta.again.reason != 0) {
             refusal.apply();
         } else if (meta.version == 0 && meta.again.look == 0) {
             l2_source.apply();
-            forwarded = true;
+            bridged = true;
         } else if (meta.again.look == 0) {
             // The first look: who is the receiver?
+            meta.again.ingress_port = std.ingress_port;
+            meta.again.ingress_time = std.ingress_global_timestamp;
             if (hdr.ipv4.isValid()) {
                 peer.apply();
             } else {
                 peer_ipv6.apply();
             }
-            look_again(0);
+            if (meta.colour == 2) {
+                metered.count(0);
+                mark_to_drop(std);
+            } else if (meta.again.is_node == 1) {
+                // As far as reading goes, the next hop is one of the other version.
+                meta.again.cbhe = 1;
+                meta.again.dictionary = 1;
+                look_again(2, 0);
+            } else {
+                look_again(1, 0);
+            }
         } else {
-            // The second look: the parser has read the bundle, and has written it.
-            std.ingress_port = meta.again.ingress_port;
+            // The parser has read the bundle, and has written it.
             meta.version = meta.again.version;
             bundle_report_t report = {
                 meta.version,
@@ -220,8 +435,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 meta.primary.destination.node, meta.primary.destination.service,
                 meta.primary.time, meta.primary.sequence, meta.primary.lifetime,
                 meta.bundle_age.age, meta.payload.length,
-                0, hdr.ethernet.src, std.ingress_port,
-                16w0 ++ std.ingress_global_timestamp
+                0, hdr.ethernet.src, meta.again.ingress_port,
+                16w0 ++ meta.again.ingress_time
             };
             clock.apply();
             bit<16> new_length = meta.start.length + meta.names.length + meta.tail.length
@@ -251,12 +466,18 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 encapsulated = encapsulated || hdr.ipv6.payload_length != hdr.udp.length;
                 ip_length = ip_length + 20;
             }
-            if (meta.again.peer_version == 0 || meta.again.peer_version == meta.version) {
+            if (meta.again.is_node == 0
+                    && (meta.again.peer_version == 0 || meta.again.peer_version == meta.version)) {
                 meta.reason = PASS;
             } else if (encapsulated) {
                 meta.reason = REASON_ENCAPSULATION;
             } else {
                 errors.apply(std.parser_error, meta.reason);
+            }
+            if (meta.again.is_node == 1 && (meta.reason == REASON_EID_MALFORMED
+                    || meta.reason == REASON_EID_SCHEME || meta.reason == REASON_VALUE_RANGE)) {
+                // A node does not look at a previous node that it replaces; the parser does.
+                meta.reason = REASON_EID_FORM;
             }
             if (meta.reason == 0) {
                 if (meta.cursor.length + 8 > hdr.udp.length) {
@@ -265,24 +486,73 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                     meta.reason = REASON_TRAILING_OCTETS;
                 } else if (meta.now != 0 && meta.primary.time != 0 && ends < (bit<80>)meta.now) {
                     meta.reason = REASON_EXPIRED;
-                } else if (meta.again.mtu != 0 && ip_length > meta.again.mtu) {
+                } else if (meta.again.look == 1 && meta.again.mtu != 0
+                        && ip_length > meta.again.mtu) {
                     meta.reason = REASON_MTU;
                 }
             }
-            if (meta.reason == 0) {
+            if (meta.reason == 0 && meta.again.look == 2) {
+                // The second look of a node: where does the bundle go?
+                meta.again.add_previous = meta.previous_node.present ^ 1;
+                if (meta.primary.destination.length == 0) {
+                    endpoint.apply();
+                } else {
+                    meta.shift = (bit<8>)(({{ max_eid }} - meta.primary.destination.length) << 1);
+                    meta.destination_name = meta.primary.destination.text << meta.shift << meta.shift
+                        << meta.shift << meta.shift;
+                    named_endpoint.apply();
+                }
+                if (meta.reason == 0) {
+                    next_hop.apply();
+                }
+                if (meta.reason == 0 && meta.again.peer_version == meta.version) {
+                    // The blocks of a hop have to be written anew in their own version.
+                    meta.reason = REASON_BLOCK_UNSUPPORTED;
+                }
+                if (meta.reason == 0) {
+                    look_again(1, 0);
+                }
+            } else if (meta.reason == 0) {
                 head.apply(hdr, meta, new_length);
                 translated.count(meta.version == 6 ? 32w0 : 32w1);
-                forwarded = true;
+                if (meta.again.is_node == 1) {
+                    std.egress_spec = meta.again.egress_port;
+                } else {
+                    bridged = true;
+                }
             }
             report.reason = meta.reason;
-            digest<bundle_report_t>(1, report);
+            telemetry.apply();
+            if (reported && (meta.reason != 0 || meta.again.look == 1)) {
+                digest<bundle_report_t>(1, report);
+            }
             if (meta.reason != 0) {
                 reasons.count((bit<32>)meta.reason);
-                look_again(meta.reason);
+                look_again(3, meta.reason);
             }
         }
-        if (forwarded) {
+        if (bridged) {
             l2_forward.apply();
+            if (hdr.ipv4.isValid()) {
+                if (ipv4_route.apply().hit) {
+                    if (hdr.ipv4.ttl < 2) {
+                        mark_to_drop(std);
+                    } else {
+                        // RFC 1141: one less in the upper half of a word.
+                        hdr.ipv4.ttl = hdr.ipv4.ttl - 1;
+                        bit<32> sum = (bit<32>)hdr.ipv4.checksum + 0x100;
+                        hdr.ipv4.checksum = sum[15:0] + sum[31:16];
+                    }
+                }
+            } else if (hdr.ipv6.isValid()) {
+                if (ipv6_route.apply().hit) {
+                    if (hdr.ipv6.hop_limit < 2) {
+                        mark_to_drop(std);
+                    } else {
+                        hdr.ipv6.hop_limit = hdr.ipv6.hop_limit - 1;
+                    }
+                }
+            }
         }
     }
 }

@@ -54,6 +54,11 @@ header punt_h {
     bit<8> bundle_version;
     bit<16> ingress_port;
 }
+/// In front of a packet from the slow path, behind Ethernet addresses: where it goes.
+header inject_h {
+    /// A port, or 0xffff for the one that the Ethernet address says.
+    bit<16> egress_port;
+}
 {% for chunk in segments[1].chunks %}
 /// {{ chunk.octets }} octets of a new head.
 header head_{{ chunk.octets }}_h {
@@ -84,6 +89,8 @@ header payload_{{ chunk.octets }}_h {
 struct headers_t {
     punt_h punt;
     ethernet_h ethernet;
+    inject_h inject;
+    ethernet_h injected;
     vlan_h vlan;
     ipv4_h ipv4;
     ipv6_h ipv6;
@@ -421,9 +428,9 @@ struct record_t {
 /// The first look is about the receiver, the second reads the bundle and writes it as the receiver
 /// wants it, and the last one is for packets that leave as they came.
 struct again_t {
-    /// 1 if the bundle is to be read.
+    /// 0 at first; 1 if the bundle is to be read, 2 if that is to find its route, 3 at last.
     @field_list(1)
-    bit<1> look;
+    bit<2> look;
     @field_list(1)
     bit<8> reason;
     @field_list(1)
@@ -431,6 +438,9 @@ struct again_t {
     /// BMv2 forgets the port of a packet that it looks at again.
     @field_list(1)
     bit<9> ingress_port;
+    /// The time, too.
+    @field_list(1)
+    bit<48> ingress_time;
     /// What the receiver reads: version 6, 7, or 0 for unknown.
     @field_list(1)
     bit<8> peer_version;
@@ -454,6 +464,26 @@ struct again_t {
     /// Octets of the longest IP packet, or 0.
     @field_list(1)
     bit<16> mtu;
+    /// The switch is a node of the network, and this is its node ID.
+    @field_list(1)
+    bit<1> is_node;
+    @field_list(1)
+    bit<1> add_previous;
+    @field_list(1)
+    bit<64> node;
+    @field_list(1)
+    bit<64> service;
+    /// Where a routed bundle goes.
+    @field_list(1)
+    bit<9> egress_port;
+    @field_list(1)
+    bit<48> ethernet_src;
+    @field_list(1)
+    bit<48> ethernet_dst;
+    @field_list(1)
+    bit<32> ipv4_src;
+    @field_list(1)
+    bit<32> ipv4_dst;
 }
 
 struct metadata_t {
@@ -512,6 +542,12 @@ struct metadata_t {
     payload_t payload;
     record_t record;
     bit<8> reason;
+    /// Where the route of a bundle leads, 0 for nowhere.
+    bit<16> next_hop;
+    /// The name of the destination, its first octet in the highest bits.
+    bit<{{ eid_bits }}> destination_name;
+    /// Colour of the traffic to a receiver: 2 is red, and too much.
+    bit<2> colour;
     /// Milliseconds since 2000-01-01, or 0 if nobody set the clock.
     bit<64> now;
 }

@@ -78,12 +78,26 @@ control replace_head(inout headers_t hdr, inout metadata_t meta, in bit<16> new_
             same = same + (bit<32>)addresses[15:0] + (bit<32>)addresses[31:16]
                 + (bit<32>)addresses[47:32] + (bit<32>)addresses[63:48] + (bit<32>)addresses[71:64];
         }
+        folded.apply(same);
         folded.apply(old_sum);
         old_sum = old_sum + same + (bit<32>)old_length + (bit<32>)old_length;
         folded.apply(old_sum);
         bit<32> sum = (bit<32>)~hdr.udp.checksum + (bit<32>)~old_sum[15:0];
         folded.apply(sum);
         shifted.apply(sum, meta.payload.start[0:0] ^ head_length[0:0]);
+        // A node sends the bundle on in a datagram of its own.
+        if (meta.again.is_node == 1) {
+            hdr.ethernet.src = meta.again.ethernet_src;
+            hdr.ethernet.dst = meta.again.ethernet_dst;
+            hdr.ipv4.src = meta.again.ipv4_src;
+            hdr.ipv4.dst = meta.again.ipv4_dst;
+            hdr.ipv4.ttl = 64;
+            hdr.ipv4.checksum = 0;
+            same = (bit<32>)PROTOCOL_UDP + (bit<32>)hdr.udp.src_port + (bit<32>)hdr.udp.dst_port
+                + (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
+                + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0];
+            folded.apply(same);
+        }
         sum = sum + new_sum + trailer_sum + same + (bit<32>)new_length + (bit<32>)new_length;
         folded.apply(sum);
         // Zero says that there is no checksum, and stays; all ones stand for a sum of zero (RFC 768).
@@ -97,7 +111,16 @@ control replace_head(inout headers_t hdr, inout metadata_t meta, in bit<16> new_
 
         if (hdr.ipv4.isValid()) {
             bit<16> total_length = new_length + 20;
-            sum = (bit<32>)~hdr.ipv4.checksum + (bit<32>)~hdr.ipv4.total_length + (bit<32>)total_length;
+            if (meta.again.is_node == 0) {
+                sum = (bit<32>)~hdr.ipv4.checksum + (bit<32>)~hdr.ipv4.total_length + (bit<32>)total_length;
+            } else {
+                sum = (bit<32>)(hdr.ipv4.version ++ hdr.ipv4.ihl ++ hdr.ipv4.dscp_ecn)
+                    + (bit<32>)total_length + (bit<32>)hdr.ipv4.identification
+                    + (bit<32>)(hdr.ipv4.flags ++ hdr.ipv4.fragment_offset)
+                    + (bit<32>)(hdr.ipv4.ttl ++ hdr.ipv4.protocol)
+                    + (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
+                    + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0];
+            }
             folded.apply(sum);
             hdr.ipv4.checksum = ~sum[15:0];
             hdr.ipv4.total_length = total_length;

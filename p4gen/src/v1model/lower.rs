@@ -66,7 +66,11 @@ const CONTROL_REASONS: &[Reason] = &[
     Reason::TrailingOctets,
     Reason::Expired,
     Reason::Encapsulation,
+    Reason::BlockUnsupported,
     Reason::Mtu,
+    Reason::Store,
+    Reason::LocalDelivery,
+    Reason::NoRoute,
 ];
 
 /// The program for these parameters.

@@ -14,7 +14,7 @@ use testbed::{
 use crate::{lab::Lab, translator::input};
 
 /// Version 6, ipn:1.1 to ipn:2.1, with previous hop and age; from the worked examples.
-const BUNDLE_6: &[u8] =
+pub(crate) const BUNDLE_6: &[u8] =
     b"\x06\x81\x10\x11\x02\x01\x01\x01\x01\x01\x00\x00\x82\xfe\xbb\xfa\x40\x07\x9c\x10\x00\
     \x05\x10\x08ipn\x001.0\x00\x14\x01\x03\x87\xd0\x48\x01\x09\x05hello";
 

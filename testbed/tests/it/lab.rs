@@ -82,6 +82,13 @@ impl Lab {
         outcome.map_err(|difference| format!("{}: {difference}\n{recorder:?}", input.origin))
     }
 
+    /// How many reports a frame makes.
+    pub(crate) fn digests(&mut self, port: u16, frame: &[u8]) -> usize {
+        let mut collector = Collector::default();
+        self.switch.run(port.into(), frame, 0, &mut collector);
+        collector.digests
+    }
+
     /// The frames that leave, and what happened.
     pub(crate) fn run(&mut self, port: u16, frame: &[u8]) -> (Vec<(u16, Vec<u8>)>, Recorder) {
         let mut collector = Collector::default();
@@ -204,9 +211,9 @@ fn entries() -> String {
               "action": "ingress.speaks_v6", "params": {{"sequence32": "1", "lifetime32": "1"}}}},
             {{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "{}"}}, "action": "ingress.speaks_v7"}},
             {{"table": "ingress.peer_ipv6", "match": {{"hdr.ipv6.dst": "fd07::/16"}},
-              "action": "ingress.speaks_v7"}},
+              "action": "ingress.speaks_v7_ipv6"}},
             {{"table": "ingress.peer_ipv6", "match": {{"hdr.ipv6.dst": "fd06::/16"}},
-              "action": "ingress.speaks_v6", "params": {{"sequence32": "1", "lifetime32": "1"}}}},
+              "action": "ingress.speaks_v6_ipv6", "params": {{"sequence32": "1", "lifetime32": "1"}}}},
             {}, {}],
           "multicast_groups": [{{"id": 1, "replicas": [
             {{"port": 1, "instance": 1}}, {{"port": 2, "instance": 1}}]}}]}}"#,

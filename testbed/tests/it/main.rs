@@ -5,4 +5,5 @@ mod architecture;
 mod datagrams;
 mod demo;
 mod lab;
+mod router;
 mod translator;

@@ -241,7 +241,13 @@ impl Graph {
             Version::V7 => self.call(open, Routine::Check, "check_crc", &format!("v7_{name}_crc")),
         };
         self.goto(open, &end);
-        let open = self.transform(Open::new(end), block, version);
+        let open = Open::new(end);
+        let open = if block.name == "previous_node" {
+            self.this_node(open, prefix)
+        } else {
+            open
+        };
+        let open = self.transform(open, block, version);
         let to = other(version);
         let Some(content) = block.content(to) else {
             self.goto(open, &format!("parse_{prefix}_block_end"));
@@ -249,6 +255,17 @@ impl Graph {
         };
         let open = self.write_block(open, block, &content, to);
         self.goto(open, &format!("parse_{prefix}_block_end"));
+    }
+
+    /// A node replaces the previous one.
+    fn this_node(&mut self, open: Open, prefix: &str) -> Open {
+        let (yes, end) = (
+            format!("replace_{prefix}_node"),
+            format!("have_{prefix}_node"),
+        );
+        self.branch(open, "meta.again.is_node", "1", &yes, &end);
+        self.goto(Open::new(yes).node_eid("previous_node.eid"), &end);
+        Open::new(end)
     }
 
     /// Writes a block whose values are those of the version.
@@ -318,7 +335,7 @@ impl Graph {
                     Reason::BlockMalformed,
                 )
                 .verify(
-                    "meta.hop_count.count <= meta.hop_count.limit",
+                    "meta.hop_count.count < meta.hop_count.limit || (meta.again.is_node == 0 && meta.hop_count.count == meta.hop_count.limit)",
                     Reason::HopLimit,
                 ),
         }

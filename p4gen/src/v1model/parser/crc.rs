@@ -5,7 +5,7 @@
 //! data: the next octet of the data meets the highest octet of the register. A CRC-16 is in the
 //! upper half. A step is then linear: each bit of data and register together stands for a constant.
 
-use super::graph::{Graph, Open, Routine};
+use super::graph::{Graph, Open, Routine, balanced};
 use super::readers::shift_eight;
 use crate::v1model::OUT_BITS;
 
@@ -49,7 +49,7 @@ impl Kind {
                 format!("({place}[{at}:{at}] == 1 ? 32w{constant:#010x} : 0)")
             })
             .collect();
-        balanced(&terms)
+        balanced(&terms, "\n            ^")
     }
 
     const fn name(self) -> &'static str {
@@ -73,19 +73,6 @@ impl Kind {
             Self::Crc32c => {
                 "~meta.crc.value[7:0] ++ ~meta.crc.value[15:8] ++ ~meta.crc.value[23:16] ++ ~meta.crc.value[31:24]"
             }
-        }
-    }
-}
-
-/// The sum of terms as a tree that is as low as it can be: p4c's output nests as expressions do, and
-/// readers of it have limits.
-fn balanced(terms: &[String]) -> String {
-    match terms {
-        [] => "0".to_owned(),
-        [term] => term.clone(),
-        _ => {
-            let (left, right) = terms.split_at(terms.len() / 2);
-            format!("({}\n            ^ {})", balanced(left), balanced(right))
         }
     }
 }

@@ -90,7 +90,7 @@ impl Graph {
     }
 
     /// Writes the endpoint ID in `meta.eid` as two strings, each with a zero at its end.
-    fn put_text(&mut self, open: Open, after: &str) -> Open {
+    pub(super) fn put_text(&mut self, open: Open, after: &str) -> Open {
         let open = open.append("(meta.eid.node == 0 ? 32w0x64746e00 : 32w0x69706e00)", 4);
         self.call(open, Routine::PutSsp, "put_ssp", after)
             .append("8w0", 1)

@@ -131,6 +131,14 @@ impl Open {
         self
     }
 
+    /// Puts the node ID of this node in a place.
+    pub(super) fn node_eid(self, to: &str) -> Self {
+        self.set(&format!("{to}.node"), "meta.again.node")
+            .set(&format!("{to}.service"), "meta.again.service")
+            .set(&format!("{to}.text"), "0")
+            .set(&format!("{to}.length"), "0")
+    }
+
     /// Reads one octet into `meta.octet`.
     pub(super) fn octet_6(mut self) -> Self {
         self.body.extend(
@@ -334,4 +342,18 @@ fn sums(place: &str, octets: usize) -> String {
         "meta.cursor.sums = meta.cursor.sums + {};",
         words.join(" + ")
     )
+}
+
+/// Terms with an operator between them, as a tree that is as low as it can be: p4c's output nests as
+/// expressions do, and readers of it have limits.
+pub(super) fn balanced(terms: &[String], operator: &str) -> String {
+    match terms {
+        [] => "0".to_owned(),
+        [term] => term.clone(),
+        _ => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            let side = |terms| balanced(terms, operator);
+            format!("({}{operator} {})", side(left), side(right))
+        }
+    }
 }

@@ -7,7 +7,7 @@ impl Graph {
     pub(super) fn packet(&mut self) {
         let start = Open::new("start")
             .add("pkt.extract(hdr.ethernet);")
-            .add("// The last look needs the addresses and nothing else: the rest stays as it is.");
+            .add("// The last look needs addresses and nothing else: the rest stays as it is.");
         self.select(
             start,
             "meta.again.reason, hdr.ethernet.ethertype",
@@ -15,9 +15,17 @@ impl Graph {
                 ("(0, ETHERTYPE_VLAN)", "parse_vlan"),
                 ("(0, ETHERTYPE_IPV4)", "parse_ipv4"),
                 ("(0, ETHERTYPE_IPV6)", "parse_ipv6"),
+                ("(PASS, ETHERTYPE_IPV4)", "parse_ipv4"),
+                ("(PASS, ETHERTYPE_IPV6)", "parse_ipv6"),
+                ("(0, ETHERTYPE_INJECT)", "parse_inject"),
                 ("default", "accept"),
             ],
         );
+        let open = Open::new("parse_inject")
+            .comment(&["A frame from the slow path, behind a header that says where it goes."])
+            .add("pkt.extract(hdr.inject);")
+            .add("pkt.extract(hdr.injected);");
+        self.goto(open, "accept");
         self.select(
             Open::new("parse_vlan").add("pkt.extract(hdr.vlan);"),
             "hdr.vlan.ethertype",
@@ -31,7 +39,14 @@ impl Graph {
         self.select(
             Open::new("parse_udp").add("pkt.extract(hdr.udp);"),
             "hdr.udp.dst_port",
-            &[("BUNDLE_PORT", "parse_bundle"), ("default", "accept")],
+            &[("BUNDLE_PORT", "parse_look"), ("default", "accept")],
+        );
+        self.branch(
+            Open::new("parse_look"),
+            "meta.again.look",
+            "3",
+            "accept",
+            "parse_bundle",
         );
         let bundle = Open::new("parse_bundle")
             .comment(&[
@@ -45,9 +60,9 @@ impl Graph {
             &[
                 ("(0, 0x06)", "see_v6"),
                 ("(0, 0x80 &&& 0xe0)", "see_v7"),
-                ("(1, 0x06)", "parse_v6"),
-                ("(1, 0x9f)", "parse_v7_indefinite"),
-                ("(1, 0x80 &&& 0xe0)", "parse_v7_definite"),
+                ("(_, 0x06)", "parse_v6"),
+                ("(_, 0x9f)", "parse_v7_indefinite"),
+                ("(_, 0x80 &&& 0xe0)", "parse_v7_definite"),
                 ("default", "accept"),
             ],
         );
@@ -73,7 +88,7 @@ impl Graph {
                 ("5", "parse_udp"),
                 ("0 &&& 12", "accept"),
                 ("4", "accept"),
-                ("default", "skip_ipv4_options"),
+                ("default", "parse_ipv4_options"),
             ],
         );
         let options = Open::new("skip_ipv4_options")
@@ -82,6 +97,13 @@ impl Graph {
             ])
             .add("meta.encapsulation = 1;")
             .add("pkt.advance(((bit<32>)hdr.ipv4.ihl - 5) << 5);");
+        self.branch(
+            Open::new("parse_ipv4_options"),
+            "meta.again.look",
+            "3",
+            "accept",
+            "skip_ipv4_options",
+        );
         self.goto(options, "parse_udp");
         self.select(
             Open::new("parse_ipv6").add("pkt.extract(hdr.ipv6);"),

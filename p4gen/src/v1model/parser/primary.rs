@@ -184,6 +184,27 @@ impl Graph {
         let open = self
             .call(open, Routine::Seal, "seal", "write_v7_crc")
             .set("put_block.number", "2");
+        self.branch(
+            open,
+            "meta.again.add_previous",
+            "1",
+            "write_v7_node",
+            "parse_v6_block",
+        );
+        let open = Open::new("write_v7_node")
+            .comment(&["This node, if the bundle has no previous node that it replaces."])
+            .hold()
+            .node_eid("eid");
+        let open = self
+            .call(open, Routine::PutEid, "put_eid", "write_v7_node")
+            .set("put_block.type", "6")
+            .set("put_block.flags", "0x10");
+        let open = self.call(
+            open,
+            Routine::PutBlock,
+            "put_block_7",
+            "write_v7_node_block",
+        );
         self.goto(open, "parse_v6_block");
     }
 
@@ -327,6 +348,27 @@ impl Graph {
         let open = self
             .write_fragment(open, "write_v6", Version::V6)
             .set("fragment_length", "meta.written.length");
+        self.branch(
+            open,
+            "meta.again.add_previous",
+            "1",
+            "write_v6_node",
+            "parse_v7_block",
+        );
+        let open = Open::new("write_v6_node")
+            .comment(&["This node, if the bundle has no previous node that it replaces."])
+            .hold()
+            .node_eid("eid");
+        let open = self
+            .put_text(open, "write_v6_node")
+            .set("put_block.type", "5")
+            .set("put_block.flags", "0x10");
+        let open = self.call(
+            open,
+            Routine::PutBlock,
+            "put_block_6",
+            "write_v6_node_block",
+        );
         self.goto(open, "parse_v7_block");
     }
 

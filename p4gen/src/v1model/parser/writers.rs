@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! States that write one item behind what was written: numbers, endpoint IDs, blocks.
 
-use super::graph::{Graph, Open, Routine};
+use super::graph::{Graph, Open, Routine, balanced};
 use crate::layout::Version;
 
 /// An SDNV of 64 bits has ten groups of seven.
@@ -65,14 +65,15 @@ impl Graph {
                 .map(|group| {
                     let more = u8::from(group != 0);
                     if group == SDNV_OCTETS - 1 {
-                        "1w1 ++ 6w0 ++ meta.put.value[63:63]".to_owned()
+                        "(7w0x40 ++ meta.put.value[63:63])".to_owned()
                     } else {
                         let low = 7 * group;
-                        format!("1w{more} ++ meta.put.value[{}:{low}]", low + 6)
+                        format!("(1w{more} ++ meta.put.value[{}:{low}])", low + 6)
                     }
                 })
                 .collect();
-            let open = Open::new(format!("put_sdnv_{octets}")).append(&groups.join(" ++ "), octets);
+            let open =
+                Open::new(format!("put_sdnv_{octets}")).append(&balanced(&groups, " ++"), octets);
             self.goto(open, "put_done");
         }
     }
