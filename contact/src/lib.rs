@@ -20,12 +20,28 @@
 //! The terms are those of Schedule-Aware Bundle Routing, CCSDS 734.3-B-1. The text format is that
 //! of ION's `ionadmin`, of which the commands `a contact`, `a range`, `@` and comments are read.
 
+mod candidate;
 mod civil;
+mod forward;
+mod graph;
 pub mod ionrc;
 mod model;
+mod passage;
 mod plan;
+mod route;
 mod schedule;
+mod search;
+mod tree;
+mod volume;
+mod yen;
 
+pub use candidate::{Candidate, Rejection};
+pub use forward::{Bundle, Forwarder};
+pub use graph::{ContactGraph, ContactIndex, GraphOptions, ION_MARGIN_PPM};
 pub use model::{BytesPerSecond, Confidence, Contact, NodeNumber, Range, Span, UtcTime};
 pub use plan::Plan;
+pub use route::{Hop, Rank, Route};
 pub use schedule::{Conflict, Interval};
+pub use search::{Query, Search};
+pub use tree::Tree;
+pub use volume::{Backlog, Priority, Volumes};

@@ -114,6 +114,29 @@ impl Plan {
         range.map(|range| range.light_time)
     }
 
+    /// The one-way light time of an ordered pair from `time` on, and until when it is that one.
+    ///
+    /// `None` as the light time means that there is none until then.
+    pub(crate) fn light_time_until(
+        &self,
+        from: NodeNumber,
+        to: NodeNumber,
+        time: UtcTime,
+    ) -> (Option<Span>, UtcTime) {
+        let stated = self.ranges.open_or_next(from, to, time);
+        let until = match stated {
+            Some(range) if range.start <= time => return (Some(range.light_time), range.end),
+            Some(range) => range.start,
+            None => UtcTime::MAX,
+        };
+        let reverse = self.ranges.open_or_next(to, from, time);
+        match reverse.filter(|_| from > to) {
+            Some(range) if range.start <= time => (Some(range.light_time), range.end.min(until)),
+            Some(range) => (None, range.start.min(until)),
+            None => (None, until),
+        }
+    }
+
     /// The plan that promises no more than this one and has whole seconds only.
     ///
     /// Contacts and ranges start at the next second and end at the last one; those that are

@@ -146,6 +146,17 @@ impl<T: Scheduled> Schedule<T> {
         items.get(items.partition_point(|item| item.interval().start <= time))
     }
 
+    /// The first item of an ordered pair that ends after this time: it is open, or the next one.
+    pub(crate) fn open_or_next(
+        &self,
+        from: NodeNumber,
+        to: NodeNumber,
+        time: UtcTime,
+    ) -> Option<&T> {
+        let items = self.between(from, to);
+        items.get(items.partition_point(|item| item.interval().end <= time))
+    }
+
     pub(crate) fn next_edge_after(&self, time: UtcTime) -> Option<UtcTime> {
         let edges = self.by_pair.values().filter_map(|items| {
             let ending = items.get(items.partition_point(|item| item.interval().end <= time))?;

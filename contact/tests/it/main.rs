@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Plans, and the text of plans, from the outside.
+//! Plans, the text of plans, and routes, from the outside.
 
 mod ionrc;
+mod oracle;
 mod plan;
 mod properties;
+mod routing;

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The contact graph: a plan in the form in which routes are searched.
+//!
+//! Contacts stand by sending node, then by receiving node, then by time. A search therefore goes
+//! from node to node, finds the contacts of a pair that are not over yet by bisection, and looks
+//! at one or two of them.
+
+use crate::model::{Confidence, Contact, NodeNumber, Span, UtcTime};
+use crate::plan::Plan;
+
+/// What a graph takes from a plan.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct GraphOptions {
+    /// The light time where the plan states none. Contacts without one are left out if this is
+    /// `None`, as in ION.
+    pub default_light_time: Option<Span>,
+    /// What is added to each light time because nodes move, in millionths of it. See
+    /// [`ION_MARGIN_PPM`].
+    pub margin_ppm: u32,
+    /// Contacts in which there is less confidence are left out.
+    pub least_confidence: Option<Confidence>,
+}
+
+/// The margin of ION, which reckons with 450 000 miles an hour during the flight of the signal.
+pub const ION_MARGIN_PPM: u32 = 671;
+
+/// A contact of a graph, by its place in [`ContactGraph::contacts`].
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ContactIndex(pub(crate) u32);
+
+impl ContactIndex {
+    /// The place in [`ContactGraph::contacts`].
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A plan in the form in which routes are searched.
+#[derive(Clone, Debug, Default)]
+pub struct ContactGraph {
+    /// All nodes, sorted.
+    nodes: Vec<NodeNumber>,
+    /// The place of the first edge of each node, and the number of edges at the end.
+    first_edge: Vec<u32>,
+    edges: Vec<Edge>,
+    windows: Vec<Window>,
+    /// [`Window::last`] once more, close together for bisections.
+    lasts: Vec<u64>,
+    contacts: Vec<Contact>,
+    /// The place of the first window of each contact, and the number of windows at the end.
+    first_window: Vec<u32>,
+}
+
+/// The contacts of an ordered pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    /// The place of the receiving node.
+    pub(crate) to: u32,
+    /// The place of the first window.
+    pub(crate) first: u32,
+    /// The place behind the last window.
+    pub(crate) end: u32,
+    /// No window has a shorter light time.
+    pub(crate) least_light: u64,
+}
+
+/// The part of a contact that has one light time. Times are in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// The first time at which a byte can be sent.
+    pub(crate) start: u64,
+    /// The last time at which the first byte of a bundle can be sent.
+    ///
+    /// The end of the contact counts: [CCSDS 734.3-B-1 §3.2.4.1.1](https://ccsds.org/publications/).
+    pub(crate) last: u64,
+    /// When the last byte must be sent: the end of the contact.
+    pub(crate) end: u64,
+    pub(crate) light: u64,
+    /// Bytes a second.
+    pub(crate) rate: u64,
+    /// The place of the contact.
+    pub(crate) contact: u32,
+}
+
+impl ContactGraph {
+    /// The graph of a plan. Contacts of a node with itself are no part of any route.
+    ///
+    /// # Panics
+    ///
+    /// The plan has 2^32 contacts with a light time or more.
+    #[must_use]
+    pub fn new(plan: &Plan, options: &GraphOptions) -> Self {
+        let mut graph = Self::default();
+        let is_wanted = |contact: &&Contact| {
+            let least = options
+                .least_confidence
+                .map_or(0.0, Confidence::probability);
+            contact.from != contact.to && contact.confidence.probability() >= least
+        };
+        for contact in plan.contacts().filter(is_wanted) {
+            graph.nodes.extend([contact.from, contact.to]);
+        }
+        graph.nodes.sort_unstable();
+        graph.nodes.dedup();
+        for contact in plan.contacts().filter(is_wanted) {
+            graph.add(plan, options, contact);
+        }
+        let nodes = graph.nodes.len();
+        graph.first_edge.resize(nodes + 1, place(graph.edges.len()));
+        graph.first_window.push(place(graph.windows.len()));
+        graph
+    }
+
+    /// Adds a contact. They come by sending node, receiving node and time.
+    fn add(&mut self, plan: &Plan, options: &GraphOptions, contact: &Contact) {
+        let first = self.windows.len();
+        let index = place(self.contacts.len());
+        let mut start = contact.start;
+        while start < contact.end {
+            let (light, until) = plan.light_time_until(contact.from, contact.to, start);
+            let until = until.min(contact.end);
+            if let Some(light) = light.or(options.default_light_time) {
+                let is_last = until == contact.end;
+                self.windows.push(Window {
+                    start: start.micros(),
+                    last: until.micros() - u64::from(!is_last),
+                    end: contact.end.micros(),
+                    light: with_margin(light.micros(), options.margin_ppm),
+                    rate: contact.rate.0,
+                    contact: index,
+                });
+            }
+            start = until;
+        }
+        if self.windows.len() > first {
+            self.contacts.push(*contact);
+            self.first_window.push(place(first));
+            self.join(contact, first);
+        }
+    }
+
+    /// Makes the windows from `first` on part of the edge of their pair.
+    fn join(&mut self, contact: &Contact, first: usize) {
+        let (from, to) = (self.known(contact.from), self.known(contact.to));
+        let (begin, end) = (place(first), place(self.windows.len()));
+        let added = &self.windows[first..];
+        self.lasts.extend(added.iter().map(|window| window.last));
+        let least_light = added.iter().map(|window| window.light).min().unwrap_or(0);
+        // The nodes up to this one that have no edge yet begin, and end, where this one begins.
+        let is_new_node = self.first_edge.len() <= from as usize;
+        let edges = place(self.edges.len());
+        self.first_edge
+            .resize(self.first_edge.len().max(from as usize + 1), edges);
+        match self.edges.last_mut() {
+            Some(edge) if !is_new_node && edge.to == to => {
+                edge.end = end;
+                edge.least_light = edge.least_light.min(least_light);
+            }
+            _ => self.edges.push(Edge {
+                to,
+                first: begin,
+                end,
+                least_light,
+            }),
+        }
+    }
+
+    fn known(&self, node: NodeNumber) -> u32 {
+        self.node_place(node)
+            .expect("the nodes of all contacts are in the graph")
+    }
+
+    /// The contacts of the graph, by sending node, receiving node and start.
+    #[must_use]
+    pub fn contacts(&self) -> &[Contact] {
+        &self.contacts
+    }
+
+    /// A contact of the graph.
+    ///
+    /// # Panics
+    ///
+    /// The index is of another graph, which has more contacts.
+    #[must_use]
+    pub fn contact(&self, index: ContactIndex) -> &Contact {
+        &self.contacts[index.place()]
+    }
+
+    /// The nodes of the graph, sorted.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeNumber] {
+        &self.nodes
+    }
+
+    /// The indices of all contacts.
+    pub fn indices(&self) -> impl Iterator<Item = ContactIndex> + use<> {
+        (0..place(self.contacts.len())).map(ContactIndex)
+    }
+
+    /// The contacts of the same pair that come before this one, in order.
+    pub(crate) fn before(&self, index: ContactIndex) -> impl Iterator<Item = ContactIndex> {
+        let wanted = self.contact(index);
+        let (before, _) = self.contacts.split_at(index.place());
+        let is_same = |contact: &&Contact| (contact.from, contact.to) == (wanted.from, wanted.to);
+        let first = before.len() - before.iter().rev().take_while(is_same).count();
+        (place(first)..index.0).map(ContactIndex)
+    }
+
+    pub(crate) fn node_place(&self, node: NodeNumber) -> Option<u32> {
+        self.nodes.binary_search(&node).ok().map(place)
+    }
+
+    pub(crate) fn node(&self, place: u32) -> NodeNumber {
+        self.nodes[place as usize]
+    }
+
+    /// The edges that leave a node, by receiving node.
+    #[inline]
+    pub(crate) fn edges(&self, node: u32) -> &[Edge] {
+        let node = node as usize;
+        &self.edges[self.first_edge[node] as usize..self.first_edge[node + 1] as usize]
+    }
+
+    /// The windows of an edge in which a first byte can be sent at this time or later.
+    #[inline]
+    pub(crate) fn windows_from(&self, edge: &Edge, time: u64) -> &[Window] {
+        let (first, end) = (edge.first as usize, edge.end as usize);
+        let over = self.lasts[first..end].partition_point(|&last| last < time);
+        &self.windows[first + over..end]
+    }
+
+    /// The windows of a contact.
+    pub(crate) fn windows_of(&self, contact: ContactIndex) -> &[Window] {
+        let first = self.first_window[contact.place()] as usize;
+        &self.windows[first..self.first_window[contact.place() + 1] as usize]
+    }
+}
+
+impl Window {
+    /// The time at which the window's contact starts to count for routes.
+    pub(crate) fn contact_start(self, graph: &ContactGraph) -> u64 {
+        graph.contact(ContactIndex(self.contact)).start.micros()
+    }
+}
+
+/// A count as a place. The largest plan of [`ContactGraph::new`] bounds all counts.
+fn place(count: usize) -> u32 {
+    u32::try_from(count).expect("the graph has fewer than 2^32 contacts")
+}
+
+fn with_margin(light: u64, ppm: u32) -> u64 {
+    let margin = u128::from(light) * u128::from(ppm) / 1_000_000;
+    light.saturating_add(u64::try_from(margin).unwrap_or(u64::MAX))
+}
+
+/// A time of the searches as one of the plans.
+pub(crate) const fn utc(micros: u64) -> UtcTime {
+    UtcTime::from_micros(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_margin;
+
+    #[test]
+    fn margin_is_in_millionths() {
+        assert_eq!(with_margin(1_000_000, 671), 1_000_671);
+        assert_eq!(with_margin(7, 0), 7);
+        assert_eq!(with_margin(u64::MAX, 1), u64::MAX);
+    }
+}
