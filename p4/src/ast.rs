@@ -346,6 +346,7 @@ pub(crate) struct Table {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Property {
+    pub(crate) annotations: Annotations,
     pub(crate) name: Name,
     pub(crate) value: Expr,
 }
@@ -374,6 +375,8 @@ pub(crate) struct Entries {
 pub(crate) struct Entry {
     pub(crate) is_const: bool,
     pub(crate) priority: Option<Expr>,
+    /// `@priority` of p4c: the least number wins, and an entry without one has its position, from 1.
+    pub(crate) small_wins: Option<BigInt>,
     pub(crate) keys: Vec<Expr>,
     pub(crate) action: Expr,
     pub(crate) span: Span,

@@ -192,6 +192,8 @@ pub struct ActionProfile {
     pub size: u64,
     /// Largest group, from `@max_group_size`; 0 without one.
     pub max_group_size: u32,
+    /// Largest weight of a member, from `@max_member_weight`, if the size counts members and not their weights.
+    pub max_member_weight: Option<u32>,
 }
 
 /// An indirect counter.

@@ -73,6 +73,7 @@ impl Elaborator<'_> {
             self.extract_place(&place);
             return Ok(());
         }
+        let next = self.next_inside(arg);
         let (ty, place, writable) = self.place(arg)?;
         if !writable {
             return Err(self.error(arg.span, "this header is read-only"));
@@ -85,7 +86,20 @@ impl Elaborator<'_> {
         }
         self.extract_place(&place);
         self.only_member(arg, false);
+        if let Some(next) = next {
+            let one = ir::Expr::number(32, 1);
+            let value = ir::Expr::binary(ir::BinaryOp::Add, self.slot_expr(next), one);
+            self.emit(StmtKind::Assign { dst: next, value });
+        }
         Ok(())
+    }
+
+    /// The slot that counts the elements of a stack, if `stack.next.member` is meant.
+    fn next_inside(&mut self, arg: &Expr) -> Option<ir::SlotId> {
+        let ExprKind::Member(base, _) = &arg.kind else {
+            return None;
+        };
+        self.next_index_of(base)
     }
 
     fn extract_place(&mut self, place: &Place) {

@@ -433,7 +433,8 @@ impl Elaborator<'_> {
         if let ExprKind::Call { callee, args, .. } = &property.value.kind
             && let ExprKind::Type(ty) = &callee.kind
         {
-            let name = table.name.clone();
+            let name = super::info::name_annotation(&property.annotations);
+            let name = name.unwrap_or_else(|| table.name.clone());
             let id = ast::DeclId(u32::MAX - property.value.id);
             return self.instance(id, ty, args, name, &Rc::default(), property.value.span);
         }
@@ -486,6 +487,10 @@ impl Elaborator<'_> {
             )
         };
         let needs_priority = self.tables[id.index()].keys.iter().any(ranked);
+        let annotated = entries.list.iter().any(|entry| entry.small_wins.is_some());
+        let numbers = (0..).zip(&entries.list);
+        let last = numbers.map(|(index, entry)| own_number(index, entry)).max();
+        let last = last.unwrap_or(0);
         let count = u32::try_from(entries.list.len()).unwrap_or(u32::MAX);
         let mut result = Ok(());
         for (index, entry) in (0_u32..).zip(&entries.list) {
@@ -495,6 +500,7 @@ impl Elaborator<'_> {
                     u32::try_from(value)
                         .map_err(|_| self.error(priority.span, "this is not a possible priority"))?
                 }
+                None if annotated => last - own_number(index, entry) + 1,
                 None => count - index,
             };
             match self.entry(id, entry) {
@@ -572,4 +578,11 @@ impl Elaborator<'_> {
             }
         })
     }
+}
+
+/// The number of `@priority`, or the position from 1.
+fn own_number(index: u32, entry: &ast::Entry) -> u32 {
+    let given = entry.small_wins.as_ref();
+    let given = given.and_then(|given| u32::try_from(given).ok());
+    given.unwrap_or(index + 1).min(u32::MAX / 2)
 }

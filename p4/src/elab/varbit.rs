@@ -51,7 +51,7 @@ impl Elaborator<'_> {
     }
 
     /// The slot that counts the elements of a stack, if `stack.next` is meant.
-    fn next_index_of(&mut self, header: &Expr) -> Option<SlotId> {
+    pub(super) fn next_index_of(&mut self, header: &Expr) -> Option<SlotId> {
         let crate::ast::ExprKind::Member(base, name) = &header.kind else {
             return None;
         };
@@ -120,7 +120,7 @@ impl Elaborator<'_> {
             }
         }
         let layout = layout.ok_or_else(|| self.error(span, "there is no field of type varbit"))?;
-        if self.width_of(&layout.before) % 8 != 0 {
+        if !self.width_of(&layout.before).is_multiple_of(8) {
             return Err(self.unsupported(span, "a varbit field that does not begin with an octet"));
         }
         Ok(layout)

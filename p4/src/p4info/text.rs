@@ -45,6 +45,11 @@ impl P4Info {
                 text.flag("with_selector", profile.with_selector);
                 text.nonzero("size", profile.size);
                 text.nonzero("max_group_size", profile.max_group_size.into());
+                if let Some(weight) = profile.max_member_weight {
+                    text.message("sum_of_members", |text| {
+                        text.nonzero("max_member_weight", weight.into());
+                    });
+                }
             });
         }
         self.write_counters(text);

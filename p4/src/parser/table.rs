@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::{
     ast::{ActionRef, Annotations, Decl, DeclKind, Entries, Entry, Key, Property, Table},
+    number,
     source::Span,
 };
 
@@ -40,7 +41,7 @@ impl Parser<'_> {
     }
 
     fn property(&mut self, table: &mut Table, seen: &mut Vec<Rc<str>>) -> Parsed<()> {
-        self.annotations()?;
+        let annotations = self.annotations()?;
         let is_const = self.eat("const");
         let name = self.name()?;
         if seen.contains(&name.text) {
@@ -103,7 +104,11 @@ impl Parser<'_> {
             _ => {
                 let value = self.expr()?;
                 self.expect(";")?;
-                table.properties.push(Property { name, value });
+                table.properties.push(Property {
+                    annotations,
+                    name,
+                    value,
+                });
             }
         }
         Ok(())
@@ -122,11 +127,20 @@ impl Parser<'_> {
         let keys = self.tuple_keyset()?;
         self.expect(":")?;
         let action = self.primary()?;
-        self.annotations()?;
+        let annotations = self.annotations()?;
+        let mut small_wins = None;
+        if let Some(one) = annotations.iter().find(|one| &*one.name.text == "priority")
+            && let [number] = &one.body[..]
+        {
+            small_wins = number::parse(&number.text)
+                .ok()
+                .map(|literal| literal.value);
+        }
         self.expect(";")?;
         Ok(Entry {
             is_const,
             priority,
+            small_wins,
             keys,
             action,
             span: self.since(start),

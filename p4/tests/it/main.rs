@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Tests of the front end through its public interface.
 
+mod checking;
 mod diagnostics;
 mod lowering;
 mod programs;

@@ -67,6 +67,9 @@ impl Elaborator<'_> {
             .controller_packet_metadata
             .iter()
             .any(|header| !header.metadata.is_empty());
+        if !types.errors.is_empty() {
+            types.errors = self.errors.iter().map(ToString::to_string).collect();
+        }
         info.type_info = (uses_types || any_header).then_some(types);
         self.set_ids(&ids);
         info
@@ -370,20 +373,29 @@ impl Elaborator<'_> {
                 let tables = self.info.tables.iter().filter(uses);
                 let table_ids =
                     tables.map(|table| ids.get(Prefix::Table, &self.tables[table.id.index()].name));
-                let largest = one
-                    .annotations
-                    .iter()
-                    .find(|one| &*one.name.text == "max_group_size");
-                let largest =
-                    largest.and_then(|one| crate::number::parse(&one.body.first()?.text).ok());
+                let with_selector = profile.selector.is_some();
+                let number = |name: &str| {
+                    let found = one.annotations.iter().find(|one| &*one.name.text == name)?;
+                    let literal = crate::number::parse(&found.body.first()?.text).ok()?;
+                    u32::try_from(literal.value).ok().filter(|_| with_selector)
+                };
+                let semantics = string_annotation(&one.annotations, "selector_size_semantics");
+                let by_members = with_selector && semantics.as_deref() == Some("sum_of_members");
+                let mut preamble = make(Prefix::ActionProfile);
+                preamble.annotations.retain(|text| {
+                    let name = text.trim_start_matches('@').split('(').next();
+                    !matches!(
+                        name,
+                        Some("max_group_size" | "selector_size_semantics" | "max_member_weight")
+                    )
+                });
                 info.action_profiles.push(ActionProfile {
-                    preamble: make(Prefix::ActionProfile),
+                    preamble,
                     table_ids: table_ids.collect(),
-                    with_selector: profile.selector.is_some(),
+                    with_selector,
                     size: profile.size,
-                    max_group_size: largest
-                        .and_then(|number| number.value.try_into().ok())
-                        .unwrap_or(0),
+                    max_group_size: number("max_group_size").unwrap_or(0),
+                    max_member_weight: number("max_member_weight").filter(|_| by_members),
                 });
             }
         }

@@ -22,7 +22,11 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
             signed: true,
         } => TypeSpec::Bitstring(Bitstring::Int(*width)),
         Type::Varbit(width) => TypeSpec::Bitstring(Bitstring::Varbit(*width)),
-        Type::Error => TypeSpec::Error,
+        Type::Error => {
+            // The names are filled in when all types are known.
+            types.errors = vec![String::new()];
+            TypeSpec::Error
+        }
         Type::Tuple(members) | Type::List(members) => TypeSpec::Tuple(
             members
                 .iter()
@@ -62,34 +66,45 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
                 TypeSpec::Enum(of.name.to_string())
             }
             Some(underlying) => {
-                let width = underlying.scalar_width()?;
-                let member = |(name, value): &(std::rc::Rc<str>, num_bigint::BigInt)| {
-                    (
-                        name.to_string(),
-                        Const::from_int(width, value).to_be_bytes(),
-                    )
-                };
-                let members = of.members.iter().map(member).collect();
-                types.serializable_enums.insert(
-                    of.name.to_string(),
-                    SerializableEnum {
-                        bitwidth: width,
-                        members,
-                    },
-                );
+                types
+                    .serializable_enums
+                    .insert(of.name.to_string(), serializable(of, underlying)?);
                 TypeSpec::SerializableEnum(of.name.to_string())
             }
         },
         Type::New(of) => {
             let form = match translation(of) {
                 Some(form) => form,
-                None => NewType::Original(convert(&of.ty, types)?),
+                None => NewType::Original(convert(original(&of.ty), types)?),
             };
             types.new_types.insert(of.name.to_string(), form);
             TypeSpec::NewType(of.name.to_string())
         }
         _ => return None,
     })
+}
+
+/// An enum with an underlying type.
+fn serializable(of: &super::super::types::EnumType, underlying: &Type) -> Option<SerializableEnum> {
+    let width = underlying.scalar_width()?;
+    let member = |(name, value): &(std::rc::Rc<str>, num_bigint::BigInt)| {
+        (
+            name.to_string(),
+            Const::from_int(width, value).to_be_bytes(),
+        )
+    };
+    Some(SerializableEnum {
+        bitwidth: width,
+        members: of.members.iter().map(member).collect(),
+    })
+}
+
+/// What a `type` of a `type` is made of.
+fn original(ty: &Type) -> &Type {
+    match ty {
+        Type::New(of) => original(&of.ty),
+        other => other,
+    }
 }
 
 /// `@p4runtime_translation(uri, type)`
