@@ -114,6 +114,8 @@ pub(crate) struct Checker<'a> {
     next_param: u32,
     /// Names that the control plane sees in the current block, with their kind.
     control_names: HashMap<(String, bool), Span>,
+    /// The same for names that begin with a dot, which are known everywhere.
+    global_names: HashMap<(String, bool), Span>,
     /// Packages, parsers and controls whose bodies are being checked.
     open: Vec<DeclId>,
     /// The type whose abstract method is being defined.
@@ -143,6 +145,7 @@ pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) {
         match_kinds: Vec::new(),
         next_param: 0,
         control_names: HashMap::new(),
+        global_names: HashMap::new(),
         open: Vec::new(),
         this: None,
         function: None,

@@ -223,6 +223,7 @@ impl Checker<'_> {
                     );
                     continue;
                 }
+                this.check_length(field, &list);
                 match this.resolve_whole(&field.ty) {
                     Ok(ty) => {
                         if !field_allowed(kind, &ty, 0) {
@@ -244,6 +245,22 @@ impl Checker<'_> {
             params: params.into_iter().map(|(id, _)| id).collect(),
             fields: list,
         })))
+    }
+
+    /// `@length(field)` names a field that comes before.
+    fn check_length(&mut self, field: &Field, before: &[(Rc<str>, Ty, crate::source::Span)]) {
+        let length = field
+            .annotations
+            .iter()
+            .find(|one| &*one.name.text == "length");
+        if let Some([name]) = length.map(|one| &one.body[..])
+            && name.kind == crate::lexer::Kind::Ident
+            && !before.iter().any(|(other, ..)| *other == name.text)
+            && self.lookup(&name.text).is_none()
+        {
+            let message = format!("there is no field `{}` before this one", name.text);
+            self.error(name.span, message);
+        }
     }
 
     fn enumeration(
@@ -405,7 +422,7 @@ impl Checker<'_> {
                     "a default value must be known at compile time",
                 ));
             }
-            default_ty = Some(ex.ty);
+            default_ty = Some(self.settle(&ex.ty));
         }
         if marked
             && !matches!(

@@ -308,10 +308,12 @@ impl Checker<'_> {
                 || decl.name.text.to_string(),
                 |token| token.text.to_string(),
             );
-        if let Some(first) = self
-            .control_names
-            .insert((name.clone(), table), decl.name.span)
-        {
+        let names = if name.starts_with('.') {
+            &mut self.global_names
+        } else {
+            &mut self.control_names
+        };
+        if let Some(first) = names.insert((name.clone(), table), decl.name.span) {
             let message = format!("the control plane knows `{name}` already");
             self.report(Diagnostic::error(decl.name.span, message).note(first, "first here"));
         }

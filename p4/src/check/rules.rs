@@ -118,6 +118,11 @@ impl Checker<'_> {
                 && !matches!(&one.body[..], [one] if one.kind == Kind::Ident)
             {
                 self.error(one.name.span, "annotation `@match` needs a match kind");
+            } else if &**name == "p4runtime_translation" && !is_translation(&one.body) {
+                self.error(
+                    one.name.span,
+                    "annotation `@p4runtime_translation` needs a URI and a type: `string`, `bit<W>` or a width",
+                );
             } else if &**name == "pkginfo" && !one.has_body {
                 self.error(one.name.span, "annotation `@pkginfo` needs keys and values");
             }
@@ -170,4 +175,16 @@ fn is_text(body: &[Token]) -> bool {
             token.is("++")
         }
     }) && body.len() % 2 == 1
+}
+
+/// A string, a comma, and `string`, `bit<W>` or a width.
+fn is_translation(body: &[Token]) -> bool {
+    match body {
+        [uri, comma, rest @ ..] if uri.kind == Kind::Str && comma.is(",") => match rest {
+            [one] => one.is("string") || one.kind == Kind::Int || one.is("bit"),
+            [bit, open, .., close] => bit.is("bit") && open.is("<") && close.is(">"),
+            _ => false,
+        },
+        _ => false,
+    }
 }

@@ -313,6 +313,16 @@ impl Checker<'_> {
             .keys
             .iter()
             .any(|key| matches!(&*key.match_kind.text, "ternary" | "range" | "optional"));
+        let given = |entry: &Entry| entry.priority.is_some();
+        if let Some(first) = entries.list.first()
+            && !given(first)
+            && entries.list.iter().any(given)
+        {
+            self.error(
+                first.span,
+                "the first entry needs a priority, because others have one",
+            );
+        }
         for entry in &entries.list {
             if let Some(priority) = &entry.priority
                 && !overlapping

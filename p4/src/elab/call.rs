@@ -52,7 +52,7 @@ impl Elaborator<'_> {
             ExprKind::Member(base, method) => self.method(whole, base, method, type_args, args),
             ExprKind::Type(ty) => {
                 let name = format!("{}.$anonymous{}", self.owner.name, whole.id);
-                let id = crate::ast::DeclId(u32::MAX - whole.id);
+                let id = crate::ast::DeclId(u32::MAX / 2 + whole.id);
                 let annotations = Rc::default();
                 let instance = self.instance(id, ty, args, name, &annotations, whole.span)?;
                 let ty = self.instance_type(&instance);
@@ -174,7 +174,7 @@ impl Elaborator<'_> {
         if let Type::Object(decl, _) = &resolved
             && &*method.text == "apply"
         {
-            let id = crate::ast::DeclId(u32::MAX - whole.id);
+            let id = crate::ast::DeclId(u32::MAX / 2 + whole.id);
             let name = Name {
                 text: decl.name.text.clone(),
                 span: ty.span,

@@ -435,8 +435,15 @@ impl Elaborator<'_> {
         {
             let name = super::info::name_annotation(&property.annotations);
             let name = name.unwrap_or_else(|| table.name.clone());
-            let id = ast::DeclId(u32::MAX - property.value.id);
-            return self.instance(id, ty, args, name, &Rc::default(), property.value.span);
+            let id = ast::DeclId(u32::MAX / 2 + property.value.id);
+            return self.instance(
+                id,
+                ty,
+                args,
+                name,
+                &property.annotations,
+                property.value.span,
+            );
         }
         match self.expr(&property.value)?.value {
             Value::Object(instance) => Ok(instance),
