@@ -14,6 +14,7 @@
 
 mod entries;
 pub mod layout;
+mod limits;
 mod parameters;
 mod report;
 mod v1model;
@@ -21,6 +22,7 @@ mod v1model;
 use askama::Template as _;
 
 pub use entries::{Entries, entries};
+pub use limits::SLOW_PATH;
 pub use parameters::{
     EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, ParameterError, Parameters, Profile, Target,
 };

@@ -2,6 +2,7 @@
 //! `p4gen`: writes bundle translators in P4_16.
 
 mod check;
+mod explain;
 mod write;
 
 use std::process::ExitCode;
@@ -45,6 +46,10 @@ impl Failure {
       write out/bundle_translator.p4, its P4Info, its entries and a resource report
   p4gen --target bmv2 --max-payload 255 --slow-path-port 3 -o out --name small
       a smaller program; longer payloads go to port 3, unchanged, with a reason
+  p4gen --target bmv2 --max-payload 9000 --max-blocks 12 --max-eid 32 -o out --name wide
+      for jumbo frames; more extension blocks, shorter dtn names
+  p4gen explain --max-payload 255
+      show layouts, what goes to the slow path and why, and the cost of each parameter
   p4gen check out/small.p4
       check a program, and print what is wrong with it
 
@@ -61,12 +66,15 @@ struct Cli {
 enum Command {
     /// Check a P4 program, and print what is wrong with it.
     Check(check::Args),
+    /// Show what a program reads and writes, what it leaves to the slow path, and what it costs.
+    Explain(explain::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Some(Command::Check(args)) => args.run(),
+        Some(Command::Explain(args)) => args.run(),
         None => cli.write.run(),
     };
     match outcome {

@@ -58,7 +58,6 @@ const PARSER_REASONS: &[Reason] = &[
     Reason::PayloadTooLong,
     Reason::TooManyBlocks,
     Reason::EidForm,
-    Reason::CrcUnsupported,
 ];
 
 /// What the control finds, besides what the parser does.
@@ -232,4 +231,25 @@ fn payload_chunks(max_payload: u32, bits: u32) -> Vec<PayloadChunk> {
             rows: None,
         });
     rows.into_iter().chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bundle::ReasonKind;
+
+    use super::{CONTROL_REASONS, PARSER_REASONS};
+    use crate::limits::SLOW_PATH;
+
+    /// What people are told about the slow path is what programs do.
+    #[test]
+    fn every_limit_is_explained() {
+        let mut given: Vec<_> = PARSER_REASONS
+            .iter()
+            .chain(CONTROL_REASONS)
+            .filter(|reason| reason.kind() == ReasonKind::FastPathLimit)
+            .collect();
+        given.sort();
+        let explained: Vec<_> = SLOW_PATH.iter().map(|(reason, _)| reason).collect();
+        assert_eq!(given, explained);
+    }
 }

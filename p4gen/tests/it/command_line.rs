@@ -135,3 +135,16 @@ fn help() {
     let output = p4gen(&["--help"]);
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
 }
+
+/// Layouts, what is left to the slow path, and costs of the parameters.
+#[test]
+fn explains_itself() {
+    let output = p4gen(&["explain", "--max-payload", "13", "--max-blocks", "4"]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
+    check_failure(
+        &["explain", "--max-blocks", "0"],
+        2,
+        &["--max-blocks 0 is out of range", "choose 1 to 20"],
+    );
+}

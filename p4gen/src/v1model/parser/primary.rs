@@ -191,6 +191,11 @@ impl Graph {
             "write_v7_node",
             "parse_v6_block",
         );
+        self.write_node_7();
+    }
+
+    /// The node ID of this node as the first block of version 7.
+    fn write_node_7(&mut self) {
         let open = Open::new("write_v7_node")
             .comment(&["This node, if the bundle has no previous node that it replaces."])
             .hold()
@@ -315,6 +320,11 @@ impl Graph {
                 ("default", "write_v6_dictionary"),
             ],
         );
+        self.write_fields_6();
+    }
+
+    /// Endpoint IDs as numbers, and the fields behind them.
+    fn write_fields_6(&mut self) {
         let mut open = Open::new("write_v6_numbers");
         for eid in EIDS {
             for half in ["node", "service"] {
@@ -355,6 +365,11 @@ impl Graph {
             "write_v6_node",
             "parse_v7_block",
         );
+        self.write_node_6();
+    }
+
+    /// The node ID of this node as the first block of version 6.
+    fn write_node_6(&mut self) {
         let open = Open::new("write_v6_node")
             .comment(&["This node, if the bundle has no previous node that it replaces."])
             .hold()

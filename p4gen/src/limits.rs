@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a program leaves to the slow path, and when.
+
+use bundle::Reason;
+
+/// Every reason of the kind "a limit of the fast path" that a program can give, and when it does.
+pub const SLOW_PATH: &[(Reason, &str)] = &[
+    (
+        Reason::PayloadTooLong,
+        "the payload has more octets than --max-payload",
+    ),
+    (
+        Reason::TooManyBlocks,
+        "there are more extension blocks than --max-blocks",
+    ),
+    (
+        Reason::EidForm,
+        "a dtn name has more octets than --max-eid; a dictionary, or a name as text, has more than \
+         255; an endpoint ID of version 7 has another scheme than dtn and ipn; or a node would \
+         replace a previous node that is not well formed",
+    ),
+    (
+        Reason::BlockUnsupported,
+        "a node routes a bundle to a next hop that reads the version of the bundle",
+    ),
+    (
+        Reason::Encapsulation,
+        "the IP packet is a fragment or has options, or its length is not that of the datagram",
+    ),
+    (
+        Reason::Mtu,
+        "the new packet is longer than the receiver's entry allows",
+    ),
+    (
+        Reason::Store,
+        "the route's entry says to wait for a contact",
+    ),
+    (
+        Reason::LocalDelivery,
+        "the route's entry says that the endpoint is here",
+    ),
+    (
+        Reason::NoRoute,
+        "no entry says where the endpoint is, or how its next hop is reached",
+    ),
+];
