@@ -1,47 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The bundle in an Ethernet frame with IPv4 and UDP, and the same frame with another bundle.
+//! The bundle in an Ethernet frame with IP and UDP, and the same frame with another bundle.
 //!
-//! The whole payload of a datagram is one bundle. Which UDP ports carry bundles is for the switch
-//! program to decide, so they are not looked at here.
+//! Up to two VLAN tags may stand in front of the IP header. The whole payload of a datagram is
+//! one bundle. Which UDP ports carry bundles is for the switch program to decide, so they are not
+//! looked at here.
+
+use std::net::IpAddr;
 
 use etherparse::checksum::Sum16BitWords;
-use etherparse::err::ipv4::{HeaderError, HeaderSliceError};
-use etherparse::{EtherType, Ethernet2Header, Ethernet2HeaderSlice, IpNumber, Ipv4HeaderSlice};
+use etherparse::err::{ipv4, ipv6};
+use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv4HeaderSlice, Ipv6HeaderSlice};
 use etherparse::{UdpHeader, UdpHeaderSlice};
 
-/// A frame that carries one complete UDP datagram over IPv4.
+/// A frame that carries one complete UDP datagram.
 ///
 /// Only correct ones exist: lengths agree and checksums match.
 #[derive(Clone, Debug)]
 pub struct Datagram<'a> {
-    ethernet: Ethernet2HeaderSlice<'a>,
-    ipv4: Ipv4HeaderSlice<'a>,
+    /// The Ethernet header with its VLAN tags.
+    link: &'a [u8],
+    network: Network<'a>,
     udp: UdpHeaderSlice<'a>,
     bundle: &'a [u8],
+}
+
+/// The header of the packet.
+#[derive(Clone, Debug)]
+enum Network<'a> {
+    V4(Ipv4HeaderSlice<'a>),
+    V6(Ipv6HeaderSlice<'a>),
 }
 
 impl<'a> Datagram<'a> {
     /// Finds the datagram in a frame.
     ///
-    /// The IP total length says where it ends: octets behind it are padding of the link.
+    /// The length in the IP header says where it ends: octets behind it are padding of the link.
     ///
     /// # Errors
     ///
     /// The frame carries something else or a fragment, its lengths disagree, or a checksum does
     /// not match.
     pub fn decode(frame: &'a [u8]) -> Result<Self, DatagramError> {
-        let truncated = error(frame.len(), DatagramFault::Truncated);
-        let ethernet = Ethernet2HeaderSlice::from_slice(frame).map_err(|_| truncated)?;
-        if ethernet.ether_type() != EtherType::IPV4 {
-            let fault = DatagramFault::EtherType(ethernet.ether_type().0);
-            return Err(error(ETHER_TYPE_OFFSET, fault));
-        }
-        let (ipv4, after) = ipv4_packet(frame)?;
-        let udp = udp_header(&ipv4, after)?;
+        let (link, ether_type) = link_header(frame)?;
+        let (network, after) = match ether_type {
+            EtherType::IPV4 => ipv4_packet(frame, link.len())?,
+            EtherType::IPV6 => ipv6_packet(frame, link.len())?,
+            EtherType(other) => {
+                let fault = DatagramFault::EtherType(other);
+                return Err(error(link.len() - 2, fault));
+            }
+        };
+        let udp = udp_header(&network, link.len(), after)?;
         let bundle = after.get(UdpHeader::LEN..).unwrap_or_default();
         Ok(Self {
-            ethernet,
-            ipv4,
+            link,
+            network,
             udp,
             bundle,
         })
@@ -51,6 +64,21 @@ impl<'a> Datagram<'a> {
     #[must_use]
     pub fn bundle(&self) -> &'a [u8] {
         self.bundle
+    }
+
+    /// Where the packet goes.
+    #[must_use]
+    pub fn destination(&self) -> IpAddr {
+        match &self.network {
+            Network::V4(header) => header.destination_addr().into(),
+            Network::V6(header) => header.destination_addr().into(),
+        }
+    }
+
+    /// The length of the IP and UDP headers: what a packet has besides the bundle.
+    #[must_use]
+    pub fn overhead(&self) -> usize {
+        self.network.octets().len() + UdpHeader::LEN
     }
 
     /// The same frame with another bundle in it.
@@ -64,16 +92,15 @@ impl<'a> Datagram<'a> {
     /// The bundle is too long for a datagram.
     pub fn with_bundle(&self, bundle: &[u8]) -> Result<Vec<u8>, TooLong> {
         let udp_len = UdpHeader::LEN + bundle.len();
-        let total_len = self.ipv4.slice().len() + udp_len;
-        let too_long = TooLong {
-            len_bytes: total_len,
-        };
-        let total_len = u16::try_from(total_len).map_err(|_| too_long)?;
+        let counted = self.network.counted(udp_len);
+        let too_long = TooLong { len_bytes: counted };
+        let counted = u16::try_from(counted).map_err(|_| too_long)?;
         let udp_len = u16::try_from(udp_len).map_err(|_| too_long)?;
 
-        let mut frame = Vec::with_capacity(Ethernet2Header::LEN + usize::from(total_len));
-        frame.extend_from_slice(self.ethernet.slice());
-        frame.extend_from_slice(&ipv4_with_length(&self.ipv4, total_len));
+        let head = self.link.len() + self.network.octets().len();
+        let mut frame = Vec::with_capacity(head + usize::from(udp_len));
+        frame.extend_from_slice(self.link);
+        frame.extend_from_slice(&self.network.with_length(counted));
         frame.extend_from_slice(&self.udp_with_length(udp_len, bundle).to_bytes());
         frame.extend_from_slice(bundle);
         Ok(frame)
@@ -85,7 +112,9 @@ impl<'a> Datagram<'a> {
         let mut udp = self.udp.to_header();
         udp.length = length;
         if udp.checksum != 0 {
-            udp.checksum = udp_sum(&self.ipv4, length)
+            udp.checksum = self
+                .network
+                .udp_sum(length)
                 .add_2bytes(udp.source_port.to_be_bytes())
                 .add_2bytes(udp.destination_port.to_be_bytes())
                 .add_2bytes(length.to_be_bytes())
@@ -97,53 +126,138 @@ impl<'a> Datagram<'a> {
     }
 }
 
+impl Network<'_> {
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::V4(header) => header.slice(),
+            Self::V6(header) => header.slice(),
+        }
+    }
+
+    /// What the header counts as the length of a packet with so many octets behind the header.
+    fn counted(&self, after: usize) -> usize {
+        match self {
+            Self::V4(header) => header.slice().len() + after,
+            Self::V6(_) => after,
+        }
+    }
+
+    /// The octets of the header with another length, and the checksum that goes with it.
+    ///
+    /// The octets are patched and not written anew, so that reserved bits and options survive.
+    fn with_length(&self, counted: u16) -> Vec<u8> {
+        let mut octets = self.octets().to_vec();
+        match self {
+            Self::V4(_) => {
+                octets[IPV4_TOTAL_LENGTH..][..2].copy_from_slice(&counted.to_be_bytes());
+                octets[IPV4_CHECKSUM..][..2].fill(0);
+                let sum = Sum16BitWords::new().add_slice(&octets);
+                let checksum = sum.ones_complement().to_be();
+                octets[IPV4_CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
+            }
+            Self::V6(_) => {
+                octets[IPV6_PAYLOAD_LENGTH..][..2].copy_from_slice(&counted.to_be_bytes());
+            }
+        }
+        octets
+    }
+
+    /// The sum of the pseudo header, with which every UDP checksum begins.
+    /// See [RFC 8200 §8.1](https://www.rfc-editor.org/rfc/rfc8200#section-8.1) for version 6.
+    fn udp_sum(&self, length: u16) -> Sum16BitWords {
+        let sum = match self {
+            Self::V4(header) => Sum16BitWords::new()
+                .add_4bytes(header.source())
+                .add_4bytes(header.destination()),
+            Self::V6(header) => Sum16BitWords::new()
+                .add_16bytes(header.source())
+                .add_16bytes(header.destination()),
+        };
+        sum.add_2bytes([0, IpNumber::UDP.0])
+            .add_2bytes(length.to_be_bytes())
+    }
+}
+
+/// The Ethernet header with its tags, and the `EtherType` of what follows.
+fn link_header(frame: &[u8]) -> Result<(&[u8], EtherType), DatagramError> {
+    let mut len = Ethernet2Header::LEN;
+    loop {
+        let truncated = error(frame.len(), DatagramFault::Truncated);
+        let link = frame.get(..len).ok_or(truncated)?;
+        let ether_type = link.last_chunk().map(|octets| u16::from_be_bytes(*octets));
+        let ether_type = EtherType(ether_type.ok_or(truncated)?);
+        let tags = (len - Ethernet2Header::LEN) / VLAN_TAG_LEN;
+        if !VLAN_ETHER_TYPES.contains(&ether_type) || tags == MAX_VLAN_TAGS {
+            return Ok((link, ether_type));
+        }
+        len += VLAN_TAG_LEN;
+    }
+}
+
 /// Parses the IPv4 header behind the Ethernet header.
 /// Returns it and what the packet holds after it, without the padding of the link.
-fn ipv4_packet(frame: &[u8]) -> Result<(Ipv4HeaderSlice<'_>, &[u8]), DatagramError> {
+fn ipv4_packet(frame: &[u8], start: usize) -> Result<(Network<'_>, &[u8]), DatagramError> {
     let truncated = error(frame.len(), DatagramFault::Truncated);
-    let packet = frame.get(Ethernet2Header::LEN..).ok_or(truncated)?;
+    let packet = frame.get(start..).ok_or(truncated)?;
     let header = Ipv4HeaderSlice::from_slice(packet).map_err(|fault| match fault {
-        HeaderSliceError::Len(_) => truncated,
-        HeaderSliceError::Content(HeaderError::UnexpectedVersion { version_number }) => {
-            error(IPV4_OFFSET, DatagramFault::IpVersion(version_number))
-        }
-        HeaderSliceError::Content(HeaderError::HeaderLengthSmallerThanHeader { ihl }) => {
-            error(IPV4_OFFSET, DatagramFault::IpHeaderLength(ihl))
-        }
+        ipv4::HeaderSliceError::Len(_) => truncated,
+        ipv4::HeaderSliceError::Content(ipv4::HeaderError::UnexpectedVersion {
+            version_number,
+        }) => error(start, DatagramFault::IpVersion(version_number)),
+        ipv4::HeaderSliceError::Content(ipv4::HeaderError::HeaderLengthSmallerThanHeader {
+            ihl,
+        }) => error(start, DatagramFault::IpHeaderLength(ihl)),
     })?;
     let header_len = header.slice().len();
-    if Sum16BitWords::new()
-        .add_slice(header.slice())
-        .ones_complement()
-        != 0
-    {
-        return Err(error(
-            IPV4_OFFSET + IPV4_CHECKSUM,
-            DatagramFault::IpChecksum,
-        ));
+    let sum = Sum16BitWords::new().add_slice(header.slice());
+    if sum.ones_complement() != 0 {
+        return Err(error(start + IPV4_CHECKSUM, DatagramFault::IpChecksum));
     }
     let total_len = usize::from(header.total_len());
     if total_len < header_len {
         let fault = DatagramFault::IpTotalLength(header.total_len());
-        return Err(error(IPV4_OFFSET + IPV4_TOTAL_LENGTH, fault));
+        return Err(error(start + IPV4_TOTAL_LENGTH, fault));
     }
     if header.is_fragmenting_payload() {
-        return Err(error(IPV4_OFFSET + IPV4_FRAGMENT, DatagramFault::Fragment));
+        return Err(error(start + IPV4_FRAGMENT, DatagramFault::Fragment));
     }
     if header.protocol() != IpNumber::UDP {
         let fault = DatagramFault::Protocol(header.protocol().0);
-        return Err(error(IPV4_OFFSET + IPV4_PROTOCOL, fault));
+        return Err(error(start + IPV4_PROTOCOL, fault));
     }
     let after = packet.get(header_len..total_len).ok_or(truncated)?;
-    Ok((header, after))
+    Ok((Network::V4(header), after))
 }
 
-/// Parses the UDP header at the start of what an IPv4 packet holds.
+/// The same for IPv6. Extension headers count as another protocol, and a fragment has one.
+fn ipv6_packet(frame: &[u8], start: usize) -> Result<(Network<'_>, &[u8]), DatagramError> {
+    let truncated = error(frame.len(), DatagramFault::Truncated);
+    let packet = frame.get(start..).ok_or(truncated)?;
+    let header = Ipv6HeaderSlice::from_slice(packet).map_err(|fault| match fault {
+        ipv6::HeaderSliceError::Len(_) => truncated,
+        ipv6::HeaderSliceError::Content(ipv6::HeaderError::UnexpectedVersion {
+            version_number,
+        }) => error(start, DatagramFault::IpVersion(version_number)),
+    })?;
+    if header.next_header() == IpNumber::IPV6_FRAGMENTATION_HEADER {
+        return Err(error(start + IPV6_NEXT_HEADER, DatagramFault::Fragment));
+    }
+    if header.next_header() != IpNumber::UDP {
+        let fault = DatagramFault::Protocol(header.next_header().0);
+        return Err(error(start + IPV6_NEXT_HEADER, fault));
+    }
+    let end = header.slice().len() + usize::from(header.payload_length());
+    let after = packet.get(header.slice().len()..end).ok_or(truncated)?;
+    Ok((Network::V6(header), after))
+}
+
+/// Parses the UDP header at the start of what an IP packet holds.
 fn udp_header<'a>(
-    ipv4: &Ipv4HeaderSlice<'_>,
+    network: &Network<'_>,
+    link_len: usize,
     packet: &'a [u8],
 ) -> Result<UdpHeaderSlice<'a>, DatagramError> {
-    let start = IPV4_OFFSET + ipv4.slice().len();
+    let start = link_len + network.octets().len();
     let header = UdpHeaderSlice::from_slice(packet)
         .map_err(|_| error(start + packet.len(), DatagramFault::Truncated))?;
     if usize::from(header.length()) != packet.len() {
@@ -153,49 +267,34 @@ fn udp_header<'a>(
         };
         return Err(error(start + UDP_LENGTH, fault));
     }
-    let sum = udp_sum(ipv4, header.length()).add_slice(packet);
-    if header.checksum() != 0 && sum.ones_complement() != 0 {
+    // Over IPv6 a checksum is not optional: RFC 8200 §8.1.
+    let unchecked = header.checksum() == 0 && matches!(network, Network::V4(_));
+    let sum = network.udp_sum(header.length()).add_slice(packet);
+    if !unchecked && (header.checksum() == 0 || sum.ones_complement() != 0) {
         return Err(error(start + UDP_CHECKSUM, DatagramFault::UdpChecksum));
     }
     Ok(header)
-}
-
-/// The sum of the pseudo header, with which every UDP checksum begins.
-fn udp_sum(ipv4: &Ipv4HeaderSlice<'_>, length: u16) -> Sum16BitWords {
-    Sum16BitWords::new()
-        .add_4bytes(ipv4.source())
-        .add_4bytes(ipv4.destination())
-        .add_2bytes([0, ipv4.protocol().0])
-        .add_2bytes(length.to_be_bytes())
-}
-
-/// The octets of the header with another total length, and the checksum that goes with it.
-///
-/// The octets are patched and not written anew, so that reserved bits and options survive.
-fn ipv4_with_length(header: &Ipv4HeaderSlice<'_>, total_len: u16) -> Vec<u8> {
-    let mut octets = header.slice().to_vec();
-    octets[IPV4_TOTAL_LENGTH..][..2].copy_from_slice(&total_len.to_be_bytes());
-    octets[IPV4_CHECKSUM..][..2].fill(0);
-    let checksum = Sum16BitWords::new()
-        .add_slice(&octets)
-        .ones_complement()
-        .to_be();
-    octets[IPV4_CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
-    octets
 }
 
 const fn error(offset: usize, fault: DatagramFault) -> DatagramError {
     DatagramError { offset, fault }
 }
 
-// Where the fields are that errors point to and that change: in the frame, in the IPv4 header,
-// and in the UDP header. The smallest IPv4 header, of 20 octets, contains all of its fields.
-const ETHER_TYPE_OFFSET: usize = 12;
-const IPV4_OFFSET: usize = Ethernet2Header::LEN;
+/// Customer and service tags.
+const VLAN_ETHER_TYPES: [EtherType; 2] =
+    [EtherType::VLAN_TAGGED_FRAME, EtherType::PROVIDER_BRIDGING];
+const VLAN_TAG_LEN: usize = 4;
+/// One service tag and one customer tag.
+const MAX_VLAN_TAGS: usize = 2;
+
+// Where the fields are that errors point to and that change: in the IP header, and in the UDP
+// header. The smallest headers, of 20, 40 and 8 octets, contain all of their fields.
 const IPV4_TOTAL_LENGTH: usize = 2;
 const IPV4_FRAGMENT: usize = 6;
 const IPV4_PROTOCOL: usize = 9;
 const IPV4_CHECKSUM: usize = 10;
+const IPV6_PAYLOAD_LENGTH: usize = 4;
+const IPV6_NEXT_HEADER: usize = 6;
 const UDP_LENGTH: usize = 4;
 const UDP_CHECKSUM: usize = 6;
 
@@ -217,11 +316,11 @@ pub enum DatagramFault {
     /// The frame ends before its headers or the lengths in them do.
     #[error("frame ends too early")]
     Truncated,
-    /// The frame does not carry IPv4. A VLAN tag counts as something else.
-    #[error("EtherType is {0:#06x}, expected IPv4")]
+    /// The frame carries neither IPv4 nor IPv6, or has more than two VLAN tags.
+    #[error("EtherType is {0:#06x}, expected IPv4 or IPv6")]
     EtherType(u16),
-    /// The IP version is not 4.
-    #[error("IP version is {0}, expected 4")]
+    /// The IP version is not the one that the `EtherType` says.
+    #[error("IP version {0} contradicts the EtherType")]
     IpVersion(u8),
     /// The IPv4 header says that it is shorter than its fields.
     #[error("IPv4 header has {0} words, expected at least 5")]
@@ -246,15 +345,16 @@ pub enum DatagramFault {
         /// What the IP total length leaves for the datagram.
         actual: usize,
     },
-    /// The UDP checksum does not match, so something was damaged on the way.
+    /// The UDP checksum does not match, so something was damaged on the way; or there is none
+    /// over IPv6.
     #[error("UDP checksum does not match")]
     UdpChecksum,
 }
 
 /// A new bundle does not fit into a datagram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("packet would have {len_bytes} octets, and IPv4 allows 65535")]
+#[error("packet would have a length of {len_bytes}, and IP allows 65535")]
 pub struct TooLong {
-    /// The length that the IPv4 packet would have.
+    /// The length that the IP header would have to state.
     pub len_bytes: usize,
 }

@@ -20,6 +20,10 @@ const UDPCL: [u8; 2] = 4556_u16.to_be_bytes();
 fn each_frame(mut check: impl FnMut(&Path, &[u8])) {
     for folder in fs::read_dir(CAPTURES).expect("the captures are in the repository") {
         let folder = folder.expect("the folder can be read").path();
+        // Bundles that came over other layers are in a file beside the captures.
+        if !folder.is_dir() {
+            continue;
+        }
         for file in fs::read_dir(folder).expect("captures are in folders") {
             let path = file.expect("the folder can be read").path();
             let file = File::open(&path).expect("the file was just listed");

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The slow path from the outside: hand-made frames, real captures, arbitrary octets.
 
+mod bundles;
 mod captures;
+mod crash;
+mod daemon;
 mod datagram;
 mod frames;
 mod properties;

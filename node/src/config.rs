@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The configuration: one TOML file, read once, and checked before anything starts.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use bundle::translate::{Crcs, Node, PeerV6, PriorityRule, Profile, UnknownBlocks};
+use bundle::v6::{self, BlockType};
+use bundle::v7::{CrcType, Tolerance};
+use bundle::{Eid, Policy, Version};
+use contact::NodeNumber;
+use serde::Deserialize;
+
+use crate::attachment::Attachment;
+use crate::inject::LEARNED_PORT;
+use crate::network::{Network, PrefixTable};
+use crate::punt::PortId;
+use crate::receiver::Receiver;
+
+/// The file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the switch is: `udp:LOCAL=PEER`, two addresses with ports, or a Linux interface.
+    pub link: Attachment,
+    /// The node ID, for example `ipn:10.0`. With it the node is a hop of what it sends: it is the
+    /// previous node, bundles get older, hops are counted. Default: it is transparent.
+    pub node_id: Option<String>,
+    /// Whether expired bundles are dropped that do not wait for a contact. Default `false`: the
+    /// switch program does not look at the time either, and hosts may have no clock.
+    #[serde(default)]
+    pub drop_expired: bool,
+    /// What translations have in common.
+    #[serde(default)]
+    pub translation: Translation,
+    /// Where bundles wait. Default: nowhere, so those whose contact is closed are dropped.
+    pub store: Option<Store>,
+    /// When neighbours can be reached. Default: always.
+    pub contacts: Option<Contacts>,
+    /// Where counters can be read. Default: nowhere.
+    pub metrics: Option<Metrics>,
+    /// Receivers of bundles.
+    #[serde(default, rename = "peer")]
+    pub peers: Vec<Peer>,
+}
+
+/// What translations have in common. Every translator of a network must use the same.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Translation {
+    /// How creation times and sequence numbers are mapped: `A` or `N`. Default `A`.
+    pub profile: ProfileName,
+    /// The priority in version 6 of bundles that say none: `bulk`, `normal` or `expedited`.
+    /// Default `normal`.
+    pub default_priority: PriorityName,
+    /// What becomes of it on the way to version 7: `drop`, `qos` or `hdtn`. Default `drop`.
+    pub priority: PriorityRuleName,
+    /// Whether blocks of type 13 are HDTN's priority. Default `false`.
+    pub hdtn_priority: bool,
+    /// What becomes of blocks of unknown types: `drop`, `keep-private` or `refuse`. Default `drop`.
+    pub unknown_blocks: UnknownBlocksName,
+    /// The lifetime in seconds that zero stands for in version 6. Default: zero.
+    pub lifetime_zero_s: Option<NonZeroU64>,
+    /// Whether deviations of version 7 that are seen in the field are refused. Default `false`.
+    pub strict: bool,
+}
+
+/// Where bundles wait.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// The file. It is made if it is not there. Relative to the configuration.
+    pub path: PathBuf,
+    /// Octets of frames that fit. Default 1 GiB. The file itself is larger.
+    #[serde(default = "default_quota")]
+    pub quota_octets: u64,
+}
+
+/// When neighbours can be reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contacts {
+    /// A contact plan in the form of ION's `ionadmin`. Relative to the configuration. Its relative
+    /// times count from the start of the program.
+    pub plan: PathBuf,
+    /// The number of this node in it.
+    pub local_node: u64,
+}
+
+/// Where counters can be read.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Address and port of the HTTP server with `/metrics`. There is no access control.
+    pub listen: SocketAddr,
+}
+
+/// A receiver of bundles. The options are named as those of table `peer` in the switch program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "capabilities are independent of each other"
+)]
+pub struct Peer {
+    /// Its addresses, as `ADDRESS/LENGTH`. The longest network with an address wins.
+    pub network: Network,
+    /// The version that it reads, 6 or 7.
+    pub speaks: u8,
+    /// The port of the switch that leads to it. Default: the one behind which the switch has
+    /// learned the frame's Ethernet destination.
+    pub port: Option<u16>,
+    /// The largest IP packet that the path takes. Default: any.
+    pub mtu: Option<u16>,
+    /// Its number in the contact plan. Default: it can always be reached.
+    pub node: Option<u64>,
+    /// The CRC on primary blocks: 0 none, 1 CRC-16, 2 CRC-32C. Default 1.
+    #[serde(default = "default_crc_primary")]
+    pub crc_primary: u8,
+    /// The CRC on other blocks. Default 0.
+    #[serde(default)]
+    pub crc_blocks: u8,
+    /// Whether it reads compressed headers of version 6. Default `true`.
+    #[serde(default = "yes")]
+    pub cbhe: bool,
+    /// Whether it reads dictionaries. Default `true`.
+    #[serde(default = "yes")]
+    pub dictionary: bool,
+    /// Whether it keeps 32 bits of sequence numbers of version 6. Default `true`.
+    #[serde(default = "yes")]
+    pub sequence32: bool,
+    /// Whether it keeps 32 bits of lifetimes of version 6. Default `true`.
+    #[serde(default = "yes")]
+    pub lifetime32: bool,
+    /// The type of its bundle age blocks of version 6. Default 20.
+    #[serde(default = "default_age_type")]
+    pub age_type: u8,
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident for $target:ty { $( $(#[$at:meta])* $variant:ident = $value:expr, )* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name {
+            $( $(#[$at])* $variant, )*
+        }
+
+        impl From<$name> for $target {
+            fn from(name: $name) -> Self {
+                match name {
+                    $( $name::$variant => $value, )*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    /// A profile by its letter.
+    ProfileName for Profile {
+        /// Digits move between milliseconds and sequence number.
+        #[default]
+        #[serde(rename = "A")]
+        A = Profile::A,
+        /// The sequence number stays.
+        #[serde(rename = "N")]
+        N = Profile::N,
+    }
+}
+
+names! {
+    /// A priority of version 6.
+    PriorityName for v6::Priority {
+        /// After everything else.
+        Bulk = v6::Priority::Bulk,
+        /// What applications get that do not ask.
+        #[default]
+        Normal = v6::Priority::Normal,
+        /// Before everything else.
+        Expedited = v6::Priority::Expedited,
+    }
+}
+
+names! {
+    /// What becomes of the priority.
+    PriorityRuleName for PriorityRule {
+        /// It is dropped.
+        #[default]
+        Drop = PriorityRule::Drop,
+        /// ION's quality of service block carries it.
+        Qos = PriorityRule::Qos,
+        /// HDTN's block of type 13 carries it.
+        Hdtn = PriorityRule::Hdtn,
+    }
+}
+
+names! {
+    /// What becomes of blocks of unknown types.
+    UnknownBlocksName for UnknownBlocks {
+        /// They are dropped.
+        #[default]
+        Drop = UnknownBlocks::Drop,
+        /// Those for private use are kept.
+        KeepPrivate = UnknownBlocks::KeepPrivate,
+        /// The bundle is refused.
+        Refuse = UnknownBlocks::Refuse,
+    }
+}
+
+/// Something in the configuration that cannot work.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misconfiguration {
+    /// The node ID is none.
+    #[error("node_id {0:?} is not the endpoint ID of a node, for example ipn:10.0")]
+    NodeId(String),
+    /// Bundles that wait get older.
+    #[error("contacts need node_id: bundles that wait here have to get older")]
+    WaitingWithoutNodeId,
+    /// A store without contacts.
+    #[error("store needs contacts: nothing would ever wait in it")]
+    StoreWithoutContacts,
+    /// Nothing fits.
+    #[error("store: quota_octets must be above 0")]
+    Quota,
+    /// A version without a translator.
+    #[error("peer {network}: speaks must be 6 or 7, found {found}")]
+    Speaks {
+        /// The peer.
+        network: Network,
+        /// What was written.
+        found: u8,
+    },
+    /// No port of a switch has this number.
+    #[error("peer {network}: port must be in 0..=510, found {found}")]
+    Port {
+        /// The peer.
+        network: Network,
+        /// What was written.
+        found: u16,
+    },
+    /// A CRC type that does not exist.
+    #[error("peer {network}: CRC types are 0, 1 and 2, found {found}")]
+    Crc {
+        /// The peer.
+        network: Network,
+        /// What was written.
+        found: u8,
+    },
+    /// No path is so narrow.
+    #[error("peer {network}: mtu must be at least {LEAST_MTU}, found {found}")]
+    Mtu {
+        /// The peer.
+        network: Network,
+        /// What was written.
+        found: u16,
+    },
+    /// No age block has this type.
+    #[error("peer {network}: age_type must be 10 or 20, found {found}")]
+    AgeType {
+        /// The peer.
+        network: Network,
+        /// What was written.
+        found: u8,
+    },
+    /// A peer waits for contacts that nobody knows.
+    #[error("peer {0}: node needs contacts")]
+    NodeWithoutContacts(Network),
+    /// A network is described twice.
+    #[error("peer {0} is configured twice")]
+    SamePeer(Network),
+}
+
+/// What every IPv4 path takes: RFC 791.
+const LEAST_MTU: u16 = 68;
+/// The largest port number: 511 means "drop" in v1model.
+const MAX_PORT: u16 = 510;
+
+impl Config {
+    /// Reads the TOML text.
+    ///
+    /// # Errors
+    /// Says line and column of the first fault.
+    pub fn parse(text: &str) -> Result<Self, Box<toml::de::Error>> {
+        toml::from_str(text).map_err(Box::new)
+    }
+
+    /// Finds what cannot work, without looking at any other file.
+    #[must_use]
+    pub fn misconfigurations(&self) -> Vec<Misconfiguration> {
+        let mut found = Vec::new();
+        match self.node() {
+            Some(Err(fault)) => found.push(fault),
+            None if self.contacts.is_some() => {
+                found.push(Misconfiguration::WaitingWithoutNodeId);
+            }
+            _ => {}
+        }
+        if let Some(store) = &self.store {
+            if self.contacts.is_none() {
+                found.push(Misconfiguration::StoreWithoutContacts);
+            }
+            if store.quota_octets == 0 {
+                found.push(Misconfiguration::Quota);
+            }
+        }
+        let mut networks = BTreeSet::new();
+        for peer in &self.peers {
+            peer.check(self.contacts.is_some(), &mut found);
+            if !networks.insert(peer.network) {
+                found.push(Misconfiguration::SamePeer(peer.network));
+            }
+        }
+        found
+    }
+
+    /// The receivers by their networks. Peers that cannot work are left out.
+    #[must_use]
+    pub fn receivers(&self) -> PrefixTable<Receiver> {
+        let node = self.node().and_then(Result::ok);
+        let mut table = PrefixTable::default();
+        for peer in &self.peers {
+            if let Some(receiver) = peer.receiver(&self.translation, node.clone()) {
+                table.insert(peer.network, receiver);
+            }
+        }
+        table
+    }
+
+    fn node(&self) -> Option<Result<Node, Misconfiguration>> {
+        let text = self.node_id.as_ref()?;
+        let names_a_node = |id: &Eid<'_>| match id {
+            Eid::Ipn { service, .. } => *service == 0,
+            Eid::Dtn(_) => id.is_singleton(),
+            Eid::Null => false,
+        };
+        let id = Eid::parse(text).ok().filter(names_a_node);
+        let node = id.map(|id| Node {
+            id: id.into_owned(),
+            residence_ms: 0,
+        });
+        Some(node.ok_or_else(|| Misconfiguration::NodeId(text.clone())))
+    }
+}
+
+impl Peer {
+    fn check(&self, has_contacts: bool, found: &mut Vec<Misconfiguration>) {
+        let network = self.network;
+        if version_of(self.speaks).is_none() {
+            let found_value = self.speaks;
+            found.push(Misconfiguration::Speaks {
+                network,
+                found: found_value,
+            });
+        }
+        if let Some(port) = self.port.filter(|port| *port > MAX_PORT) {
+            found.push(Misconfiguration::Port {
+                network,
+                found: port,
+            });
+        }
+        for crc in [self.crc_primary, self.crc_blocks] {
+            if crc_of(crc).is_none() {
+                found.push(Misconfiguration::Crc {
+                    network,
+                    found: crc,
+                });
+            }
+        }
+        if let Some(mtu) = self.mtu.filter(|mtu| *mtu < LEAST_MTU) {
+            found.push(Misconfiguration::Mtu {
+                network,
+                found: mtu,
+            });
+        }
+        if ![BlockType::AGE, BlockType::CUSTODY_OR_AGE].contains(&BlockType(self.age_type)) {
+            let age_type = self.age_type;
+            found.push(Misconfiguration::AgeType {
+                network,
+                found: age_type,
+            });
+        }
+        if self.node.is_some() && !has_contacts {
+            found.push(Misconfiguration::NodeWithoutContacts(network));
+        }
+    }
+
+    fn receiver(&self, common: &Translation, node: Option<Node>) -> Option<Receiver> {
+        Some(Receiver {
+            speaks: version_of(self.speaks)?,
+            policy: Policy {
+                profile: common.profile.into(),
+                tolerance: if common.strict {
+                    Tolerance::STRICT
+                } else {
+                    Tolerance::LENIENT
+                },
+                crcs: Crcs {
+                    primary: crc_of(self.crc_primary)?,
+                    blocks: crc_of(self.crc_blocks)?,
+                },
+                default_priority: common.default_priority.into(),
+                hdtn_priority: common.hdtn_priority,
+                priority: common.priority.into(),
+                unknown_blocks: common.unknown_blocks.into(),
+                lifetime_zero_s: common.lifetime_zero_s,
+                peer_v6: PeerV6 {
+                    cbhe: self.cbhe,
+                    dictionary: self.dictionary,
+                    sequence32: self.sequence32,
+                    lifetime32: self.lifetime32,
+                    age_block: BlockType(self.age_type),
+                },
+                node,
+            },
+            egress_port: self.port.map_or(LEARNED_PORT, PortId),
+            mtu: self.mtu,
+            neighbour: self.node.map(NodeNumber),
+        })
+    }
+}
+
+const fn version_of(number: u8) -> Option<Version> {
+    match number {
+        6 => Some(Version::V6),
+        7 => Some(Version::V7),
+        _ => None,
+    }
+}
+
+const fn crc_of(number: u8) -> Option<CrcType> {
+    match number {
+        0 => Some(CrcType::None),
+        1 => Some(CrcType::Crc16),
+        2 => Some(CrcType::Crc32c),
+        _ => None,
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn default_quota() -> u64 {
+    1 << 30
+}
+
+const fn default_crc_primary() -> u8 {
+    1
+}
+
+const fn default_age_type() -> u8 {
+    BlockType::AGE.0
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the node decides about each frame: send, keep or drop. Time is an argument.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bundle::Reason;
+use bundle::v6::Priority;
+use contact::NodeNumber;
+use tracing::{debug, trace};
+
+use crate::counters::Counters;
+use crate::datagram::{Datagram, DatagramError};
+use crate::network::PrefixTable;
+use crate::pace::Pace;
+use crate::punt::Punt;
+use crate::receiver::{Obstacle, Prepared, Receiver};
+use crate::summary::Summary;
+use crate::time::UnixMs;
+use crate::timetable::Timetable;
+
+/// What the configuration makes of the node.
+#[derive(Debug)]
+pub struct Setup {
+    /// Who is where.
+    pub receivers: PrefixTable<Receiver>,
+    /// When they can be reached. `None`: always.
+    pub timetable: Option<Box<dyn Timetable>>,
+    /// Whether bundles can be kept.
+    pub has_store: bool,
+    /// Whether expired bundles are dropped even if they do not wait.
+    pub drop_expired: bool,
+}
+
+/// The node without its connections, its store and its clock.
+#[derive(Debug)]
+pub struct Core {
+    setup: Setup,
+    /// How much went to each neighbour in its contact.
+    pace: BTreeMap<NodeNumber, Pace>,
+    /// What happened. The parts that have connections count there, too.
+    pub counters: Counters,
+}
+
+/// What becomes of a frame.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// These frames go to the switch.
+    Send(Vec<Vec<u8>>),
+    /// The frame waits for a contact.
+    Keep(Kept),
+    /// The frame is dropped and counted.
+    Drop,
+}
+
+/// A frame that waits for a contact. It is as it came: what is sent depends on when.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Kept {
+    /// Whose contact it waits for.
+    pub neighbour: NodeNumber,
+    /// When waiting is of no use any more.
+    pub expires: UnixMs,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it came.
+    pub arrived: UnixMs,
+    /// The frame, without the punt header.
+    pub frame: Vec<u8>,
+}
+
+/// When a neighbour can be sent to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Readiness {
+    /// At once.
+    Now,
+    /// Not before this time.
+    At(UnixMs),
+    /// Not in any contact that is known.
+    Never,
+}
+
+/// Why a frame leads nowhere.
+#[derive(Debug, thiserror::Error)]
+enum Dead {
+    #[error("frame carries no bundle")]
+    Datagram(#[from] DatagramError),
+    #[error("no receiver is known at {0}")]
+    NoReceiver(IpAddr),
+    #[error(transparent)]
+    Obstacle(#[from] Obstacle),
+    #[error("bundle has expired")]
+    Expired,
+    #[error("contact is closed, and there is no store")]
+    NoStore,
+}
+
+impl Dead {
+    const fn reason(&self) -> Reason {
+        match self {
+            Self::Datagram(_) => Reason::Encapsulation,
+            Self::NoReceiver(_) => Reason::NoRoute,
+            Self::Obstacle(obstacle) => obstacle.reason(),
+            Self::Expired => Reason::Expired,
+            Self::NoStore => Reason::Store,
+        }
+    }
+}
+
+impl Core {
+    /// A node to which nothing has happened yet.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            setup,
+            pace: BTreeMap::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Decides about a frame from the switch. `waiting` says how many bundles each neighbour has
+    /// in the store: what comes later does not overtake them.
+    pub fn receive(
+        &mut self,
+        octets: &[u8],
+        waiting: &BTreeMap<NodeNumber, u64>,
+        now: UnixMs,
+    ) -> Verdict {
+        self.counters.received += 1;
+        let punt = match Punt::decode(octets) {
+            Ok(punt) => punt,
+            Err(error) => {
+                trace!(offset = error.offset, reason = %error.fault, "not punted");
+                self.counters.not_punted += 1;
+                return Verdict::Drop;
+            }
+        };
+        self.counters.punt(punt.reason);
+        let decided = self.decide(punt.frame, waiting, now);
+        decided.unwrap_or_else(|dead| self.bury(&dead))
+    }
+
+    /// Decides about a frame that waited, and whose neighbour is ready.
+    pub fn release(&mut self, kept: &Kept, now: UnixMs) -> Verdict {
+        let prepare = || {
+            let datagram = Datagram::decode(&kept.frame)?;
+            let receiver = find(&self.setup, &datagram)?;
+            Ok(receiver.prepare(&datagram, now.since_ms(kept.arrived))?)
+        };
+        match prepare() {
+            Ok(prepared) => {
+                self.spend(kept.neighbour, &prepared, now);
+                self.send(prepared)
+            }
+            Err(dead) => self.bury(&dead),
+        }
+    }
+
+    /// When a bundle that waits for this neighbour can be sent.
+    #[must_use]
+    pub fn readiness(&self, neighbour: NodeNumber, now: UnixMs) -> Readiness {
+        let Some(timetable) = &self.setup.timetable else {
+            return Readiness::Now;
+        };
+        let next = || {
+            let start = timetable.next_start(neighbour, now);
+            start.map_or(Readiness::Never, Readiness::At)
+        };
+        let Some(opening) = timetable.open_at(neighbour, now) else {
+            return next();
+        };
+        let pace = self.pace.get(&neighbour).copied().unwrap_or_default();
+        match pace.free_at(opening.rate) {
+            Some(time) if time <= now => Readiness::Now,
+            Some(time) if time < opening.end => Readiness::At(time),
+            _ => next(),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        frame: &[u8],
+        waiting: &BTreeMap<NodeNumber, u64>,
+        now: UnixMs,
+    ) -> Result<Verdict, Dead> {
+        let datagram = Datagram::decode(frame)?;
+        let receiver = find(&self.setup, &datagram)?;
+        // What cannot be sent now could not be sent later either, so it does not wait.
+        let prepared = receiver.prepare(&datagram, 0)?;
+        let neighbour = receiver.neighbour;
+        let summary = Summary::of(datagram.bundle(), &receiver.policy, now);
+        let summary = summary.map_err(|error| Obstacle::Refusal(error.into()))?;
+        if self.setup.drop_expired && summary.expires <= now {
+            return Err(Dead::Expired);
+        }
+        let Some(neighbour) = neighbour else {
+            return Ok(self.send(prepared));
+        };
+        let behind_others = waiting.get(&neighbour).is_some_and(|count| *count > 0);
+        if self.readiness(neighbour, now) == Readiness::Now && !behind_others {
+            self.spend(neighbour, &prepared, now);
+            return Ok(self.send(prepared));
+        }
+        if !self.setup.has_store {
+            return Err(Dead::NoStore);
+        }
+        Ok(Verdict::Keep(Kept {
+            neighbour,
+            expires: summary.expires,
+            priority: summary.priority,
+            arrived: now,
+            frame: frame.to_vec(),
+        }))
+    }
+
+    fn send(&mut self, prepared: Prepared) -> Verdict {
+        match prepared.translated {
+            Some(version) => self.counters.translated(version),
+            None => self.counters.relayed += 1,
+        }
+        if prepared.frames.len() > 1 {
+            self.counters.fragmented += 1;
+        }
+        Verdict::Send(prepared.frames)
+    }
+
+    fn bury(&mut self, dead: &Dead) -> Verdict {
+        let reason = dead.reason();
+        let mut why: &dyn std::error::Error = dead;
+        while let Some(source) = why.source() {
+            why = source;
+        }
+        debug!(reason = reason.name(), offset = offset(dead), %why, "dropped");
+        self.counters.drop(reason);
+        Verdict::Drop
+    }
+
+    /// Counts what goes to a neighbour against the rate of its contact.
+    fn spend(&mut self, neighbour: NodeNumber, prepared: &Prepared, now: UnixMs) {
+        let timetable = self.setup.timetable.as_ref();
+        let opening = timetable.and_then(|table| table.open_at(neighbour, now));
+        if let Some(opening) = opening {
+            let octets = prepared.frames.iter().map(|frame| frame.len() as u64).sum();
+            let pace = self.pace.entry(neighbour).or_default();
+            pace.spend(octets, opening.rate, now);
+        }
+    }
+}
+
+fn find<'a>(setup: &'a Setup, datagram: &Datagram<'_>) -> Result<&'a Receiver, Dead> {
+    let address = datagram.destination();
+    let receiver = setup.receivers.find(address);
+    receiver.ok_or(Dead::NoReceiver(address))
+}
+
+/// Where in the frame or the bundle the obstacle is, as far as it is at a place.
+const fn offset(dead: &Dead) -> Option<usize> {
+    match dead {
+        Dead::Datagram(error) => Some(error.offset),
+        Dead::Obstacle(Obstacle::Refusal(refusal)) => Some(refusal.offset),
+        _ => None,
+    }
+}

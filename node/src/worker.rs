@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The only task that changes anything: it asks the core, writes the store and sends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bundle::Reason;
+use contact::NodeNumber;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::{debug, error};
+
+use crate::core::{Core, Kept, Readiness, Verdict};
+use crate::link::{Link, SendError};
+use crate::metrics::Board;
+use crate::setup::now;
+use crate::store::{Change, Sequence, Store, StoreError};
+use crate::time::UnixMs;
+
+/// Frames that are stored with one write to the disk.
+const BATCH: usize = 256;
+/// Bundles that leave with one write to the disk: so many may be sent twice around a crash.
+const RELEASE_BATCH: usize = 32;
+/// The longest time without looking at the clock: it may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+/// Pause after an error of the store or the link.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The state of the daemon.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    core: Core,
+    /// `None` while a write is under way, and for ever without a store.
+    store: Option<Store>,
+    link: Arc<Link>,
+    board: Board,
+    overrun: Arc<AtomicU64>,
+    /// Whether the last attempt to send or to write failed.
+    troubled: bool,
+}
+
+/// Whether a frame went out.
+enum Sent {
+    Done,
+    /// Neither it nor any other ever will.
+    Impossible,
+    /// It may go later.
+    NotNow,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        core: Core,
+        store: Option<Store>,
+        link: Arc<Link>,
+        board: Board,
+        overrun: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            core,
+            store,
+            link,
+            board,
+            overrun,
+            troubled: false,
+        }
+    }
+
+    /// Works until no frames can come any more.
+    pub(crate) async fn run(mut self, mut frames: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            self.publish();
+            let pause = self.pause();
+            tokio::select! {
+                count = frames.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    self.take(&batch).await;
+                    batch.clear();
+                }
+                () = sleep(pause) => self.troubled = false,
+            }
+            self.release().await;
+        }
+    }
+
+    /// Decides about new frames, and stores those that have to wait with one write.
+    async fn take(&mut self, batch: &[Vec<u8>]) {
+        let now = now();
+        let mut waiting = Vec::new();
+        for octets in batch {
+            let empty = std::collections::BTreeMap::new();
+            let counts = self.store.as_ref().map_or(&empty, Store::waiting);
+            match self.core.receive(octets, counts, now) {
+                Verdict::Send(frames) => {
+                    for frame in frames {
+                        self.send(&frame).await;
+                    }
+                }
+                Verdict::Keep(kept) => waiting.push(kept),
+                Verdict::Drop => {}
+            }
+        }
+        if !waiting.is_empty() {
+            self.keep(waiting, now).await;
+        }
+    }
+
+    async fn keep(&mut self, waiting: Vec<Kept>, now: UnixMs) {
+        let count = waiting.len() as u64;
+        match self.with_store(move |store| store.put(&waiting, now)).await {
+            Some(change) => self.count(change),
+            None => self.core.counters.store_failed += count,
+        }
+    }
+
+    /// Sends what waits for neighbours that are ready, and drops what has expired.
+    async fn release(&mut self) {
+        let Some(store) = &self.store else { return };
+        if store.waiting().is_empty() {
+            return;
+        }
+        let now = now();
+        let neighbours: Vec<_> = store.waiting().keys().copied().collect();
+        if let Some(expired) = self.with_store(move |store| store.expire(now)).await {
+            self.core.counters.expired += expired;
+        }
+        for neighbour in neighbours {
+            if !self.troubled && self.core.readiness(neighbour, now) == Readiness::Now {
+                self.release_to(neighbour).await;
+            }
+        }
+    }
+
+    /// Sends a batch to one neighbour, and removes it afterwards: what is killed in between is
+    /// sent again.
+    async fn release_to(&mut self, neighbour: NodeNumber) {
+        let next = self.with_store(move |store| store.next_for(neighbour, RELEASE_BATCH));
+        let Some(next) = next.await else { return };
+        let mut gone = Vec::new();
+        let mut forwarded = 0;
+        for (sequence, kept) in next {
+            let now = now();
+            if self.core.readiness(neighbour, now) != Readiness::Now {
+                break;
+            }
+            match self.release_one(&kept, now).await {
+                Sent::Done => forwarded += 1,
+                Sent::Impossible => {}
+                Sent::NotNow => break,
+            }
+            gone.push(sequence);
+        }
+        if gone.is_empty() {
+            return;
+        }
+        if self.remove(gone).await {
+            self.core.counters.forwarded += forwarded;
+        }
+    }
+
+    async fn release_one(&mut self, kept: &Kept, now: UnixMs) -> Sent {
+        let Verdict::Send(frames) = self.core.release(kept, now) else {
+            return Sent::Impossible;
+        };
+        for frame in frames {
+            match self.send(&frame).await {
+                Sent::Done => {}
+                other => return other,
+            }
+        }
+        Sent::Done
+    }
+
+    async fn remove(&mut self, gone: Vec<Sequence>) -> bool {
+        self.with_store(move |store| store.remove(&gone))
+            .await
+            .is_some()
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Sent {
+        match self.link.send(frame).await {
+            Ok(()) => {
+                self.core.counters.injected += 1;
+                Sent::Done
+            }
+            Err(SendError::TooLong { len_bytes }) => {
+                debug!(len_bytes, "frame is too long for the link");
+                self.core.counters.drop(Reason::Mtu);
+                Sent::Impossible
+            }
+            Err(SendError::Down(reason)) => {
+                debug!(%reason, "link is down");
+                self.core.counters.send_failed += 1;
+                self.troubled = true;
+                Sent::NotNow
+            }
+        }
+    }
+
+    /// Uses the store on a thread that may wait for the disk. `None` if that fails.
+    async fn with_store<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
+        let mut store = self.store.take()?;
+        let done = spawn_blocking(move || {
+            let result = work(&mut store);
+            (store, result)
+        });
+        match done.await {
+            Ok((store, result)) => {
+                self.store = Some(store);
+                if let Err(reason) = &result {
+                    error!(%reason, "the store cannot be used");
+                    self.troubled = true;
+                }
+                result.ok()
+            }
+            Err(reason) => {
+                error!(%reason, "the store is gone");
+                None
+            }
+        }
+    }
+
+    fn count(&mut self, change: Change) {
+        let counters = &mut self.core.counters;
+        counters.stored += change.stored;
+        counters.expired += change.expired;
+        counters.over_quota += change.over_quota;
+    }
+
+    /// How long nothing happens by itself.
+    fn pause(&self) -> Duration {
+        if self.troubled {
+            return RETRY;
+        }
+        let Some(store) = &self.store else {
+            return LONGEST_SLEEP;
+        };
+        let now = now();
+        let ready = store.waiting().keys().filter_map(|neighbour| {
+            match self.core.readiness(*neighbour, now) {
+                Readiness::Now => Some(now),
+                Readiness::At(time) => Some(time),
+                Readiness::Never => None,
+            }
+        });
+        let expiry = store.first_expiry().ok().flatten();
+        let first = ready.chain(expiry).min();
+        let pause = first.map_or(LONGEST_SLEEP, |time| {
+            Duration::from_millis(time.since_ms(now))
+        });
+        pause.min(LONGEST_SLEEP)
+    }
+
+    fn publish(&mut self) {
+        self.core.counters.overrun = self.overrun.load(Ordering::Relaxed);
+        let level = self.store.as_ref().map(Store::level);
+        self.board
+            .publish(&self.core.counters, level.unwrap_or_default());
+    }
+}
