@@ -50,6 +50,8 @@ pub struct ContactGraph {
     contacts: Vec<Contact>,
     /// The place of the first window of each contact, and the number of windows at the end.
     first_window: Vec<u32>,
+    /// All times at which contacts end, sorted.
+    ends: Vec<u64>,
 }
 
 /// The contacts of an ordered pair.
@@ -109,6 +111,13 @@ impl ContactGraph {
         let nodes = graph.nodes.len();
         graph.first_edge.resize(nodes + 1, place(graph.edges.len()));
         graph.first_window.push(place(graph.windows.len()));
+        graph.ends = graph
+            .contacts
+            .iter()
+            .map(|contact| contact.end.micros())
+            .collect();
+        graph.ends.sort_unstable();
+        graph.ends.dedup();
         graph
     }
 
@@ -228,6 +237,12 @@ impl ContactGraph {
         let (first, end) = (edge.first as usize, edge.end as usize);
         let over = self.lasts[first..end].partition_point(|&last| last < time);
         &self.windows[first + over..end]
+    }
+
+    /// The times after this one at which contacts end.
+    pub(crate) fn ends_after(&self, time: UtcTime) -> &[u64] {
+        let first = self.ends.partition_point(|&end| end <= time.micros());
+        &self.ends[first..]
     }
 
     /// The windows of a contact.

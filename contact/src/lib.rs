@@ -23,6 +23,7 @@
 mod candidate;
 mod civil;
 mod forward;
+pub mod generate;
 mod graph;
 pub mod ionrc;
 mod model;

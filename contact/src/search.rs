@@ -172,7 +172,8 @@ impl Search {
     /// fulfils the query.
     ///
     /// It searches again for a route that ends later, or enters at a lower node, and arrives at
-    /// the same time with as many hops, until there is none: three searches in most cases.
+    /// the same time with as many hops, until there is none: three searches in most cases, and not
+    /// many more in the others.
     pub fn best_route(
         &mut self,
         graph: &ContactGraph,
@@ -198,13 +199,7 @@ impl Search {
         let label = self.run(&task)?;
         let mut best = self.route_to(graph, query, label);
         task.deadline = best.arrival.micros();
-        while let Some(end) = best.termination.micros().checked_add(1) {
-            task.least_end = end;
-            match self.equal_route(&task, best.hops.len()) {
-                Some(route) => best = route,
-                None => break,
-            }
-        }
+        self.raise_termination(&mut task, &mut best);
         if matches!(entry, Entry::Only(_)) {
             return Some(best);
         }
@@ -217,6 +212,32 @@ impl Search {
             }
         }
         Some(best)
+    }
+
+    /// Replaces a route by the one that ends last of all that are equal to it so far.
+    ///
+    /// In most cases there is no later one, so the next end of a contact is tried first, then
+    /// ends twice as far away each time, and then those between.
+    fn raise_termination(&mut self, task: &mut Task<'_>, best: &mut Route) {
+        let (mut step, mut impossible) = (1, u64::MAX);
+        loop {
+            let ends = task.graph.ends_after(best.termination);
+            let ends = &ends[..ends.partition_point(|&end| end < impossible)];
+            if ends.is_empty() {
+                return;
+            }
+            let tried = if impossible == u64::MAX {
+                step
+            } else {
+                ends.len().div_ceil(2)
+            };
+            task.least_end = ends[tried.min(ends.len()) - 1];
+            match self.equal_route(task, best.hops.len()) {
+                Some(route) => *best = route,
+                None => impossible = task.least_end,
+            }
+            step *= 2;
+        }
     }
 
     /// A route by the deadline of the task, which is the earliest arrival, with so many hops.

@@ -5,9 +5,6 @@
 //! and go on in a contact that no found route takes there. The best one of each of these sets is
 //! one search, and the best of the best is the next route.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use crate::graph::{ContactGraph, ContactIndex};
 use crate::model::{NodeNumber, UtcTime};
 use crate::route::{Hop, Route};
@@ -63,22 +60,27 @@ impl Search {
             return Vec::new();
         };
         let mut found: Vec<Route> = Vec::new();
-        let mut pending = BinaryHeap::new();
-        pending.extend(self.pending(&task, &[], &[]).map(Reverse));
-        while found.len() < k {
-            let Some(Reverse(next)) = pending.pop() else {
-                break;
-            };
-            let shared = next.shared;
+        // Sorted, and no more than are still wanted.
+        let mut pending: Vec<Pending> = Vec::new();
+        pending.extend(self.pending(&task, &[], &[]));
+        while found.len() < k && !pending.is_empty() {
+            let next = pending.remove(0);
             found.push(Route::of(graph, next.hops, query.at));
-            if found.len() == k {
-                break;
-            }
+            let wanted = k - found.len();
+            pending.truncate(wanted);
             let route = &found[found.len() - 1];
-            for leaving in shared..route.hops.len() {
+            for leaving in next.shared..route.hops.len() {
+                // What is later than all that are wanted is not searched for.
+                let last = pending.get(wanted.wrapping_sub(1));
+                let deadline = last.map_or(task.deadline, |last| last.arrival.micros());
+                let bounded = Task { deadline, ..task };
                 let (prefix, _) = route.hops.split_at(leaving);
                 let banned = continuations(&found, prefix);
-                pending.extend(self.pending(&task, prefix, &banned).map(Reverse));
+                if let Some(other) = self.pending(&bounded, prefix, &banned) {
+                    let place = pending.partition_point(|known| *known < other);
+                    pending.insert(place, other);
+                    pending.truncate(wanted);
+                }
             }
         }
         found

@@ -82,7 +82,7 @@ pub(crate) fn rank(
         return None;
     }
     let mut first_bytes = Vec::new();
-    let mut time = opportunity(graph, query, path[0])?;
+    let mut time = opportunity(plan, graph, query, path[0])?;
     for contact in &contacts {
         let (first_byte, arrival) = pass(plan, query, contact, time)?;
         first_bytes.push(first_byte);
@@ -163,14 +163,23 @@ fn micros_to_bytes(rate: BytesPerSecond, end: UtcTime, start: u64) -> u128 {
 }
 
 /// When the first contact is free for the bundle: what goes first fills the contacts in order.
-fn opportunity(graph: &ContactGraph, query: &Query<'_>, first: ContactIndex) -> Option<u64> {
+///
+/// A contact that has no light time any more takes nothing.
+fn opportunity(
+    plan: &Plan,
+    graph: &ContactGraph,
+    query: &Query<'_>,
+    first: ContactIndex,
+) -> Option<u64> {
     let wanted = graph.contact(first);
     let at = query.at.max(wanted.start);
     let queued = query
         .backlog
         .map_or(0, |backlog| backlog.before(wanted.to, query.priority));
     let prior = graph.contacts().iter().filter(|contact| {
-        (contact.from, contact.to) == (wanted.from, wanted.to) && contact.end <= wanted.start
+        (contact.from, contact.to) == (wanted.from, wanted.to)
+            && contact.end <= wanted.start
+            && is_lit(plan, contact, query.at)
     });
     let relief: u128 = prior
         .map(|contact| contact.volume_bytes_from(query.at))
@@ -184,4 +193,15 @@ fn opportunity(graph: &ContactGraph, query: &Query<'_>, first: ContactIndex) -> 
     }
     let residual = u64::try_from(residual).expect("it is a part of a number of 64 bits");
     Some(at.micros() + sending(residual, wanted.rate))
+}
+
+/// Whether a contact has a light time at this time or later.
+fn is_lit(plan: &Plan, contact: &Contact, from: UtcTime) -> bool {
+    let (from, end) = (from.max(contact.start), contact.end);
+    let changes = plan.ranges().flat_map(|range| [range.start, range.end]);
+    let mut times = changes.chain([from]);
+    times.any(|time| {
+        let time = time.max(from);
+        time < end && plan.light_time(contact.from, contact.to, time).is_some()
+    })
 }

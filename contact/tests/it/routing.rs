@@ -15,6 +15,7 @@ use proptest::test_runner::TestRunner;
 use crate::oracle::{allowed, rank};
 
 const NODES: u64 = 5;
+const PAIRS: usize = 25;
 
 fn node() -> impl Strategy<Value = NodeNumber> {
     (1..=NODES).prop_map(NodeNumber)
@@ -64,7 +65,7 @@ fn range() -> impl Strategy<Value = Range> {
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
-    let light_times = vec(0..3_u64, (NODES * NODES) as usize);
+    let light_times = vec(0..3_u64, PAIRS);
     (vec(contact(), 1..32), vec(range(), 0..6), light_times).prop_map(
         |(contacts, ranges, light_times)| {
             let mut plan = Plan::new();
