@@ -301,6 +301,8 @@ pub struct TypeInfo {
     pub serializable_enums: BTreeMap<String, SerializableEnum>,
     /// `type` declarations.
     pub new_types: BTreeMap<String, NewType>,
+    /// Annotations of those that have some, as they are written.
+    pub new_type_annotations: BTreeMap<String, Vec<String>>,
 }
 
 /// An enum with an underlying type.

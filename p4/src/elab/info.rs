@@ -8,14 +8,14 @@ mod typespec;
 use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
-    ast::{Annotation, Annotations, Expr, ExprKind},
+    ast::{Annotation, Annotations, Expr, ExprKind, Name},
     ir::{MatchKind, SlotId, TableId, ValueSetId},
     lexer::{Kind, Token},
     p4info::Documentation,
-    source::{SourceMap, Span},
+    source::Span,
 };
 
-use super::{TableDecl, types::Type};
+use super::{Elaborator, TableDecl, types::Type};
 
 /// What elaboration collects for P4Info.
 #[derive(Default)]
@@ -190,43 +190,73 @@ fn documentation(annotations: &[Annotation]) -> Option<Documentation> {
     })
 }
 
-/// Name of a key for the control plane; complex keys have none.
-pub(crate) fn key_name(expr: &Expr, sources: &SourceMap) -> Option<String> {
-    let number = |expr: &Expr| match &expr.kind {
-        ExprKind::Int { value, .. } => Some(value.to_string()),
-        _ => key_name(expr, sources),
-    };
-    Some(match &expr.kind {
-        ExprKind::Name {
-            name,
-            global: false,
-        } => name.text.to_string(),
-        ExprKind::Name { name, global: true } => format!(".{}", name.text),
-        ExprKind::Member(base, name) => format!("{}.{}", key_name(base, sources)?, name.text),
-        ExprKind::Index(base, index) => format!("{}[{}]", key_name(base, sources)?, number(index)?),
-        ExprKind::Slice(base, high, low) => {
-            format!(
-                "{}[{}:{}]",
-                key_name(base, sources)?,
-                number(high)?,
-                number(low)?
-            )
-        }
-        ExprKind::Binary(crate::ast::Binary::BitAnd, left, right) => {
-            format!(
-                "{} & {}",
-                key_name(left, sources)?,
-                sources.text(right.span)
-            )
-        }
-        ExprKind::Call { callee, args, .. } if args.is_empty() => match &callee.kind {
-            ExprKind::Member(base, method) if &*method.text == "isValid" => {
-                format!("{}.$valid$", key_name(base, sources)?)
+impl Elaborator<'_> {
+    /// Name of a key for the control plane; complex keys have none.
+    pub(super) fn key_name(&mut self, expr: &Expr) -> Option<String> {
+        Some(match &expr.kind {
+            ExprKind::Int { .. } => self.literal(expr),
+            ExprKind::Name { name, global } => {
+                let dot = if *global { "." } else { "" };
+                format!("{dot}{}", name.text)
             }
+            ExprKind::Member(base, name) => {
+                let whole = self.key_name(base)?;
+                match self.field_name(base, name) {
+                    Some(own) => match own.strip_prefix('.') {
+                        Some(global) => global.to_owned(),
+                        None => format!("{whole}.{own}"),
+                    },
+                    None => format!("{whole}.{}", name.text),
+                }
+            }
+            ExprKind::Index(base, index) => {
+                format!("{}[{}]", self.key_name(base)?, self.key_number(index)?)
+            }
+            ExprKind::Slice(base, high, low) => {
+                let (high, low) = (self.key_number(high)?, self.key_number(low)?);
+                format!("{}[{high}:{low}]", self.key_name(base)?)
+            }
+            ExprKind::Binary(crate::ast::Binary::BitAnd, left, right) => {
+                format!("{} & {}", self.key_name(left)?, self.literal(right))
+            }
+            ExprKind::Call { callee, args, .. } if args.is_empty() => match &callee.kind {
+                ExprKind::Member(base, method) if &*method.text == "isValid" => {
+                    format!("{}.$valid$", self.key_name(base)?)
+                }
+                _ => return None,
+            },
             _ => return None,
-        },
-        _ => return None,
-    })
+        })
+    }
+
+    /// The name that a field has by annotation.
+    fn field_name(&mut self, base: &Expr, name: &Name) -> Option<String> {
+        let (typed, _) = self.collect(|this| this.expr(base));
+        let Type::Struct(of) = typed.ok()?.ty else {
+            return None;
+        };
+        let field = of.fields.iter().find(|field| field.name == name.text)?;
+        name_annotation(&field.annotations)
+    }
+
+    fn key_number(&mut self, expr: &Expr) -> Option<String> {
+        match &expr.kind {
+            ExprKind::Int { value, .. } => Some(value.to_string()),
+            _ => self.key_name(expr),
+        }
+    }
+
+    /// A number as it is written, without leading zeros.
+    fn literal(&self, expr: &Expr) -> String {
+        let text = self.diagnostics.sources.text(expr.span);
+        match text.find(['x', 'X']) {
+            Some(at) => {
+                let (base, digits) = text.split_at(at + 1);
+                format!("{base}{}", digits.trim_start_matches('0'))
+            }
+            None => text.to_owned(),
+        }
+    }
 }
 
 /// Ids of fields of one object: those that are given, and the others counted from 1.

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     Action, Elab, Elaborator, Entity, Instance, InstanceKind, Reported, Stage, TableDecl,
-    info::{KeyInfo, TableInfo, key_name, name_annotation},
+    info::{KeyInfo, TableInfo, name_annotation},
     types::Type,
     value::{Typed, Value},
 };
@@ -167,7 +167,7 @@ impl Elaborator<'_> {
             };
             let name = match name_annotation(&key.annotations) {
                 Some(name) => name,
-                None => match key_name(&key.value, &self.diagnostics.sources) {
+                None => match self.key_name(&key.value) {
                     Some(name) => name,
                     None => {
                         return Err(self.report(

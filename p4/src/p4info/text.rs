@@ -403,15 +403,24 @@ fn write_types(text: &mut Text, types: &TypeInfo) {
         });
     }
     for (name, ty) in &types.new_types {
-        entry(text, "new_types", name, |text| match ty {
-            NewType::Original(ty) => text.message("original_type", |text| write_type(text, ty)),
-            NewType::Translated(uri, width) => text.message("translated_type", |text| {
-                text.text("uri", uri);
-                match width {
-                    Some(width) => text.number("sdn_bitwidth", (*width).into()),
-                    None => text.message("sdn_string", |_| {}),
-                }
-            }),
+        entry(text, "new_types", name, |text| {
+            write_new_type(text, ty);
+            for annotation in types.new_type_annotations.get(name).into_iter().flatten() {
+                text.text("annotations", annotation);
+            }
         });
+    }
+}
+
+fn write_new_type(text: &mut Text, ty: &NewType) {
+    match ty {
+        NewType::Original(ty) => text.message("original_type", |text| write_type(text, ty)),
+        NewType::Translated(uri, width) => text.message("translated_type", |text| {
+            text.text("uri", uri);
+            match width {
+                Some(width) => text.number("sdn_bitwidth", (*width).into()),
+                None => text.message("sdn_string", |_| {}),
+            }
+        }),
     }
 }

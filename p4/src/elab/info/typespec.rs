@@ -78,6 +78,15 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
                 None => NewType::Original(convert(original(&of.ty), types)?),
             };
             types.new_types.insert(of.name.to_string(), form);
+            let texts: Vec<String> = super::annotation_texts(&of.annotations)
+                .into_iter()
+                .filter(|text| !text.starts_with("@p4runtime_translation("))
+                .collect();
+            if !texts.is_empty() {
+                types
+                    .new_type_annotations
+                    .insert(of.name.to_string(), texts);
+            }
             TypeSpec::NewType(of.name.to_string())
         }
         _ => return None,
