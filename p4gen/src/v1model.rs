@@ -16,6 +16,10 @@ pub(crate) use lower::lower;
 /// what p4c accepts, and 255 octets are what the bits of one length octet say.
 const OUT_BITS: usize = 2048;
 
+/// The first part of a new head has fewer than 128 octets: with every number at its widest, the fields
+/// of version 6 up to the dictionary have 84.
+const START_BITS: usize = 1024;
+
 /// The last octets that were read, where a CRC may cover them. Nothing longer is read between two
 /// times when the CRC takes them.
 const CURSOR_BITS: usize = 1024;

@@ -130,7 +130,7 @@ struct writer_t {
 
 /// The same, for shorter rows.
 struct short_writer_t {
-    bit<512> octets;
+    bit<{{ start_bits }}> octets;
     bit<16> length;
 }
 
@@ -519,7 +519,7 @@ struct metadata_t {
     short_writer_t fields;
     bit<16> fragment_length;
 {%- for segment in segments %}
-    {% if segment.bits == 512 %}short_writer_t{% else %}writer_t{% endif %} {{ segment.name }};
+    {% if segment.bits == start_bits %}short_writer_t{% else %}writer_t{% endif %} {{ segment.name }};
 {%- endfor %}
     put_t put;
     then_t put_eid;

@@ -8,16 +8,15 @@ use super::text::{
     BlockText, ErrorText, FieldText, HeadChunk, PayloadChunk, ProgramText, ReasonText, SegmentText,
     Slice,
 };
-use super::{CURSOR_BITS, OUT_BITS, error_name};
+use super::{CURSOR_BITS, OUT_BITS, START_BITS, error_name};
 use crate::layout::{BLOCKS, Block, FieldKind};
 use crate::parameters::Parameters;
 
 /// `EtherType` for local experiments (IEEE 802): frames between the switch and its slow path.
 const PUNT_ETHERTYPE: &str = "0x88b5";
 
-/// Bits of the length of the first part of a new head: with every number at its widest, it has
-/// fewer than 64 octets.
-const START_LENGTH_BITS: u32 = 6;
+/// Bits of the length of the first part of a new head.
+const START_LENGTH_BITS: u32 = (START_BITS / 8).ilog2();
 /// Bits of the lengths of the other parts.
 const PART_LENGTH_BITS: u32 = 8;
 
@@ -98,6 +97,7 @@ pub(crate) fn lower(parameters: Parameters) -> ProgramText {
         payload_chunks: payload_chunks(parameters.max_payload, sizes.payload_bits),
         parser: parser(sizes),
         out_bits: OUT_BITS,
+        start_bits: START_BITS,
         cursor_bits: CURSOR_BITS,
         out_words: slices(OUT_BITS, 64),
         div_1000_factor: format!("{:#x}", (1_u128 << 70).div_ceil(125)),

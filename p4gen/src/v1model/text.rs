@@ -22,6 +22,7 @@ pub(crate) struct ProgramText {
     pub(crate) payload_chunks: Vec<PayloadChunk>,
     pub(crate) parser: ParserText,
     pub(crate) out_bits: usize,
+    pub(crate) start_bits: usize,
     pub(crate) cursor_bits: usize,
     pub(crate) out_words: Vec<Slice>,
     pub(crate) div_1000_factor: String,

@@ -92,6 +92,20 @@ fn captures() {
     assert_eq!(outcomes, expected.into());
 }
 
+/// Endpoint IDs and times at their widest: the fields of version 6 up to the dictionary have 64
+/// octets, which is more than a smaller part of the new head would hold.
+#[test]
+fn wide_fields_cross() {
+    let octets = b"\x9f\x8a\x07\x01\x00\
+        \x82\x02\x82\x1b\xff\xff\xff\xff\xff\xff\xff\xff\x1a\x00\x20\x00\x00\
+        \x82\x02\x83\x1a\x01\x00\x00\x00\x00\x1a\xff\xff\xff\xff\
+        \x82\x02\x83\x1a\x01\x00\x00\x00\x00\x1a\x10\x00\x00\x00\
+        \x82\x1b\x00\x00\x1f\x40\x00\x00\x00\x00\x1a\x00\x01\x56\x3f\
+        \x1b\x00\x00\x00\x3e\x80\x00\x00\x00\x00\x00\x85\x01\x01\x00\x00\x41\xb5\xff";
+    let outcome = check(&input(Side::V7, octets.to_vec()));
+    assert_eq!(outcome, Ok(Outcome::Translated));
+}
+
 /// What the reference translates crosses, and what it refuses is refused: nothing of the usual
 /// sizes is left to the slow path.
 fn crosses(side: Side, receiver: Receiver, octets: Vec<u8>) -> Result<(), TestCaseError> {

@@ -5,7 +5,7 @@ use bundle::Reason;
 
 use super::graph::{Graph, Open, Routine};
 use crate::layout::Version;
-use crate::v1model::OUT_BITS;
+use crate::v1model::{OUT_BITS, START_BITS};
 
 impl Graph {
     pub(super) fn payload(&mut self) {
@@ -263,7 +263,7 @@ impl Graph {
                 "write_v6_length",
             )
             .append_register("meta.fields.octets", "meta.fields.length")
-            .keep("start", 512);
+            .keep("start", START_BITS);
         self.goto(open, "accept");
     }
 }

@@ -6,12 +6,10 @@ use bundle::Reason;
 use super::blocks::div_1000;
 use super::graph::{Graph, Open, Routine};
 use crate::layout::{FRAGMENT, V6_PRIMARY, V7_PRIMARY, Version};
+use crate::v1model::START_BITS;
 
 /// The endpoint IDs that cross, in the order of the wire.
 const EIDS: [&str; 3] = ["destination", "source", "report_to"];
-
-/// Octets that the widest version 6 fields between flags and dictionary have.
-const FIELDS_BITS: usize = 512;
 
 impl Graph {
     pub(super) fn primary(&mut self) {
@@ -164,7 +162,7 @@ impl Graph {
             .append("6w0 ++ meta.again.crc_primary", 1);
         let mut open = self
             .call(open, Routine::Crc, "crc_out", "write_v7_start_crc")
-            .keep("start", 512);
+            .keep("start", START_BITS);
         for eid in EIDS {
             open = self.put_eid_of(open, &format!("primary.{eid}"), &format!("write_v7_{eid}"));
         }
@@ -354,7 +352,7 @@ impl Graph {
                 "48w0 ++ meta.names.length",
                 "write_v6_names_length",
             )
-            .keep("fields", FIELDS_BITS);
+            .keep("fields", START_BITS);
         let open = self
             .write_fragment(open, "write_v6", Version::V6)
             .set("fragment_length", "meta.written.length");
