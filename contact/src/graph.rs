@@ -125,22 +125,19 @@ impl ContactGraph {
     fn add(&mut self, plan: &Plan, options: &GraphOptions, contact: &Contact) {
         let first = self.windows.len();
         let index = place(self.contacts.len());
-        let mut start = contact.start;
-        while start < contact.end {
-            let (light, until) = plan.light_time_until(contact.from, contact.to, start);
-            let until = until.min(contact.end);
-            if let Some(light) = light.or(options.default_light_time) {
-                let is_last = until == contact.end;
-                self.windows.push(Window {
-                    start: start.micros(),
-                    last: until.micros() - u64::from(!is_last),
-                    end: contact.end.micros(),
-                    light: with_margin(light.micros(), options.margin_ppm),
-                    rate: contact.rate.0,
-                    contact: index,
-                });
-            }
-            start = until;
+        for (light, start, until) in plan.lit_parts(contact) {
+            let Some(light) = light.or(options.default_light_time) else {
+                continue;
+            };
+            let is_last = until == contact.end;
+            self.windows.push(Window {
+                start: start.micros(),
+                last: until.micros() - u64::from(!is_last),
+                end: contact.end.micros(),
+                light: with_margin(light.micros(), options.margin_ppm),
+                rate: contact.rate.0,
+                contact: index,
+            });
         }
         if self.windows.len() > first {
             self.contacts.push(*contact);

@@ -137,6 +137,31 @@ impl Plan {
         }
     }
 
+    /// The parts of a contact that have one light time each, or none: the light time, the start
+    /// and the end.
+    pub(crate) fn lit_parts(
+        &self,
+        contact: &Contact,
+    ) -> impl Iterator<Item = (Option<Span>, UtcTime, UtcTime)> {
+        let Contact {
+            from,
+            to,
+            start,
+            end,
+            ..
+        } = *contact;
+        let mut next = start;
+        std::iter::from_fn(move || {
+            let start = next;
+            if start >= end {
+                return None;
+            }
+            let (light_time, until) = self.light_time_until(from, to, start);
+            next = until.min(end);
+            Some((light_time, start, next))
+        })
+    }
+
     /// The plan that promises no more than this one and has whole seconds only.
     ///
     /// Contacts and ranges start at the next second and end at the last one; those that are

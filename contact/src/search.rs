@@ -438,12 +438,14 @@ impl<'a> Task<'a> {
         }
         let load = self.query.load();
         let mut best = None;
-        for window in self.graph.windows_from(edge, time) {
+        let mut windows = self.graph.windows_from(edge, time);
+        if self.least_end > 0 {
+            let early = windows.partition_point(|window| window.end < self.least_end);
+            windows = &windows[early..];
+        }
+        for window in windows {
             if window.start.saturating_add(edge.least_light) > latest {
                 break;
-            }
-            if window.end < self.least_end {
-                continue;
             }
             match load.pass(window, time) {
                 Some(passage) if passage.arrival <= latest => {
