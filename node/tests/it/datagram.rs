@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finding and replacing the bundle of a frame, on hand-made frames.
 
+use etherparse::PacketBuilder;
 use node::datagram::{Datagram, DatagramError, DatagramFault, TooLong};
 
 use crate::frames::{fix_ip_checksum, frame, frame_with_options, payload_of_correct};
@@ -159,4 +160,81 @@ fn damage_is_not_covered_by_a_new_checksum() {
         let error = Datagram::decode(&octets).expect_err("a checksum does not match");
         assert_eq!(error, DatagramError { offset, fault });
     }
+}
+
+/// A frame over IPv6, with so many VLAN tags.
+fn frame_6(bundle: &[u8], tags: usize) -> Vec<u8> {
+    let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    let mut plain = Vec::new();
+    builder
+        .ipv6([1; 16], [2; 16], 63)
+        .udp(41000, 4556)
+        .write(&mut plain, bundle)
+        .expect("the bundles of the tests fit into a datagram");
+    tagged(&plain, tags)
+}
+
+/// The same frame with tags in front of its `EtherType`.
+fn tagged(frame: &[u8], tags: usize) -> Vec<u8> {
+    let tags = [[0x88, 0xa8, 0, 5], [0x81, 0, 0, 7], [0x81, 0, 0, 9]][3 - tags..].concat();
+    [&frame[..12], &tags, &frame[12..]].concat()
+}
+
+#[test]
+fn ipv6_and_tags_are_seen_through() {
+    for tags in 0..3 {
+        let (before, after) = (b"bundle".as_slice(), b"a longer bundle".as_slice());
+        for (octets, expected) in [
+            (frame_6(before, tags), frame_6(after, tags)),
+            (tagged(&frame(before), tags), tagged(&frame(after), tags)),
+        ] {
+            let padded = [&octets[..], &[0; 9]].concat();
+            let datagram = Datagram::decode(&padded).expect("the frame has a datagram");
+            assert_eq!(datagram.bundle(), before);
+            assert_eq!(datagram.with_bundle(after), Ok(expected));
+        }
+    }
+    let datagram = frame_6(b"", 0);
+    let datagram = Datagram::decode(&datagram).expect("the frame has a datagram");
+    assert_eq!(datagram.destination(), std::net::Ipv6Addr::from([2; 16]));
+    assert_eq!(datagram.overhead(), 48);
+    let largest = vec![7; 65535 - 8];
+    assert!(datagram.with_bundle(&largest).is_ok());
+    assert!(datagram.with_bundle(&vec![7; 65535 - 7]).is_err());
+}
+
+#[test]
+fn errors_over_ipv6_say_where() {
+    let check = |change: &dyn Fn(&mut Vec<u8>), offset, fault| {
+        let mut octets = frame_6(b"bundle", 1);
+        change(&mut octets);
+        let error = Datagram::decode(&octets).expect_err("the frame has a fault");
+        assert_eq!(error, DatagramError { offset, fault });
+    };
+    // Ethernet and a tag are 18 octets, IPv6 is 40.
+    check(
+        &|octets| octets[17] = 1,
+        16,
+        DatagramFault::EtherType(0x8601),
+    );
+    check(&|octets| octets[18] = 0x40, 18, DatagramFault::IpVersion(4));
+    check(&|octets| octets[24] = 44, 24, DatagramFault::Fragment);
+    check(&|octets| octets[24] = 0, 24, DatagramFault::Protocol(0));
+    check(&|octets| octets[23] += 1, 72, DatagramFault::Truncated);
+    check(
+        &|octets| octets[64..66].fill(0),
+        64,
+        DatagramFault::UdpChecksum,
+    );
+    check(&|octets| octets[70] ^= 1, 64, DatagramFault::UdpChecksum);
+    for len in 0..72 {
+        check(
+            &|octets| octets.truncate(len),
+            len,
+            DatagramFault::Truncated,
+        );
+    }
+    let three = tagged(&frame(b"bundle"), 3);
+    let error = Datagram::decode(&three).expect_err("two tags are enough");
+    assert_eq!(error.fault, DatagramFault::EtherType(0x8100));
 }

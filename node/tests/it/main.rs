@@ -3,10 +3,15 @@
 
 mod bundles;
 mod captures;
+mod config;
+mod core;
 mod crash;
 mod daemon;
 mod datagram;
+mod fragment;
 mod frames;
 mod properties;
 mod punt;
+mod relay;
 mod slow_path;
+mod store;

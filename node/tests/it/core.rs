@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the node decides, with a clock that the test turns.
+
+use std::collections::BTreeMap;
+
+use bundle::v6::Priority;
+use bundle::{Policy, Reason, Version, translate};
+use contact::{BytesPerSecond, NodeNumber};
+use node::config::Config;
+use node::core::{Core, Readiness, Setup, Verdict};
+use node::inject::{Inject, LEARNED_PORT};
+use node::punt::{PortId, Punt};
+use node::time::UnixMs;
+use node::timetable::{Opening, Timetable};
+
+use crate::bundles::{CREATED_S, Sample, age_ms, decode_v7};
+use crate::frames::{frame, payload_of_correct};
+
+const NEIGHBOUR: NodeNumber = NodeNumber(2);
+/// When the bundles of the tests are made.
+const CREATED: UnixMs = UnixMs::from_dtn_ms(CREATED_S * 1000);
+
+/// A contact from 10 to 20 seconds after the bundles are made, and one from 100 to 110.
+#[derive(Debug)]
+struct Twice;
+
+const RATE: BytesPerSecond = BytesPerSecond(1000);
+
+impl Timetable for Twice {
+    fn open_at(&self, neighbour: NodeNumber, time: UnixMs) -> Option<Opening> {
+        let contacts = [10_000, 100_000].map(|start| Opening {
+            start: CREATED.plus_ms(start),
+            end: CREATED.plus_ms(start + 10_000),
+            rate: RATE,
+        });
+        let mut contacts = contacts.into_iter();
+        contacts.find(|open| neighbour == NEIGHBOUR && open.start <= time && time < open.end)
+    }
+
+    fn next_start(&self, neighbour: NodeNumber, after: UnixMs) -> Option<UnixMs> {
+        let starts = [10_000, 100_000].map(|start| CREATED.plus_ms(start));
+        let mut starts = starts.into_iter();
+        starts.find(|start| neighbour == NEIGHBOUR && *start > after)
+    }
+}
+
+const ALWAYS: &str = "link = \"eth0\"\n[[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 7\n";
+const WAITING: &str = "link = \"eth0\"\nnode_id = \"ipn:10.0\"\n\
+    contacts = { plan = \"plan\", local_node = 10 }\n\
+    [[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 7\nport = 2\nnode = 2\n";
+
+fn core(config: &str, has_store: bool) -> Core {
+    let config = Config::parse(config).expect("it is valid");
+    assert_eq!(config.misconfigurations(), []);
+    let timetable = || Box::new(Twice) as Box<dyn Timetable>;
+    Core::new(Setup {
+        receivers: config.receivers(),
+        timetable: config.contacts.is_some().then(timetable),
+        has_store,
+        drop_expired: config.drop_expired,
+    })
+}
+
+fn punted(bundle: &[u8]) -> Vec<u8> {
+    Punt {
+        reason: Reason::PayloadTooLong,
+        version: Some(Version::V6),
+        ingress_port: PortId(1),
+        frame: &frame(bundle),
+    }
+    .encode()
+}
+
+/// The port and the bundles of frames for the switch.
+fn sent(verdict: Verdict) -> (PortId, Vec<Vec<u8>>) {
+    let Verdict::Send(frames) = verdict else {
+        panic!("{verdict:?}")
+    };
+    let decode = |frame: &Vec<u8>| {
+        let inject = Inject::decode(frame).expect("it has an inject header");
+        (inject.egress_port, payload_of_correct(inject.frame))
+    };
+    let (ports, bundles): (Vec<_>, Vec<_>) = frames.iter().map(decode).unzip();
+    assert!(ports.iter().all(|port| *port == ports[0]));
+    (ports[0], bundles)
+}
+
+#[test]
+fn without_contacts_bundles_go_at_once() {
+    let mut core = core(ALWAYS, false);
+    let six = Sample::default().v6();
+    let seven = translate(&six, &Policy::default()).expect("it is translatable");
+    let verdict = core.receive(&punted(&six), &BTreeMap::new(), CREATED);
+    assert_eq!(sent(verdict), (LEARNED_PORT, vec![seven.octets.clone()]));
+    let verdict = core.receive(&punted(&seven.octets), &BTreeMap::new(), CREATED);
+    assert_eq!(sent(verdict), (LEARNED_PORT, vec![seven.octets]));
+    assert_eq!(
+        (core.counters.translated_to_v7, core.counters.relayed),
+        (1, 1)
+    );
+}
+
+#[test]
+fn what_is_too_long_for_the_path_is_divided() {
+    let mut core = core(&ALWAYS.replace("speaks", "mtu = 576\nspeaks"), false);
+    let long = Sample {
+        payload: vec![7; 1200],
+        ..Sample::default()
+    };
+    let verdict = core.receive(&punted(&long.v6()), &BTreeMap::new(), CREATED);
+    let (_, bundles) = sent(verdict);
+    assert_eq!(bundles.len(), 3);
+    assert!(bundles.iter().all(|bundle| bundle.len() + 28 <= 576));
+    let payload: Vec<_> = bundles
+        .iter()
+        .flat_map(|bundle| decode_v7(bundle).payload().to_vec())
+        .collect();
+    assert_eq!(payload, long.payload);
+    assert_eq!(core.counters.fragmented, 1);
+}
+
+#[test]
+fn bundles_wait_for_the_contact_and_get_older() {
+    let mut core = core(WAITING, true);
+    let expedited = Sample {
+        priority: Priority::Expedited,
+        lifetime_s: 60,
+        ..Sample::default()
+    };
+    let none = BTreeMap::new();
+    let arrival = CREATED.plus_ms(4000);
+    let verdict = core.receive(&punted(&expedited.v6()), &none, arrival);
+    let Verdict::Keep(kept) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!((kept.neighbour, kept.arrived), (NEIGHBOUR, arrival));
+    assert_eq!(kept.expires, CREATED.plus_ms(60_000));
+    assert_eq!(kept.priority, Priority::Expedited);
+    assert_eq!(kept.frame, frame(&expedited.v6()));
+
+    let open = CREATED.plus_ms(10_000);
+    assert_eq!(core.readiness(NEIGHBOUR, arrival), Readiness::At(open));
+    assert_eq!(core.readiness(NEIGHBOUR, open), Readiness::Now);
+    let (port, bundles) = sent(core.release(&kept, open));
+    assert_eq!(port, PortId(2));
+    assert_eq!(age_ms(&bundles[0]), Some(6000));
+}
+
+#[test]
+fn open_contacts_are_used_at_their_rate_and_in_order() {
+    let mut core = core(WAITING, true);
+    let none = BTreeMap::new();
+    let open = CREATED.plus_ms(12_000);
+    let kilobyte = Sample {
+        payload: vec![7; 1000],
+        ..Sample::default()
+    };
+    let octets = punted(&kilobyte.v6());
+    assert!(matches!(
+        core.receive(&octets, &none, open),
+        Verdict::Send(_)
+    ));
+    // More than a second later the next.
+    assert!(matches!(
+        core.receive(&octets, &none, open),
+        Verdict::Keep(_)
+    ));
+    let Readiness::At(next) = core.readiness(NEIGHBOUR, open) else {
+        panic!("the contact is taken")
+    };
+    assert!((1000..1200).contains(&next.since_ms(open)), "{next:?}");
+    assert_eq!(core.readiness(NEIGHBOUR, next), Readiness::Now);
+    // What comes later does not overtake what waits.
+    let waiting = BTreeMap::from([(NEIGHBOUR, 1)]);
+    assert!(matches!(
+        core.receive(&octets, &waiting, next),
+        Verdict::Keep(_)
+    ));
+    assert!(matches!(
+        core.receive(&octets, &none, next),
+        Verdict::Send(_)
+    ));
+    // What does not fit into this contact waits for the next one.
+    let late = CREATED.plus_ms(19_999);
+    assert!(matches!(
+        core.receive(&octets, &none, late),
+        Verdict::Send(_)
+    ));
+    let second = Readiness::At(CREATED.plus_ms(100_000));
+    assert_eq!(core.readiness(NEIGHBOUR, late), second);
+    let never = core.readiness(NEIGHBOUR, CREATED.plus_ms(110_000));
+    assert_eq!(never, Readiness::Never);
+}
+
+/// The verdict is to drop, and this is the only reason.
+fn check_dropped(mut core: Core, octets: &[u8], now: UnixMs, reason: Reason) {
+    assert_eq!(core.receive(octets, &BTreeMap::new(), now), Verdict::Drop);
+    assert_eq!(core.counters.dropped, BTreeMap::from([(reason, 1)]));
+}
+
+#[test]
+fn drops_have_a_reason() {
+    let good = punted(&Sample::default().v6());
+    check_dropped(core(WAITING, false), &good, CREATED, Reason::Store);
+    let elsewhere = ALWAYS.replace("10.0.0.2", "10.0.0.3");
+    check_dropped(core(&elsewhere, false), &good, CREATED, Reason::NoRoute);
+    check_dropped(
+        core(ALWAYS, false),
+        &punted(b""),
+        CREATED,
+        Reason::Truncated,
+    );
+    check_dropped(
+        core(ALWAYS, false),
+        &punted(b"\x06\x81"),
+        CREATED,
+        Reason::Truncated,
+    );
+    let custody = {
+        let octets = Sample::default().v6();
+        let mut bundle = bundle::v6::Bundle::decode(&octets).expect("it is valid");
+        bundle.primary.flags = bundle.primary.flags.with(bundle::v6::BundleFlags::CUSTODY);
+        bundle.to_vec()
+    };
+    check_dropped(
+        core(ALWAYS, false),
+        &punted(&custody),
+        CREATED,
+        Reason::Custody,
+    );
+    let narrow = ALWAYS.replace("speaks", "mtu = 68\nspeaks");
+    let long = Sample {
+        payload: vec![7; 200],
+        ..Sample::default()
+    };
+    check_dropped(
+        core(&narrow, false),
+        &punted(&long.v6()),
+        CREATED,
+        Reason::Mtu,
+    );
+}
+
+#[test]
+fn expired_bundles_are_dropped_if_that_is_wanted() {
+    let short = Sample {
+        lifetime_s: 60,
+        ..Sample::default()
+    };
+    let octets = punted(&short.v6());
+    let late = CREATED.plus_ms(60_000);
+    let verdict = core(ALWAYS, false).receive(&octets, &BTreeMap::new(), late);
+    assert!(matches!(verdict, Verdict::Send(_)));
+    let strict = ALWAYS.replace("[[peer]]", "drop_expired = true\n[[peer]]");
+    check_dropped(core(&strict, false), &octets, late, Reason::Expired);
+    let early = UnixMs(late.0 - 1);
+    let verdict = core(&strict, false).receive(&octets, &BTreeMap::new(), early);
+    assert!(matches!(verdict, Verdict::Send(_)));
+}
+
+#[test]
+fn frames_without_a_punt_header_are_counted_apart() {
+    let mut core = core(ALWAYS, false);
+    let unpunted = frame(&Sample::default().v6());
+    let verdict = core.receive(&unpunted, &BTreeMap::new(), CREATED);
+    assert_eq!(verdict, Verdict::Drop);
+    assert_eq!((core.counters.received, core.counters.not_punted), (1, 1));
+    assert_eq!(core.counters.dropped, BTreeMap::new());
+}
