@@ -5,5 +5,6 @@ mod architecture;
 mod datagrams;
 mod demo;
 mod lab;
+mod node;
 mod router;
 mod translator;
