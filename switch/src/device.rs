@@ -178,6 +178,7 @@ impl Device {
             self.statistics.no_pipeline.fetch_add(count, Relaxed);
             return;
         };
+        let _turn = active.pipeline.turn();
         let state = active.pipeline.state();
         let now_ns = self.now_ns();
         let mut output = Output {

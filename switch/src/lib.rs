@@ -26,6 +26,7 @@
 
 mod device;
 mod engine;
+mod metrics;
 pub mod offline;
 pub mod pipeline;
 pub mod ports;
@@ -41,6 +42,7 @@ pub use self::{
         CompileError, NativeError,
         event::{DropReason, Event, Observer, Recorder, Silent},
         externs::{Colour, MeterCell, MeterConfig},
+        profiles::{Group, GroupMember, Profile, Through, WeightedCall},
         tables::{Call, ControlError, Count, Entry, NewEntry, Table},
     },
     server::ProgramError,

@@ -22,6 +22,7 @@ use crate::engine::{
     exec::ValueSetMember,
     externs::{Externs, MeterCell, shown},
     native::{NativeCode, NativeError},
+    profiles::{Profile, Through},
     tables::{ControlError, Count, NewEntry, Table},
 };
 
@@ -58,6 +59,7 @@ pub struct MulticastGroup {
 #[derive(Debug)]
 pub struct State {
     pub(crate) tables: Vec<Table>,
+    pub(crate) profiles: Vec<Profile>,
     /// Multicast groups by number.
     pub groups: BTreeMap<u32, MulticastGroup>,
     /// Clone sessions by number.
@@ -70,6 +72,35 @@ impl State {
     #[must_use]
     pub fn table(&self, id: TableId) -> &Table {
         &self.tables[id.index()]
+    }
+
+    /// An action profile, by its index in the program.
+    #[must_use]
+    pub fn profile(&self, index: usize) -> Option<&Profile> {
+        self.profiles.get(index)
+    }
+
+    /// Changes an action profile, and what entries make of it.
+    pub(crate) fn change_profile(&mut self, index: usize, change: impl FnOnce(&mut Profile)) {
+        let Some(profile) = self.profiles.get_mut(index) else {
+            return;
+        };
+        change(profile);
+        for table in profile.tables.clone() {
+            self.tables[table.index()].rebind(&self.profiles[index]);
+        }
+    }
+
+    /// Whether an entry of a table refers to a member or group.
+    pub(crate) fn refers(&self, index: usize, through: &Through) -> bool {
+        let tables = self
+            .profiles
+            .get(index)
+            .map_or(&[][..], |profile| &profile.tables);
+        let mut entries = tables
+            .iter()
+            .flat_map(|id| self.tables[id.index()].entries());
+        entries.any(|entry| entry.new.through.as_ref() == Some(through))
     }
 
     /// A table, to change it.
@@ -91,6 +122,8 @@ pub struct Pipeline {
     pub(crate) externs: Externs,
     pub(crate) standard: [Place; StandardField::ALL.len()],
     state: RwLock<State>,
+    /// Held by packets for reading, and by a batch of changes that must be seen as one.
+    turn: RwLock<()>,
     /// Machine code, once there is some.
     native: OnceLock<NativeCode>,
 }
@@ -107,6 +140,7 @@ impl Pipeline {
             .map(|index| Table::new(&program, TableId(u32::try_from(index).unwrap_or(u32::MAX))));
         let state = State {
             tables: tables.collect(),
+            profiles: Profile::all(&program),
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             value_sets: vec![Vec::new(); program.value_sets.len()],
@@ -121,6 +155,7 @@ impl Pipeline {
             externs,
             standard,
             state: RwLock::new(state),
+            turn: RwLock::default(),
             native: OnceLock::new(),
         })
     }
@@ -160,6 +195,16 @@ impl Pipeline {
     /// The state, for reading. Packets go on; changes wait.
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets no batch of changes come between the packets of the caller.
+    pub(crate) fn turn(&self) -> RwLockReadGuard<'_, ()> {
+        self.turn.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps packets waiting until several changes are done.
+    pub(crate) fn pause(&self) -> RwLockWriteGuard<'_, ()> {
+        self.turn.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state, for changes. Packets wait.

@@ -11,6 +11,7 @@ use tonic::transport::Server;
 
 use crate::{
     device::Device,
+    metrics,
     offline::Offline,
     ports::{self, Link, PortError, PortSpec, Transmitter},
     server::{Control, Service, run_hub},
@@ -33,6 +34,8 @@ pub struct Config {
     pub device_id: u64,
     /// Address of the server; port 0 takes any free port.
     pub grpc_address: SocketAddr,
+    /// Address of the counters for Prometheus; port 0 takes any free port, none offers none.
+    pub metrics_address: Option<SocketAddr>,
     /// Its ports.
     pub ports: Vec<PortSpec>,
     /// Numbers of ports that get a [`Link`].
@@ -52,6 +55,7 @@ impl Default for Config {
         Self {
             device_id: 1,
             grpc_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            metrics_address: None,
             ports: Vec::new(),
             links: Vec::new(),
             cpu_port: None,
@@ -86,6 +90,7 @@ pub struct Switch {
     device: Arc<Device>,
     control: Arc<Control>,
     grpc_address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     links: BTreeMap<u32, Link>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -112,14 +117,11 @@ impl Switch {
             receivers.push((*number, receiver));
             links.insert(*number, link);
         }
-        let listen = |source| StartError::Listen {
-            address: config.grpc_address,
-            source,
+        let (listener, grpc_address) = listen(config.grpc_address).await?;
+        let metrics = match config.metrics_address {
+            Some(address) => Some(listen(address).await?),
+            None => None,
         };
-        let listener = TcpListener::bind(config.grpc_address)
-            .await
-            .map_err(listen)?;
-        let grpc_address = listener.local_addr().map_err(listen)?;
         let (device, notifications) = Device::new(&config, transmitters);
         let control = Arc::new(Control::new(Arc::clone(&device)));
         if let Some(program) = config.program {
@@ -135,12 +137,18 @@ impl Switch {
                 stop.clone(),
             ));
         }
+        let metrics_address = metrics.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = metrics {
+            let (device, control) = (Arc::clone(&device), Arc::clone(&control));
+            tasks.spawn(metrics::serve(listener, device, control, stop.clone()));
+        }
         tasks.spawn(run_hub(Arc::clone(&control), notifications, stop.clone()));
         tasks.spawn(serve(Arc::clone(&control), listener, stop.clone()));
         Ok(Self {
             device,
             control,
             grpc_address,
+            metrics_address,
             links,
             tasks,
             stop,
@@ -153,6 +161,12 @@ impl Switch {
         self.grpc_address
     }
 
+    /// Address of the counters for Prometheus, if they were asked for.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
     /// The far end of a port that was asked for as a link. Each can be taken once.
     pub fn take_link(&mut self, port: u32) -> Option<Link> {
         self.links.remove(&port)
@@ -161,12 +175,7 @@ impl Switch {
     /// Counters of the switch, by name.
     #[must_use]
     pub fn statistics(&self) -> Vec<(String, u64)> {
-        let mut list = self.device.statistics().list();
-        list.push((
-            "not delivered to a controller".to_owned(),
-            self.control.lost(),
-        ));
-        list
+        metrics::list(&self.device, &self.control)
     }
 
     /// Stops everything and returns the last counters.
@@ -189,6 +198,13 @@ fn add(
         None => Ok(()),
         Some(_) => Err(PortError::Duplicate(number)),
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 async fn serve(control: Arc<Control>, listener: TcpListener, stop: CancellationToken) {

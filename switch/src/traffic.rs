@@ -18,7 +18,7 @@ use p4::ir::StandardField as Std;
 use crate::{
     engine::{
         DROP_PORT,
-        code::Loc,
+        code::{Loc, Op},
         event::{DropReason, Event, Observer},
         exec::{Context, Env, range},
     },
@@ -455,6 +455,9 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
 
     fn block(&mut self, name: &'static str, entry: u32) {
         self.note(|| Event::Block(name));
+        if !O::ACTIVE && matches!(self.env.code.ops.get(entry as usize), Some(Op::End)) {
+            return;
+        }
         match self.pipeline.native() {
             Some(native) if !O::ACTIVE => native.run(&mut self.worker.context, self.env, entry),
             _ => self.worker.context.run(self.env, entry, self.observer),

@@ -26,6 +26,9 @@ pub(crate) struct Run {
     /// Where to write the address that the server listens on.
     #[arg(long, value_name = "FILE")]
     grpc_addr_file: Option<PathBuf>,
+    /// Address where Prometheus finds the counters, at `/metrics`; port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_addr: Option<SocketAddr>,
     /// Port, as `NUMBER@INTERFACE`, `NUMBER@udp:LOCAL=PEER` or `NUMBER@pcap:IN,OUT`.
     #[arg(short = 'i', long = "port", value_name = "PORT")]
     ports: Vec<PortSpec>,
@@ -56,6 +59,7 @@ impl Run {
         let switch = Switch::start(Config {
             device_id: self.device_id,
             grpc_address: self.grpc_addr,
+            metrics_address: self.metrics_addr,
             ports: self.ports,
             links: Vec::new(),
             cpu_port: self.cpu_port,
@@ -74,6 +78,9 @@ impl Run {
                 .map_err(|error| system(error, &format!("cannot write {}", path.display())))?;
         }
         println!("{address}");
+        if let Some(address) = switch.metrics_address() {
+            info!(%address, "counters are at /metrics");
+        }
         info!(%address, device_id = self.device_id, "ready");
         info!(signal = signalled.await, "stopping");
         for (name, count) in switch.stop().await {

@@ -104,19 +104,8 @@ fn limb_by_limb(frame: &mut [u64], Wide { kind, d, a, b, low }: Wide) -> bool {
         WideKind::Slice => i64::from(low),
         WideKind::Concat => -i64::from(b.width),
         WideKind::Shl | WideKind::Shr => {
-            let far = frame[range(b)][1..].iter().any(|limb| *limb != 0);
-            let most = MAX_LIMBS as u64 * 64;
-            let amount = if far {
-                most
-            } else {
-                frame[b.loc as usize].min(most)
-            };
-            let amount = amount.cast_signed();
-            if kind == WideKind::Shl {
-                -amount
-            } else {
-                amount
-            }
+            shift_long(frame, kind, (d, a, b));
+            return true;
         }
         _ => return false,
     };
@@ -149,6 +138,36 @@ fn limb_by_limb(frame: &mut [u64], Wide { kind, d, a, b, low }: Wide) -> bool {
         (0..n).for_each(&mut store);
     }
     true
+}
+
+/// Shifts by any amount: the operand is put between zeros, and read from elsewhere.
+fn shift_long(frame: &mut [u64], kind: WideKind, (d, a, b): (Place, Place, Place)) {
+    let most = MAX_LIMBS as u64 * 64;
+    let far = frame[range(b)][1..].iter().any(|limb| *limb != 0);
+    let amount = if far {
+        most
+    } else {
+        frame[b.loc as usize].min(most)
+    };
+    let (words, bits) = ((amount / 64) as usize, (amount % 64) as u32);
+    let mut padded = [0; 3 * MAX_LIMBS + 1];
+    let from = &frame[range(a)];
+    let first = MAX_LIMBS + 1;
+    padded[first..first + from.len()].copy_from_slice(from);
+    let to = &mut frame[range(d)];
+    if kind == WideKind::Shl {
+        // Each limb gets the low end of one and the high end of the one below it.
+        let pairs = padded[first - 1 - words..].windows(2);
+        for (to, pair) in to.iter_mut().zip(pairs) {
+            *to = ((u128::from(pair[1]) << 64 | u128::from(pair[0])) << bits >> 64) as u64;
+        }
+    } else {
+        let pairs = padded[first + words.min(MAX_LIMBS)..].windows(2);
+        for (to, pair) in to.iter_mut().zip(pairs) {
+            *to = ((u128::from(pair[1]) << 64 | u128::from(pair[0])) >> bits) as u64;
+        }
+    }
+    wide::trim(to, d.width);
 }
 
 /// 64 bits of a value from a bit on, which may lie before its start or behind its end.

@@ -80,6 +80,16 @@ pub(crate) fn write(buffer: &mut [u8], offset_bits: usize, width_bits: u32, from
     }
 }
 
+/// Stores a field of whole octets.
+#[inline]
+pub(crate) fn write_octets(into: &mut [u8], from: &[u64]) {
+    for (chunk, limb) in into.rchunks_mut(8).zip(from) {
+        let octets = limb.to_be_bytes();
+        let skip = octets.len() - chunk.len();
+        chunk.copy_from_slice(&octets[skip..]);
+    }
+}
+
 /// The `N` octets at `at`; zeros where the buffer ends.
 #[inline]
 fn window<const N: usize>(buffer: &[u8], at: usize) -> [u8; N] {
@@ -117,6 +127,12 @@ mod tests {
                 let before = copy.clone();
                 write(&mut copy, offset, width, &value);
                 assert_eq!(slow(&copy, offset, width), value);
+                if offset % 8 == 0 && width % 8 == 0 {
+                    let mut octets = vec![0xa5; 64];
+                    let place = offset / 8..(offset + width as usize) / 8;
+                    write_octets(&mut octets[place], &value);
+                    assert_eq!(octets, copy);
+                }
                 let end = offset + width as usize;
                 let rest = u32::try_from(64 * 8 - end).expect("fits");
                 assert_eq!(slow(&copy, end, rest), slow(&before, end, rest));

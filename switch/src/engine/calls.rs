@@ -151,7 +151,7 @@ impl Context {
 
     /// Packs the fields of valid headers without gaps, fills up the last octet with zeros, and
     /// hashes the octets.
-    fn sum(&mut self, env: Env<'_>, sum: &Sum) -> u64 {
+    pub(super) fn sum(&mut self, env: Env<'_>, sum: &Sum) -> u64 {
         let mut buffer = std::mem::take(&mut self.scratch);
         buffer.clear();
         let mut at = 0;

@@ -470,7 +470,12 @@ pub(crate) struct ActionPlan {
 /// A table: where its keys are computed.
 #[derive(Clone, Debug)]
 pub(crate) struct TablePlan {
+    /// All keys in order of declaration.
     pub(crate) keys: Vec<Place>,
+    /// Those that are looked up.
+    pub(crate) matched: Vec<Place>,
+    /// The others, which choose a member of a group, and the bits of their hash that count.
+    pub(crate) selector: Option<(Sum, u32)>,
 }
 
 /// What the trace says when execution comes to an instruction.

@@ -278,7 +278,10 @@ impl Context {
         for field in &header.fields {
             let offset = start * 8 + field.offset as usize;
             let Place { loc, width } = field.place;
-            if width <= 64 {
+            if offset % 8 == 0 && width % 8 == 0 {
+                let octets = offset / 8..(offset + width as usize) / 8;
+                bits::write_octets(&mut self.out[octets], &self.frame[range(field.place)]);
+            } else if width <= 64 {
                 bits::write64(&mut self.out, offset, width, self.frame[loc as usize]);
             } else {
                 bits::write(
@@ -302,7 +305,7 @@ impl Context {
         let plan = &env.code.tables[id.index()];
         let table = &env.tables[id.index()];
         let mut filled = 0;
-        for place in &plan.keys {
+        for place in &plan.matched {
             for limb in range(*place) {
                 self.key[filled] = self.frame[limb];
                 filled += 1;
@@ -314,7 +317,15 @@ impl Context {
         let run = if let Some(entry) = entry {
             entry.tally.add(bytes);
             entry.last_hit_ns.store(env.now_ns, Relaxed);
-            &entry.run
+            let count = entry.runs.len() as u64;
+            let chosen = match &plan.selector {
+                Some((sum, bits_used)) if count > 1 => {
+                    (self.sum(env, sum) & bits::mask(*bits_used)) % count
+                }
+                _ => 0,
+            };
+            // An entry whose group is empty does what a miss does.
+            entry.runs.get(chosen as usize).unwrap_or(&table.default)
         } else {
             table.default_tally.add(bytes);
             &table.default

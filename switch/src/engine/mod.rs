@@ -27,6 +27,7 @@ pub(crate) mod native;
 #[cfg(not(feature = "native"))]
 #[path = "interpreted.rs"]
 pub(crate) mod native;
+pub(crate) mod profiles;
 pub(crate) mod tables;
 pub(crate) mod wide;
 

@@ -18,7 +18,12 @@ use std::{
 
 use p4::ir::{ActionId, ActionScope, Const, Match, MatchKind, Program, TableId, limb_count};
 
-use super::{externs::MeterCell, hasher::Seed, wide};
+use super::{
+    externs::MeterCell,
+    hasher::Seed,
+    profiles::{Profile, Through},
+    wide,
+};
 
 /// A refused change of forwarding state. The caller maps it to a status code.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -57,6 +62,12 @@ pub enum ControlError {
     /// An entry of another table has a priority.
     #[error("priority must be 0 in a table without ternary, range and optional keys")]
     PriorityUnexpected,
+    /// Something else refers to it.
+    #[error("in use by {user}")]
+    InUse {
+        /// What.
+        user: &'static str,
+    },
     /// An index is beyond the end of an array.
     #[error("index {index} is out of range: the size is {size}")]
     IndexOutOfRange {
@@ -83,8 +94,10 @@ pub struct NewEntry {
     pub matches: Vec<Match>,
     /// The greater wins; 0 in tables that need none.
     pub priority: i32,
-    /// What it does.
-    pub call: Call,
+    /// What it does. Of several actions, the selector chooses one for each packet.
+    pub calls: Vec<Call>,
+    /// Where the actions come from, in a table with an action profile.
+    pub through: Option<Through>,
     /// After which time without a hit a controller is told; `None` for never.
     pub idle_timeout_ns: Option<u64>,
     /// Opaque to the switch.
@@ -144,7 +157,7 @@ pub struct Entry {
     pub new: NewEntry,
     /// Whether the control plane may not change it.
     pub is_const: bool,
-    pub(crate) run: Run,
+    pub(crate) runs: Box<[Run]>,
     pub(crate) tally: Tally,
     pub(crate) last_hit_ns: AtomicU64,
     pub(crate) meter: Mutex<MeterCell>,
@@ -305,7 +318,8 @@ impl Table {
             let given = NewEntry {
                 matches,
                 priority,
-                call,
+                calls: vec![call],
+                through: None,
                 idle_timeout_ns: None,
                 metadata: Vec::new(),
             };
@@ -437,9 +451,9 @@ impl Table {
     pub fn modify(&mut self, new: NewEntry, now_ns: u64) -> Result<(), ControlError> {
         self.check(&new)?;
         let index = self.changeable(&new.matches, new.priority)?;
-        let run = self.run(&new.call);
+        let runs = self.runs(&new.calls);
         if let Some(entry) = &mut self.entries[index] {
-            entry.run = run;
+            entry.runs = runs;
             entry.new = new;
             entry.last_hit_ns.store(now_ns, Relaxed);
         }
@@ -506,13 +520,17 @@ impl Table {
     }
 
     fn check(&self, new: &NewEntry) -> Result<(), ControlError> {
-        match self.scope(&new.call)? {
-            ActionScope::DefaultOnly => Err(ControlError::ActionScope {
-                reason: "@defaultonly",
-            }),
-            _ if self.prioritised && new.priority <= 0 => Err(ControlError::PriorityMissing),
-            _ if !self.prioritised && new.priority != 0 => Err(ControlError::PriorityUnexpected),
-            _ => Ok(()),
+        for call in &new.calls {
+            if self.scope(call)? == ActionScope::DefaultOnly {
+                return Err(ControlError::ActionScope {
+                    reason: "@defaultonly",
+                });
+            }
+        }
+        match () {
+            () if self.prioritised && new.priority <= 0 => Err(ControlError::PriorityMissing),
+            () if !self.prioritised && new.priority != 0 => Err(ControlError::PriorityUnexpected),
+            () => Ok(()),
         }
     }
 
@@ -543,6 +561,29 @@ impl Table {
         Ok(index)
     }
 
+    /// Gives entries that refer to a profile their actions anew.
+    pub(crate) fn rebind(&mut self, profile: &Profile) {
+        for index in 0..self.entries.len() {
+            let through = self.entries[index]
+                .as_ref()
+                .and_then(|entry| entry.new.through.clone());
+            let Some(through) = through else {
+                continue;
+            };
+            // What is referred to cannot be removed, so there is always something.
+            let calls = profile.resolve(&through).unwrap_or_default();
+            let runs = self.runs(&calls);
+            if let Some(entry) = &mut self.entries[index] {
+                entry.runs = runs;
+                entry.new.calls = calls;
+            }
+        }
+    }
+
+    fn runs(&self, calls: &[Call]) -> Box<[Run]> {
+        calls.iter().map(|call| self.run(call)).collect()
+    }
+
     fn run(&self, call: &Call) -> Run {
         let position = self
             .actions
@@ -567,7 +608,7 @@ impl Table {
         let (mask, value) = self.masked(&new.matches);
         let effective = self.effective(&new);
         let entry = Entry {
-            run: self.run(&new.call),
+            runs: self.runs(&new.calls),
             new,
             is_const,
             tally: Tally::default(),

@@ -171,19 +171,49 @@ impl Control {
             digests: &mut shared.digests,
             now_ns,
         };
-        let outcome = |result: Result<(), Status>| match result {
-            Ok(()) => proto::Error::default(),
-            Err(status) => proto::Error {
-                canonical_code: status.code() as i32,
-                message: status.message().to_owned(),
-                space: "p4switch".to_owned(),
-                ..proto::Error::default()
-            },
-        };
         Ok(updates
             .iter()
             .map(|update| outcome(writer.apply(update)))
             .collect())
+    }
+
+    /// Carries all updates out, or none: after the first that fails, those before it are taken
+    /// back. Packets wait meanwhile, so that they see all of the batch or nothing.
+    pub(crate) fn write_all(&self, updates: &[proto::Update]) -> Result<Vec<proto::Error>, Status> {
+        let active = self.active()?;
+        let mut shared = self.shared();
+        let now_ns = self.device.now_ns();
+        let _paused = active.pipeline.pause();
+        let mut undo = Vec::new();
+        for (position, update) in updates.iter().enumerate() {
+            let reader = Reader {
+                active: &active,
+                digests: &shared.digests,
+                now_ns,
+            };
+            let before = super::undo::reverse(&reader, update);
+            let mut writer = Writer {
+                active: &active,
+                digests: &mut shared.digests,
+                now_ns,
+            };
+            let failed = match before {
+                Ok(before) => writer.apply(update).map(|()| undo.push(before)).err(),
+                Err(status) => Some(status),
+            };
+            let Some(status) = failed else {
+                continue;
+            };
+            for back in undo.iter().rev().flatten() {
+                if let Err(status) = writer.apply(back) {
+                    tracing::error!(reason = %status, "an update cannot be taken back");
+                }
+            }
+            let mut outcomes = vec![aborted(position); updates.len()];
+            outcomes[position] = outcome(Err(status));
+            return Ok(outcomes);
+        }
+        Ok(vec![proto::Error::default(); updates.len()])
     }
 
     /// Collects all entities that a read stands for; the first bad one ends it.
@@ -275,6 +305,24 @@ impl Control {
         self.device.activate(active);
         Ok(())
     }
+}
+
+fn outcome(result: Result<(), Status>) -> proto::Error {
+    match result {
+        Ok(()) => proto::Error::default(),
+        Err(status) => proto::Error {
+            canonical_code: status.code() as i32,
+            message: status.message().to_owned(),
+            space: "p4switch".to_owned(),
+            ..proto::Error::default()
+        },
+    }
+}
+
+/// The outcome of an update that fails with another one of its batch.
+fn aborted(position: usize) -> proto::Error {
+    let message = format!("update {} of the batch has failed", position + 1);
+    outcome(Err(Status::aborted(message)))
 }
 
 /// Compiles the program of a configuration and compares its interface with the P4Info.

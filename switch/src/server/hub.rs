@@ -159,7 +159,16 @@ pub(super) fn snapshot(reader: &Reader<'_>) -> Result<Vec<WriteUpdate>, Status> 
     let group = proto::MulticastGroupEntry::default();
     let session = proto::CloneSessionEntry::default();
     let engine = |kind| proto::PacketReplicationEngineEntry { r#type: Some(kind) };
-    let wanted: [(Kind, Type); 8] = [
+    let wanted: [(Kind, Type); 10] = [
+        // Entries refer to groups, and groups to members.
+        (
+            Kind::ActionProfileMember(proto::ActionProfileMember::default()),
+            Type::Insert,
+        ),
+        (
+            Kind::ActionProfileGroup(proto::ActionProfileGroup::default()),
+            Type::Insert,
+        ),
         (table(entry), Type::Insert),
         (table(defaults), Type::Modify),
         (

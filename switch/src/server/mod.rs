@@ -12,9 +12,11 @@ mod frontend;
 mod hub;
 mod messages;
 mod objects;
+mod profile;
 mod read;
 mod service;
 mod table_entry;
+mod undo;
 mod values;
 mod write;
 

@@ -34,7 +34,17 @@ pub(crate) struct TableObject {
     pub(crate) direct_counter: Option<CounterId>,
     pub(crate) direct_meter: Option<MeterId>,
     pub(crate) idle_timeout: bool,
-    pub(crate) has_profile: bool,
+    /// Index of the action profile.
+    pub(crate) profile: Option<usize>,
+}
+
+impl TableObject {
+    /// Greatest sum of weights of a group of its action profile; 0 for none.
+    pub(crate) fn profile_group_size(&self, objects: &Objects) -> u32 {
+        let mut profiles = objects.profiles.values();
+        let found = profiles.find(|(index, _)| self.profile == Some(*index));
+        found.map_or(0, |(_, most)| *most)
+    }
 }
 
 /// An action that a controller can see.
@@ -64,6 +74,8 @@ pub(crate) struct Objects {
     /// Indices of digests.
     pub(crate) digests: BTreeMap<u32, usize>,
     pub(crate) value_sets: BTreeMap<u32, usize>,
+    /// Indices of action profiles, and the greatest sum of weights of a group; 0 for none.
+    pub(crate) profiles: BTreeMap<u32, (usize, u32)>,
     pub(crate) packet_in: Vec<PacketField>,
     pub(crate) packet_out: Vec<PacketField>,
 }
@@ -127,6 +139,16 @@ impl Objects {
             .collect();
         let sets = program.value_sets.iter().enumerate();
         objects.value_sets = sets.map(|(index, set)| (set.p4info_id, index)).collect();
+        let profiles = program.action_profiles.iter().enumerate();
+        objects.profiles = profiles
+            .map(|(index, profile)| {
+                let id = profile.p4info_id;
+                let mut known = p4info.action_profiles.iter();
+                let info = known.find(|one| one.preamble.as_ref().is_some_and(|p| p.id == id));
+                let most = info.map_or(0, |info| u32::try_from(info.max_group_size).unwrap_or(0));
+                (id, (index, most))
+            })
+            .collect();
         objects.packet_in = packet_fields(p4info, "packet_in");
         objects.packet_out = packet_fields(p4info, "packet_out");
         objects
@@ -182,7 +204,7 @@ fn table_object(program: &Program, p4info: &P4Info, index: TableId) -> TableObje
         direct_counter: table.direct_counter,
         direct_meter: table.direct_meter,
         idle_timeout: table.idle_timeout,
-        has_profile: table.action_profile.is_some(),
+        profile: table.action_profile.map(p4::ir::ActionProfileId::index),
     }
 }
 

@@ -46,7 +46,8 @@ impl Reader<'_> {
             Kind::RegisterEntry(entry) => self.registers(entry)?,
             Kind::DigestEntry(entry) => self.digests(entry)?,
             Kind::PacketReplicationEngineEntry(entry) => self.replication(entry)?,
-            Kind::ActionProfileMember(_) | Kind::ActionProfileGroup(_) => Vec::new(),
+            Kind::ActionProfileMember(member) => self.members(member)?,
+            Kind::ActionProfileGroup(group) => self.groups(group)?,
             Kind::ValueSetEntry(_) => {
                 return Err(Status::unimplemented("value sets cannot be read back"));
             }

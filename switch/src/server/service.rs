@@ -67,11 +67,13 @@ impl P4Runtime for Service {
         let election = request.election_id.as_ref().map(number);
         self.control
             .authorise(request.device_id, &request.role, election)?;
-        if request.atomicity != Atomicity::ContinueOnError as i32 {
-            let message = "only CONTINUE_ON_ERROR is supported";
-            return Err(Status::unimplemented(message));
-        }
-        let outcomes = self.control.write(&request.updates)?;
+        let outcomes = match Atomicity::try_from(request.atomicity) {
+            Ok(Atomicity::ContinueOnError) => self.control.write(&request.updates)?,
+            Ok(Atomicity::RollbackOnError | Atomicity::DataplaneAtomic) => {
+                self.control.write_all(&request.updates)?
+            }
+            Err(_) => return Err(Status::invalid_argument("unknown atomicity")),
+        };
         match write_status(&outcomes) {
             None => Ok(Response::new(WriteResponse {})),
             Some(status) => Err(status),

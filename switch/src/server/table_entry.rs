@@ -12,6 +12,7 @@ use super::{
     values::{parse, print},
 };
 use crate::engine::{
+    profiles::{Profile, Through, WeightedCall},
     tables::{Call, NewEntry, prefix_mask},
     wide,
 };
@@ -112,25 +113,87 @@ fn outside(value: &Const, mask: &Const, what: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// Reads the action of an entry.
+/// Reads what an entry does: its actions, and where they come from.
+fn calls(
+    objects: &Objects,
+    table: &TableObject,
+    profile: Option<&Profile>,
+    action: &TableAction,
+) -> Result<(Vec<Call>, Option<Through>), Status> {
+    let kind = action.r#type.as_ref();
+    let kind = kind.ok_or_else(|| invalid("action is missing"))?;
+    let Some(profile) = profile else {
+        return match kind {
+            table_action::Type::Action(action) => Ok((vec![call(objects, table, action)?], None)),
+            _ => Err(invalid("table has no action profile")),
+        };
+    };
+    let through = match kind {
+        table_action::Type::Action(_) => {
+            return Err(invalid(
+                "table has an action profile: its entries refer to it",
+            ));
+        }
+        table_action::Type::ActionProfileMemberId(id) => Through::Member(*id),
+        _ if !profile.selects => {
+            return Err(invalid("action profile has no selector, and so no groups"));
+        }
+        table_action::Type::ActionProfileGroupId(id) => Through::Group(*id),
+        table_action::Type::ActionProfileActionSet(set) => {
+            let most = table.profile_group_size(objects);
+            let actions = &set.action_profile_actions;
+            weights(actions.iter().map(|one| one.weight), most)?;
+            let one = |one: &proto::ActionProfileAction| {
+                let action = one.action.as_ref();
+                let action = action.ok_or_else(|| invalid("action is missing"))?;
+                Ok(WeightedCall {
+                    call: call(objects, table, action)?,
+                    weight: u32::try_from(one.weight).unwrap_or(0),
+                    watch_port: action_watch(one),
+                })
+            };
+            Through::OneShot(actions.iter().map(one).collect::<Result<_, Status>>()?)
+        }
+    };
+    let calls = profile.resolve(&through).map_err(|_| {
+        Status::not_found("table entry refers to a member or group that is not there")
+    })?;
+    Ok((calls, Some(through)))
+}
+
+/// Checks the weights of a group.
+pub(crate) fn weights(given: impl Iterator<Item = i32>, most: u32) -> Result<(), Status> {
+    let mut sum: u64 = 0;
+    for weight in given {
+        if weight < 1 {
+            return Err(invalid(format!("weight {weight} is less than 1")));
+        }
+        sum += u64::from(weight.unsigned_abs());
+    }
+    let most = if most == 0 { MAX_WEIGHTS } else { most };
+    if sum > u64::from(most) {
+        let message = format!("sum of weights is {sum}, more than {most}");
+        return Err(Status::resource_exhausted(message));
+    }
+    Ok(())
+}
+
+/// Greatest sum of weights where the program says none: a group keeps one copy for each.
+const MAX_WEIGHTS: u32 = 4096;
+
+fn action_watch(action: &proto::ActionProfileAction) -> Vec<u8> {
+    match &action.watch_kind {
+        Some(proto::action_profile_action::WatchKind::WatchPort(port)) => port.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Reads an action of a table.
 pub(crate) fn call(
     objects: &Objects,
     table: &TableObject,
-    action: &TableAction,
+    action: &proto::Action,
 ) -> Result<Call, Status> {
-    let action = match &action.r#type {
-        Some(table_action::Type::Action(action)) => action,
-        Some(_) => {
-            let message = "action profiles are not supported; use direct actions";
-            return Err(Status::unimplemented(message));
-        }
-        None => return Err(invalid("action is missing")),
-    };
-    if table.has_profile {
-        return Err(Status::unimplemented(
-            "tables with action profiles are not supported",
-        ));
-    }
     let index = table.actions.get(&action.action_id).copied();
     let unknown = || invalid(format!("table has no action {:#010x}", action.action_id));
     let index = index.ok_or_else(unknown)?;
@@ -161,6 +224,7 @@ pub(crate) fn call(
 pub(crate) fn new_entry(
     objects: &Objects,
     table: &TableObject,
+    profile: Option<&Profile>,
     entry: &proto::TableEntry,
 ) -> Result<NewEntry, Status> {
     let action = entry
@@ -172,10 +236,12 @@ pub(crate) fn new_entry(
     if idle != 0 && !table.idle_timeout {
         return Err(invalid("table does not support idle time-outs"));
     }
+    let (calls, through) = calls(objects, table, profile, action)?;
     Ok(NewEntry {
         matches: matches(table, &entry.r#match)?,
         priority: entry.priority,
-        call: call(objects, table, action)?,
+        calls,
+        through,
         idle_timeout_ns: (idle != 0).then_some(idle),
         metadata: entry.metadata.clone(),
     })
@@ -194,7 +260,7 @@ pub(crate) fn to_proto(
         r#match: pairs
             .filter_map(|(field, pattern)| field_to_proto(field, pattern))
             .collect(),
-        action: Some(call_to_proto(objects, &entry.call)),
+        action: entry_action(objects, entry),
         priority: entry.priority,
         idle_timeout_ns: entry
             .idle_timeout_ns
@@ -206,8 +272,38 @@ pub(crate) fn to_proto(
     }
 }
 
-/// Writes an action.
+/// Writes what an entry does.
+fn entry_action(objects: &Objects, entry: &NewEntry) -> Option<TableAction> {
+    let kind = match &entry.through {
+        None => return entry.calls.first().map(|call| call_to_proto(objects, call)),
+        Some(Through::Member(id)) => table_action::Type::ActionProfileMemberId(*id),
+        Some(Through::Group(id)) => table_action::Type::ActionProfileGroupId(*id),
+        Some(Through::OneShot(list)) => {
+            let actions = list.iter().map(|one| proto::ActionProfileAction {
+                action: Some(action_to_proto(objects, &one.call)),
+                weight: i32::try_from(one.weight).unwrap_or(i32::MAX),
+                watch_kind: (!one.watch_port.is_empty()).then(|| {
+                    proto::action_profile_action::WatchKind::WatchPort(one.watch_port.clone())
+                }),
+            });
+            table_action::Type::ActionProfileActionSet(proto::ActionProfileActionSet {
+                action_profile_actions: actions.collect(),
+                ..proto::ActionProfileActionSet::default()
+            })
+        }
+    };
+    Some(TableAction { r#type: Some(kind) })
+}
+
+/// Writes an action as that of a table.
 pub(crate) fn call_to_proto(objects: &Objects, call: &Call) -> TableAction {
+    TableAction {
+        r#type: Some(table_action::Type::Action(action_to_proto(objects, call))),
+    }
+}
+
+/// Writes an action.
+pub(crate) fn action_to_proto(objects: &Objects, call: &Call) -> proto::Action {
     let object = objects.action(call.action);
     let params = object.map_or(&[][..], |object| &object.params);
     let params = params
@@ -217,12 +313,9 @@ pub(crate) fn call_to_proto(objects: &Objects, call: &Call) -> TableAction {
             param_id: param.id,
             value: print(value),
         });
-    let action = proto::Action {
+    proto::Action {
         action_id: object.map_or(0, |object| object.id),
         params: params.collect(),
-    };
-    TableAction {
-        r#type: Some(table_action::Type::Action(action)),
     }
 }
 

@@ -35,6 +35,7 @@ impl From<ControlError> for Status {
             ControlError::Constant { .. } | ControlError::ActionScope { .. } => {
                 Code::PermissionDenied
             }
+            ControlError::InUse { .. } => Code::FailedPrecondition,
             ControlError::IndexOutOfRange { .. } => Code::OutOfRange,
             ControlError::ForeignAction
             | ControlError::PriorityMissing
@@ -88,14 +89,13 @@ impl Writer<'_> {
                 }
                 None => Err(invalid("packet replication entry is empty")),
             },
-            Kind::ActionProfileMember(_) | Kind::ActionProfileGroup(_) => {
-                Err(Status::unimplemented("action profiles are not supported"))
-            }
+            Kind::ActionProfileMember(member) => self.member(kind, member),
+            Kind::ActionProfileGroup(group) => self.group(kind, group),
             Kind::ExternEntry(_) => Err(Status::unimplemented("v1model has no such extern")),
         }
     }
 
-    fn table(&self, id: u32) -> Result<&TableObject, Status> {
+    pub(super) fn table(&self, id: u32) -> Result<&TableObject, Status> {
         let table = self.active.objects.tables.get(&id);
         table.ok_or_else(|| Status::not_found(format!("no table {id:#010x}")))
     }
@@ -103,7 +103,9 @@ impl Writer<'_> {
     fn table_entry(&self, kind: Type, entry: &proto::TableEntry) -> Result<(), Status> {
         let table = self.table(entry.table_id)?;
         let mut state = self.active.pipeline.state_mut();
-        let rows = state.table_mut(table.index);
+        let state = &mut *state;
+        let profile = table.profile.and_then(|index| state.profiles.get(index));
+        let rows = &mut state.tables[table.index.index()];
         if kind == Type::Delete {
             // Only the key matters.
             return Ok(rows.delete(&matches(table, &entry.r#match)?, entry.priority)?);
@@ -113,7 +115,7 @@ impl Writer<'_> {
                 "table has no key: only its default entry can be written",
             ));
         }
-        let new = new_entry(&self.active.objects, table, entry)?;
+        let new = new_entry(&self.active.objects, table, profile, entry)?;
         let (key, priority) = (new.matches.clone(), new.priority);
         let meter = entry.meter_config.as_ref().map(meter_config).transpose()?;
         let count = entry.counter_data.as_ref().map(count).transpose()?;
@@ -148,10 +150,17 @@ impl Writer<'_> {
                 "the default entry has neither matches nor a priority",
             ));
         }
-        let action = entry.action.as_ref();
-        let call = action
-            .map(|action| call(&self.active.objects, table, action))
-            .transpose()?;
+        let action = entry
+            .action
+            .as_ref()
+            .and_then(|action| action.r#type.as_ref());
+        let call = match action {
+            None => None,
+            Some(proto::table_action::Type::Action(action)) => {
+                Some(call(&self.active.objects, table, action)?)
+            }
+            Some(_) => return Err(invalid("the default entry has an action of its own")),
+        };
         let count = entry.counter_data.as_ref().map(count).transpose()?;
         let mut state = self.active.pipeline.state_mut();
         let rows = state.table_mut(table.index);
@@ -302,7 +311,7 @@ impl Writer<'_> {
             direct_counter: None,
             direct_meter: None,
             idle_timeout: false,
-            has_profile: false,
+            profile: None,
         };
         let member = |member: &proto::ValueSetMember| {
             let matches = matches(&object, &member.r#match)?;

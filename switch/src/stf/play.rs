@@ -316,7 +316,8 @@ impl Player<'_> {
         let new = NewEntry {
             matches,
             priority: i32::try_from(priority).unwrap_or(i32::MAX),
-            call: self.call(id, action)?,
+            calls: vec![self.call(id, action)?],
+            through: None,
             idle_timeout_ns: None,
             metadata: Vec::new(),
         };

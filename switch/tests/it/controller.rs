@@ -8,7 +8,7 @@ use p4rt::{
         self as proto, Entity, MasterArbitrationUpdate, ReadRequest, StreamMessageRequest, Uint128,
         Update, WriteRequest, entity::Entity as Kind, p4_runtime_client::P4RuntimeClient,
         set_forwarding_pipeline_config_request::Action, stream_message_request,
-        stream_message_response, update::Type,
+        stream_message_response, update::Type, write_request::Atomicity,
     },
     status::{UpdateFailure, update_failures},
 };
@@ -175,7 +175,16 @@ impl Controller {
     }
 
     pub(crate) async fn write_all(&mut self, updates: Vec<Update>) -> Result<(), Status> {
+        self.write_with(Atomicity::ContinueOnError, updates).await
+    }
+
+    pub(crate) async fn write_with(
+        &mut self,
+        atomicity: Atomicity,
+        updates: Vec<Update>,
+    ) -> Result<(), Status> {
         let request = WriteRequest {
+            atomicity: atomicity as i32,
             device_id: 1,
             election_id: self.election.map(wire),
             updates,

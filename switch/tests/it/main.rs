@@ -22,6 +22,7 @@ mod matches;
 mod native;
 mod parser;
 mod ports;
+mod profiles;
 mod server;
 mod stf;
 mod support;

@@ -143,3 +143,43 @@ async fn a_port_that_cannot_be_opened_stops_the_start() {
         .expect_err("two ports have one number");
     assert_eq!(error.to_string(), "port 1 is given twice");
 }
+
+#[tokio::test]
+async fn counters_are_there_for_prometheus() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let config = Config {
+        metrics_address: Some(([127, 0, 0, 1], 0).into()),
+        links: vec![1],
+        ..Config::default()
+    };
+    let mut switch = Switch::start(config).await.expect("port 0 is always free");
+    let link = switch.take_link(1).expect("was asked for");
+    link.sender
+        .send(vec![0; 60])
+        .await
+        .expect("the port is open");
+    let address = switch.metrics_address().expect("was asked for");
+    let get = async |path: &str| {
+        let mut stream = tokio::net::TcpStream::connect(address)
+            .await
+            .expect("listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answers");
+        answer
+    };
+    let wanted = "p4switch_packets_total{event=\"received\"} 1\n";
+    let counted = async {
+        while !get("/metrics").await.contains(wanted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let deadline = std::time::Duration::from_secs(20);
+    tokio::time::timeout(deadline, counted)
+        .await
+        .expect("the packet is counted");
+    assert!(get("/metrics").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(get("/").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
+    switch.stop().await;
+}

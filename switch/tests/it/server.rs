@@ -27,7 +27,7 @@ use crate::{
 const CPU_PORT: u32 = 510;
 
 /// A switch with links on ports 1, 2 and 3, and no program.
-async fn start() -> (Switch, Vec<Link>) {
+pub(crate) async fn start() -> (Switch, Vec<Link>) {
     let config = Config {
         links: vec![1, 2, 3],
         cpu_port: Some(CPU_PORT),
@@ -43,10 +43,10 @@ async fn start() -> (Switch, Vec<Link>) {
 }
 
 /// Numbers of the objects of a program.
-struct Ids(Index);
+pub(crate) struct Ids(Index);
 
 impl Ids {
-    fn of(program: &str) -> Self {
+    pub(crate) fn of(program: &str) -> Self {
         let text = text(program);
         let source = p4::Source {
             name: program,
@@ -57,11 +57,11 @@ impl Ids {
         Self(Index::new(program.p4info()).expect("our own P4Info is consistent"))
     }
 
-    fn table(&self, name: &str) -> u32 {
+    pub(crate) fn table(&self, name: &str) -> u32 {
         self.0.table(name).expect("the program has this table").id
     }
 
-    fn action(&self, name: &str) -> u32 {
+    pub(crate) fn action(&self, name: &str) -> u32 {
         self.0.action(name).expect("the program has this action").id
     }
 }
@@ -84,7 +84,7 @@ fn action(id: u32, params: &[&[u8]]) -> Option<proto::TableAction> {
     })
 }
 
-fn exact(field_id: u32, value: &[u8]) -> FieldMatch {
+pub(crate) fn exact(field_id: u32, value: &[u8]) -> FieldMatch {
     let exact = field_match::Exact {
         value: value.to_vec(),
     };
@@ -95,7 +95,7 @@ fn exact(field_id: u32, value: &[u8]) -> FieldMatch {
 }
 
 /// An entry of `MyIngress.destinations`.
-fn destination(ids: &Ids, mac: &[u8], port: u8) -> TableEntry {
+pub(crate) fn destination(ids: &Ids, mac: &[u8], port: u8) -> TableEntry {
     TableEntry {
         table_id: ids.table("MyIngress.destinations"),
         r#match: vec![exact(1, mac)],
@@ -104,7 +104,7 @@ fn destination(ids: &Ids, mac: &[u8], port: u8) -> TableEntry {
     }
 }
 
-fn group(id: u32, ports: &[u8]) -> Kind {
+pub(crate) fn group(id: u32, ports: &[u8]) -> Kind {
     let replica = |(port, instance): (&u8, u32)| proto::Replica {
         instance,
         port_kind: Some(proto::replica::PortKind::Port(vec![*port])),
@@ -216,16 +216,6 @@ async fn requests_are_checked_in_order() {
         .await
         .expect_err("no such device");
     assert_eq!(status.code(), Code::NotFound);
-    let atomic = proto::WriteRequest {
-        device_id: 1,
-        election_id: Some(proto::Uint128 { high: 0, low: 1 }),
-        atomicity: proto::write_request::Atomicity::RollbackOnError as i32,
-        ..Default::default()
-    };
-    let status = soon(controller.client.write(atomic))
-        .await
-        .expect_err("optional");
-    assert_eq!(status.code(), Code::Unimplemented);
     let capabilities = controller
         .client
         .capabilities(proto::CapabilitiesRequest::default());

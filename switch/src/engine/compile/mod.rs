@@ -9,15 +9,15 @@ use std::collections::HashMap;
 
 use p4::{
     ir::{
-        ActionId, Const, Control, Expr, ExprKind, Header, Label, Program, SlotId, SlotKind,
-        StandardField, limb_count,
+        ActionId, Const, Control, Expr, ExprKind, Header, Label, MatchKind, Program, SlotId,
+        SlotKind, StandardField, limb_count,
     },
     source::Span,
 };
 
 use super::code::{
-    ActionPlan, Code, Errors, FieldPlan, HeaderPlan, Loc, Mark, Op, Pc, Place, Select, StackPlan,
-    TablePlan,
+    ActionPlan, Code, Datum, Errors, FieldPlan, HeaderPlan, Loc, Mark, Op, Pc, Place, Select,
+    StackPlan, Sum, TablePlan,
 };
 
 mod expr;
@@ -218,14 +218,35 @@ impl<'a> Builder<'a> {
     /// Gives every key of every table a place that does not change between applications.
     fn tables(&mut self) {
         for table in &self.program.tables {
-            let mut keys = Vec::new();
+            let (mut keys, mut matched, mut data) = (Vec::new(), Vec::new(), Vec::new());
             for key in &table.keys {
-                keys.push(match &key.value.kind {
+                let place = match &key.value.kind {
                     ExprKind::Slot(slot) => self.code.place(*slot),
                     _ => self.permanent(key.value.width),
-                });
+                };
+                keys.push(place);
+                if key.match_kind == MatchKind::Selector {
+                    data.push(Datum { place, valid: None });
+                } else {
+                    matched.push(place);
+                }
             }
-            self.code.tables.push(TablePlan { keys });
+            let profile = table.action_profile;
+            let profile = profile.map(|id| &self.program.action_profiles[id.index()]);
+            let selector = profile.and_then(|profile| profile.selector);
+            let selector = selector.map(|selector| {
+                let sum = Sum {
+                    algorithm: stmt::algorithm(selector.algorithm),
+                    data,
+                    with_payload: false,
+                };
+                (sum, selector.output_width)
+            });
+            self.code.tables.push(TablePlan {
+                keys,
+                matched,
+                selector,
+            });
         }
     }
 

@@ -439,18 +439,22 @@ impl Builder<'_> {
                 valid: self.validity_of(value),
             });
         }
-        let algorithm = match algorithm {
-            Algorithm::Crc32 | Algorithm::Crc32Custom => HashAlgorithm::Crc32,
-            Algorithm::Crc16 | Algorithm::Crc16Custom => HashAlgorithm::Crc16,
-            Algorithm::Random => HashAlgorithm::Random,
-            Algorithm::Identity => HashAlgorithm::Identity,
-            Algorithm::Csum16 => HashAlgorithm::Csum16,
-            Algorithm::Xor16 => HashAlgorithm::Xor16,
-        };
         Ok(Sum {
-            algorithm,
+            algorithm: self::algorithm(algorithm),
             data: list,
             with_payload,
         })
+    }
+}
+
+/// The engine's name of an algorithm.
+pub(super) fn algorithm(algorithm: Algorithm) -> HashAlgorithm {
+    match algorithm {
+        Algorithm::Crc32 | Algorithm::Crc32Custom => HashAlgorithm::Crc32,
+        Algorithm::Crc16 | Algorithm::Crc16Custom => HashAlgorithm::Crc16,
+        Algorithm::Random => HashAlgorithm::Random,
+        Algorithm::Identity => HashAlgorithm::Identity,
+        Algorithm::Csum16 => HashAlgorithm::Csum16,
+        Algorithm::Xor16 => HashAlgorithm::Xor16,
     }
 }

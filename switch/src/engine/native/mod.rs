@@ -52,7 +52,8 @@ pub enum NativeError {
 pub(crate) struct NativeCode {
     /// Owns the memory that the addresses point into.
     module: Option<JITModule>,
-    blocks: HashMap<Pc, Entry>,
+    /// Few, so that a search is faster than a hash.
+    blocks: Vec<(Pc, Entry)>,
     actions: Vec<Option<Entry>>,
 }
 
@@ -117,17 +118,32 @@ impl NativeCode {
             .map(|(start, id)| (start, address(id)))
             .collect();
         let actions = code.actions.iter();
-        let actions = actions.map(|action| blocks.get(&action.entry).copied());
+        let actions = actions
+            .map(|action| blocks.get(&action.entry).copied())
+            .collect();
+        let entries = code.entries;
+        let entries = [
+            entries.parser,
+            entries.verify,
+            entries.ingress,
+            entries.egress,
+            entries.compute,
+            entries.deparser,
+        ];
+        let blocks = entries
+            .iter()
+            .filter_map(|pc| Some((*pc, *blocks.get(pc)?)));
         Ok(Self {
-            actions: actions.collect(),
-            blocks,
+            actions,
+            blocks: blocks.collect(),
             module: Some(module),
         })
     }
 
     /// Runs a block to its end, as [`Context::run`] does.
     pub(crate) fn run(&self, context: &mut Context, env: Env<'_>, entry: Pc) {
-        let Some(function) = self.blocks.get(&entry) else {
+        let mut blocks = self.blocks.iter();
+        let Some((_, function)) = blocks.find(|(start, _)| *start == entry) else {
             return;
         };
         let frame = context.frame.as_mut_ptr();
