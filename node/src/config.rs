@@ -2,7 +2,7 @@
 //! The configuration: one TOML file, read once, and checked before anything starts.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -14,10 +14,13 @@ use contact::NodeNumber;
 use serde::Deserialize;
 
 use crate::attachment::Attachment;
+use crate::core::NextHop;
+use crate::datagram::Addresses;
 use crate::inject::LEARNED_PORT;
 use crate::network::{Network, PrefixTable};
 use crate::punt::PortId;
 use crate::receiver::Receiver;
+use crate::routes::{Pattern, Routes};
 
 /// The file.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,9 +44,15 @@ pub struct Config {
     pub contacts: Option<Contacts>,
     /// Where counters can be read. Default: nowhere.
     pub metrics: Option<Metrics>,
+    /// The addresses of the switch itself. Bundles to them are routed by their destination.
+    #[serde(default)]
+    pub addresses: BTreeSet<IpAddr>,
     /// Receivers of bundles.
     #[serde(default, rename = "peer")]
     pub peers: Vec<Peer>,
+    /// Where bundles go that come to the switch itself.
+    #[serde(default, rename = "route")]
+    pub routes: Vec<Route>,
 }
 
 /// What translations have in common. Every translator of a network must use the same.
@@ -95,6 +104,48 @@ pub struct Contacts {
 pub struct Metrics {
     /// Address and port of the HTTP server with `/metrics`. There is no access control.
     pub listen: SocketAddr,
+}
+
+/// Where bundles go that come to the switch itself. The route that says most counts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Their destinations: `*`, `ipn:NODE.*`, `ipn:NODE.SERVICE`, `dtn://NAME` or `dtn://NAME*`.
+    pub endpoint: Pattern,
+    /// The address of the next hop. It is found as other receivers are.
+    pub next_hop: IpAddr,
+    /// The source address of packets to it.
+    pub source: IpAddr,
+    /// The Ethernet address of the next hop, `02:00:00:00:00:07`.
+    pub ethernet: Mac,
+    /// The source address of frames to it.
+    pub ethernet_source: Mac,
+}
+
+/// An Ethernet address.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "String")]
+pub struct Mac(pub [u8; 6]);
+
+/// A text that is no Ethernet address.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is no Ethernet address of the form 02:00:00:00:00:07")]
+pub struct MacError(String);
+
+impl TryFrom<String> for Mac {
+    type Error = MacError;
+
+    fn try_from(text: String) -> Result<Self, MacError> {
+        let octet = |pair: &str| match pair.len() {
+            2 if pair.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+                u8::from_str_radix(pair, 16).ok()
+            }
+            _ => None,
+        };
+        let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
+        let octets = octets.and_then(|octets| octets.try_into().ok());
+        octets.map(Self).ok_or(MacError(text))
+    }
 }
 
 /// A receiver of bundles. The options are named as those of table `peer` in the switch program.
@@ -269,6 +320,23 @@ pub enum Misconfiguration {
     /// A peer waits for contacts that nobody knows.
     #[error("peer {0}: node needs contacts")]
     NodeWithoutContacts(Network),
+    /// Datagrams to the switch need somewhere to go.
+    #[error("addresses and [[route]] need each other, and node_id: what is routed makes a hop")]
+    RoutesAndAddresses,
+    /// The next hop is nobody.
+    #[error("route {endpoint}: no peer has the address {next_hop}")]
+    NextHop {
+        /// The destinations.
+        endpoint: Pattern,
+        /// The address.
+        next_hop: IpAddr,
+    },
+    /// Two IP versions in one packet.
+    #[error("route {0}: next_hop and source are of different IP versions")]
+    IpVersions(Pattern),
+    /// A pattern is there twice.
+    #[error("route {0} is configured twice")]
+    SameRoute(Pattern),
     /// A network is described twice.
     #[error("peer {0} is configured twice")]
     SamePeer(Network),
@@ -314,7 +382,49 @@ impl Config {
                 found.push(Misconfiguration::SamePeer(peer.network));
             }
         }
+        self.check_routes(&mut found);
         found
+    }
+
+    fn check_routes(&self, found: &mut Vec<Misconfiguration>) {
+        let (here, there) = (!self.addresses.is_empty(), !self.routes.is_empty());
+        if here != there || here && self.node_id.is_none() {
+            found.push(Misconfiguration::RoutesAndAddresses);
+        }
+        let receivers = self.receivers();
+        let mut patterns = BTreeSet::new();
+        for route in &self.routes {
+            let endpoint = route.endpoint.clone();
+            if receivers.find(route.next_hop).is_none() {
+                let next_hop = route.next_hop;
+                found.push(Misconfiguration::NextHop { endpoint, next_hop });
+            }
+            if route.next_hop.is_ipv4() != route.source.is_ipv4() {
+                found.push(Misconfiguration::IpVersions(route.endpoint.clone()));
+            }
+            if !patterns.insert(&route.endpoint) {
+                found.push(Misconfiguration::SameRoute(route.endpoint.clone()));
+            }
+        }
+    }
+
+    /// Where bundles go that come to the switch. Routes that cannot work are left out.
+    #[must_use]
+    pub fn routes(&self) -> Routes<NextHop> {
+        let receivers = self.receivers();
+        let next_hop = |route: &Route| {
+            let hop = NextHop {
+                receiver: receivers.find(route.next_hop)?.clone(),
+                addresses: Addresses {
+                    ethernet_source: route.ethernet_source.0,
+                    ethernet_destination: route.ethernet.0,
+                    source: route.source,
+                    destination: route.next_hop,
+                },
+            };
+            Some((route.endpoint.clone(), hop))
+        };
+        self.routes.iter().filter_map(next_hop).collect()
     }
 
     /// The receivers by their networks. Peers that cannot work are left out.
@@ -328,6 +438,13 @@ impl Config {
             }
         }
         table
+    }
+
+    /// The node ID, if there is one that can work.
+    #[must_use]
+    pub fn own_id(&self) -> Option<Eid<'static>> {
+        let node = self.node()?.ok()?;
+        Some(node.id)
     }
 
     fn node(&self) -> Option<Result<Node, Misconfiguration>> {

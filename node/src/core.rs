@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the node decides about each frame: send, keep or drop. Time is an argument.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use bundle::Reason;
 use bundle::v6::Priority;
+use bundle::{Eid, Policy, Reason};
 use contact::NodeNumber;
 use tracing::{debug, trace};
 
 use crate::counters::Counters;
-use crate::datagram::{Datagram, DatagramError};
+use crate::datagram::{Addresses, Datagram, DatagramError, OtherVersion};
 use crate::network::PrefixTable;
 use crate::pace::Pace;
 use crate::punt::Punt;
 use crate::receiver::{Obstacle, Prepared, Receiver};
+use crate::routes::{Routes, destination};
 use crate::summary::Summary;
 use crate::time::UnixMs;
 use crate::timetable::Timetable;
@@ -24,12 +25,27 @@ use crate::timetable::Timetable;
 pub struct Setup {
     /// Who is where.
     pub receivers: PrefixTable<Receiver>,
+    /// Where datagrams are addressed to the switch itself: their bundles are routed.
+    pub own_addresses: BTreeSet<IpAddr>,
+    /// Where bundles go that come to it.
+    pub routes: Routes<NextHop>,
+    /// The endpoints of this node are those of this node ID.
+    pub node_id: Option<Eid<'static>>,
     /// When they can be reached. `None`: always.
     pub timetable: Option<Box<dyn Timetable>>,
     /// Whether bundles can be kept.
     pub has_store: bool,
     /// Whether expired bundles are dropped even if they do not wait.
     pub drop_expired: bool,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NextHop {
+    /// Who it is, and what it reads.
+    pub receiver: Receiver,
+    /// The addresses of frames to it.
+    pub addresses: Addresses,
 }
 
 /// The node without its connections, its store and its clock.
@@ -86,6 +102,12 @@ enum Dead {
     Datagram(#[from] DatagramError),
     #[error("no receiver is known at {0}")]
     NoReceiver(IpAddr),
+    #[error("no route to {0}")]
+    NoRoute(Eid<'static>),
+    #[error("{0} is an endpoint of this node, which has no applications")]
+    Local(Eid<'static>),
+    #[error(transparent)]
+    OtherVersion(#[from] OtherVersion),
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
     #[error("bundle has expired")]
@@ -98,7 +120,8 @@ impl Dead {
     const fn reason(&self) -> Reason {
         match self {
             Self::Datagram(_) => Reason::Encapsulation,
-            Self::NoReceiver(_) => Reason::NoRoute,
+            Self::NoReceiver(_) | Self::NoRoute(_) | Self::OtherVersion(_) => Reason::NoRoute,
+            Self::Local(_) => Reason::LocalDelivery,
             Self::Obstacle(obstacle) => obstacle.reason(),
             Self::Expired => Reason::Expired,
             Self::NoStore => Reason::Store,
@@ -143,8 +166,8 @@ impl Core {
     pub fn release(&mut self, kept: &Kept, now: UnixMs) -> Verdict {
         let prepare = || {
             let datagram = Datagram::decode(&kept.frame)?;
-            let receiver = find(&self.setup, &datagram)?;
-            Ok(receiver.prepare(&datagram, now.since_ms(kept.arrived))?)
+            let way = find(&self.setup, &datagram)?;
+            way.prepare(&datagram, now.since_ms(kept.arrived))
         };
         match prepare() {
             Ok(prepared) => {
@@ -183,9 +206,10 @@ impl Core {
         now: UnixMs,
     ) -> Result<Verdict, Dead> {
         let datagram = Datagram::decode(frame)?;
-        let receiver = find(&self.setup, &datagram)?;
+        let way = find(&self.setup, &datagram)?;
         // What cannot be sent now could not be sent later either, so it does not wait.
-        let prepared = receiver.prepare(&datagram, 0)?;
+        let prepared = way.prepare(&datagram, 0)?;
+        let receiver = way.receiver;
         let neighbour = receiver.neighbour;
         let summary = Summary::of(datagram.bundle(), &receiver.policy, now);
         let summary = summary.map_err(|error| Obstacle::Refusal(error.into()))?;
@@ -246,10 +270,64 @@ impl Core {
     }
 }
 
-fn find<'a>(setup: &'a Setup, datagram: &Datagram<'_>) -> Result<&'a Receiver, Dead> {
+/// How a bundle goes on.
+struct Way<'a> {
+    receiver: &'a Receiver,
+    /// Frames get these. `None`: they keep theirs.
+    addresses: Option<&'a Addresses>,
+}
+
+impl Way<'_> {
+    fn prepare(&self, datagram: &Datagram<'_>, residence_ms: u64) -> Result<Prepared, Dead> {
+        let Some(addresses) = self.addresses else {
+            return Ok(self.receiver.prepare(datagram, residence_ms)?);
+        };
+        let frame = datagram.readdressed(addresses)?;
+        let datagram = Datagram::decode(&frame)?;
+        Ok(self.receiver.prepare(&datagram, residence_ms)?)
+    }
+}
+
+/// The receiver at the address of the datagram, or on the route of the bundle if the datagram is
+/// for the switch itself.
+fn find<'a>(setup: &'a Setup, datagram: &Datagram<'_>) -> Result<Way<'a>, Dead> {
     let address = datagram.destination();
-    let receiver = setup.receivers.find(address);
-    receiver.ok_or(Dead::NoReceiver(address))
+    if !setup.own_addresses.contains(&address) {
+        let receiver = setup.receivers.find(address);
+        let receiver = receiver.ok_or(Dead::NoReceiver(address))?;
+        return Ok(Way {
+            receiver,
+            addresses: None,
+        });
+    }
+    // What a bundle may deviate in is the receiver's choice, and that is not known yet.
+    let destination = destination(datagram.bundle(), &Policy::default());
+    let destination = destination.map_err(Obstacle::Refusal)?;
+    if setup
+        .node_id
+        .as_ref()
+        .is_some_and(|id| same_node(id, &destination))
+    {
+        return Err(Dead::Local(destination));
+    }
+    let hop = setup.routes.find(&destination);
+    let hop = hop.ok_or(Dead::NoRoute(destination))?;
+    Ok(Way {
+        receiver: &hop.receiver,
+        addresses: Some(&hop.addresses),
+    })
+}
+
+/// Whether an endpoint is one of the node with this ID.
+fn same_node(id: &Eid<'_>, endpoint: &Eid<'_>) -> bool {
+    match (id, endpoint) {
+        (Eid::Ipn { node, .. }, Eid::Ipn { node: found, .. }) => node == found,
+        (Eid::Dtn(id), Eid::Dtn(name)) => {
+            let authority = |name: &str| name.split('/').nth(2).map(str::to_owned);
+            authority(id) == authority(name)
+        }
+        _ => false,
+    }
 }
 
 /// Where in the frame or the bundle the obstacle is, as far as it is at a place.

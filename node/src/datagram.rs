@@ -81,6 +81,45 @@ impl<'a> Datagram<'a> {
         self.network.octets().len() + UdpHeader::LEN
     }
 
+    /// The frame with other addresses, and a hop limit as if it was new. It has the same bundle.
+    ///
+    /// The result can be decoded: its checksums are those of the new addresses.
+    ///
+    /// # Errors
+    ///
+    /// The addresses are of another IP version than the packet.
+    pub fn readdressed(&self, addresses: &Addresses) -> Result<Vec<u8>, OtherVersion> {
+        let mut network = self.network.octets().to_vec();
+        match (&self.network, addresses.source, addresses.destination) {
+            (Network::V4(_), IpAddr::V4(source), IpAddr::V4(destination)) => {
+                network[IPV4_TTL] = NEW_HOP_LIMIT;
+                network[IPV4_SOURCE..][..4].copy_from_slice(&source.octets());
+                network[IPV4_DESTINATION..][..4].copy_from_slice(&destination.octets());
+                set_ipv4_checksum(&mut network);
+            }
+            (Network::V6(_), IpAddr::V6(source), IpAddr::V6(destination)) => {
+                network[IPV6_HOP_LIMIT] = NEW_HOP_LIMIT;
+                network[IPV6_SOURCE..][..16].copy_from_slice(&source.octets());
+                network[IPV6_DESTINATION..][..16].copy_from_slice(&destination.octets());
+            }
+            _ => return Err(OtherVersion),
+        }
+        let mut udp = self.udp.to_header();
+        if udp.checksum != 0 {
+            let pseudo = pseudo_sum(addresses.source, addresses.destination, udp.length);
+            udp.checksum = udp_checksum(pseudo, &udp, self.bundle);
+        }
+        let mut frame =
+            Vec::with_capacity(self.link.len() + network.len() + usize::from(udp.length));
+        frame.extend_from_slice(&addresses.ethernet_destination);
+        frame.extend_from_slice(&addresses.ethernet_source);
+        frame.extend_from_slice(&self.link[ETHERNET_ADDRESSES..]);
+        frame.extend_from_slice(&network);
+        frame.extend_from_slice(&udp.to_bytes());
+        frame.extend_from_slice(self.bundle);
+        Ok(frame)
+    }
+
     /// The same frame with another bundle in it.
     ///
     /// Lengths and checksums are those of the new datagram. The UDP checksum stays zero if it is,
@@ -112,15 +151,7 @@ impl<'a> Datagram<'a> {
         let mut udp = self.udp.to_header();
         udp.length = length;
         if udp.checksum != 0 {
-            udp.checksum = self
-                .network
-                .udp_sum(length)
-                .add_2bytes(udp.source_port.to_be_bytes())
-                .add_2bytes(udp.destination_port.to_be_bytes())
-                .add_2bytes(length.to_be_bytes())
-                .add_slice(bundle)
-                .to_ones_complement_with_no_zero()
-                .to_be();
+            udp.checksum = udp_checksum(self.network.udp_sum(length), &udp, bundle);
         }
         udp
     }
@@ -150,10 +181,7 @@ impl Network<'_> {
         match self {
             Self::V4(_) => {
                 octets[IPV4_TOTAL_LENGTH..][..2].copy_from_slice(&counted.to_be_bytes());
-                octets[IPV4_CHECKSUM..][..2].fill(0);
-                let sum = Sum16BitWords::new().add_slice(&octets);
-                let checksum = sum.ones_complement().to_be();
-                octets[IPV4_CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
+                set_ipv4_checksum(&mut octets);
             }
             Self::V6(_) => {
                 octets[IPV6_PAYLOAD_LENGTH..][..2].copy_from_slice(&counted.to_be_bytes());
@@ -162,20 +190,52 @@ impl Network<'_> {
         octets
     }
 
-    /// The sum of the pseudo header, with which every UDP checksum begins.
-    /// See [RFC 8200 §8.1](https://www.rfc-editor.org/rfc/rfc8200#section-8.1) for version 6.
+    /// The sum of the pseudo header.
     fn udp_sum(&self, length: u16) -> Sum16BitWords {
-        let sum = match self {
-            Self::V4(header) => Sum16BitWords::new()
-                .add_4bytes(header.source())
-                .add_4bytes(header.destination()),
-            Self::V6(header) => Sum16BitWords::new()
-                .add_16bytes(header.source())
-                .add_16bytes(header.destination()),
-        };
-        sum.add_2bytes([0, IpNumber::UDP.0])
-            .add_2bytes(length.to_be_bytes())
+        match self {
+            Self::V4(header) => {
+                let (source, destination) = (header.source_addr(), header.destination_addr());
+                pseudo_sum(source.into(), destination.into(), length)
+            }
+            Self::V6(header) => {
+                let (source, destination) = (header.source_addr(), header.destination_addr());
+                pseudo_sum(source.into(), destination.into(), length)
+            }
+        }
     }
+}
+
+/// The sum of the pseudo header, with which every UDP checksum begins.
+/// See [RFC 8200 §8.1](https://www.rfc-editor.org/rfc/rfc8200#section-8.1) for version 6.
+fn pseudo_sum(source: IpAddr, destination: IpAddr, length: u16) -> Sum16BitWords {
+    let mut sum = Sum16BitWords::new();
+    for address in [source, destination] {
+        sum = match address {
+            IpAddr::V4(address) => sum.add_4bytes(address.octets()),
+            IpAddr::V6(address) => sum.add_16bytes(address.octets()),
+        };
+    }
+    sum.add_2bytes([0, IpNumber::UDP.0])
+        .add_2bytes(length.to_be_bytes())
+}
+
+/// The checksum of a datagram, as it is in the header: never zero, because that means none.
+fn udp_checksum(pseudo: Sum16BitWords, udp: &UdpHeader, bundle: &[u8]) -> u16 {
+    pseudo
+        .add_2bytes(udp.source_port.to_be_bytes())
+        .add_2bytes(udp.destination_port.to_be_bytes())
+        .add_2bytes(udp.length.to_be_bytes())
+        .add_slice(bundle)
+        .to_ones_complement_with_no_zero()
+        .to_be()
+}
+
+/// Makes the checksum of an IPv4 header right.
+fn set_ipv4_checksum(header: &mut [u8]) {
+    header[IPV4_CHECKSUM..][..2].fill(0);
+    let sum = Sum16BitWords::new().add_slice(header);
+    let checksum = sum.ones_complement().to_be();
+    header[IPV4_CHECKSUM..][..2].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// The Ethernet header with its tags, and the `EtherType` of what follows.
@@ -284,17 +344,26 @@ const fn error(offset: usize, fault: DatagramFault) -> DatagramError {
 const VLAN_ETHER_TYPES: [EtherType; 2] =
     [EtherType::VLAN_TAGGED_FRAME, EtherType::PROVIDER_BRIDGING];
 const VLAN_TAG_LEN: usize = 4;
+/// The hop limit of a new packet, as the switch program has it.
+const NEW_HOP_LIMIT: u8 = 64;
 /// One service tag and one customer tag.
 const MAX_VLAN_TAGS: usize = 2;
 
 // Where the fields are that errors point to and that change: in the IP header, and in the UDP
 // header. The smallest headers, of 20, 40 and 8 octets, contain all of their fields.
+const ETHERNET_ADDRESSES: usize = 12;
 const IPV4_TOTAL_LENGTH: usize = 2;
 const IPV4_FRAGMENT: usize = 6;
+const IPV4_TTL: usize = 8;
 const IPV4_PROTOCOL: usize = 9;
 const IPV4_CHECKSUM: usize = 10;
+const IPV4_SOURCE: usize = 12;
+const IPV4_DESTINATION: usize = 16;
 const IPV6_PAYLOAD_LENGTH: usize = 4;
 const IPV6_NEXT_HEADER: usize = 6;
+const IPV6_HOP_LIMIT: usize = 7;
+const IPV6_SOURCE: usize = 8;
+const IPV6_DESTINATION: usize = 24;
 const UDP_LENGTH: usize = 4;
 const UDP_CHECKSUM: usize = 6;
 
@@ -350,6 +419,24 @@ pub enum DatagramFault {
     #[error("UDP checksum does not match")]
     UdpChecksum,
 }
+
+/// The addresses of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Addresses {
+    /// The interface that sends.
+    pub ethernet_source: [u8; 6],
+    /// The interface that receives.
+    pub ethernet_destination: [u8; 6],
+    /// The host that sends.
+    pub source: IpAddr,
+    /// The host that receives.
+    pub destination: IpAddr,
+}
+
+/// Addresses of one IP version are no addresses for a packet of the other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("addresses of the next hop are of another IP version than the packet")]
+pub struct OtherVersion;
 
 /// A new bundle does not fit into a datagram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

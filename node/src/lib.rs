@@ -3,7 +3,7 @@
 //!
 //! The switch puts a header in front of a frame that it cannot finish and sends it to the node
 //! ([`punt`]). The node finds the bundle in the frame ([`datagram`]), looks up who receives it
-//! ([`network`], [`receiver`]), translates it with the reference translator of crate `bundle` or
+//! ([`network`], or [`routes`] for bundles to the switch itself; [`receiver`]), translates it with the reference translator of crate `bundle` or
 //! passes it on ([`relay`]), divides what is too long for the path ([`fragment`]), and sends the
 //! result back into the switch behind a header that says where it leaves ([`inject`]). What has to
 //! wait for a contact ([`timetable`], [`pace`]) is put on disk ([`store`]).
@@ -49,6 +49,7 @@ pub mod pace;
 pub mod punt;
 pub mod receiver;
 pub mod relay;
+pub mod routes;
 pub mod setup;
 pub mod slow_path;
 pub mod store;

@@ -92,6 +92,9 @@ pub fn load(path: &Path) -> Result<Prepared, SetupError> {
     };
     let setup = Setup {
         receivers: config.receivers(),
+        own_addresses: config.addresses.clone(),
+        routes: config.routes(),
+        node_id: config.own_id(),
         timetable: timetable.map(|table| Box::new(table) as Box<dyn Timetable>),
         has_store: store.is_some(),
         drop_expired: config.drop_expired,

@@ -56,6 +56,36 @@ fn contradictions_are_listed() {
 }
 
 #[test]
+fn routes_lead_to_peers() {
+    let need = "addresses and [[route]] need each other, and node_id: what is routed makes a hop";
+    check("addresses = [\"10.0.0.1\"]", &[need]);
+    let route = "[[route]]\nendpoint = \"ipn:2.*\"\nnext_hop = \"10.0.0.7\"\nsource = \"fd00::1\"\n\
+        ethernet = \"02:00:00:00:00:07\"\nethernet_source = \"02:00:00:00:00:0A\"\n";
+    let nobody = "route ipn:2.*: no peer has the address 10.0.0.7";
+    let versions = "route ipn:2.*: next_hop and source are of different IP versions";
+    let again = "route ipn:2.* is configured twice";
+    check(
+        &route.repeat(2),
+        &[need, nobody, versions, nobody, versions, again],
+    );
+    for wrong in [
+        "02:00:00:00:00",
+        "02:00:00:00:00:0",
+        "02:00:00:00:00:07:08",
+        "+2:00:00:00:00:07",
+    ] {
+        let text = format!(
+            "link = \"eth0\"\n{}",
+            route.replace("02:00:00:00:00:07", wrong)
+        );
+        let error = Config::parse(&text)
+            .expect_err("it is no address")
+            .to_string();
+        assert!(error.contains("is no Ethernet address"), "{error}");
+    }
+}
+
+#[test]
 fn unknown_fields_and_bad_texts_are_refused() {
     for (text, expected) in [
         ("link = \"eth0\"\nspeed = 1", "unknown field `speed`"),

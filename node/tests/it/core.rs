@@ -13,7 +13,7 @@ use node::punt::{PortId, Punt};
 use node::time::UnixMs;
 use node::timetable::{Opening, Timetable};
 
-use crate::bundles::{CREATED_S, Sample, age_ms, decode_v7};
+use crate::bundles::{CREATED_S, Sample, age_ms, decode_v7, node_id};
 use crate::frames::{frame, payload_of_correct};
 
 const NEIGHBOUR: NodeNumber = NodeNumber(2);
@@ -55,6 +55,9 @@ fn core(config: &str, has_store: bool) -> Core {
     let timetable = || Box::new(Twice) as Box<dyn Timetable>;
     Core::new(Setup {
         receivers: config.receivers(),
+        own_addresses: config.addresses.clone(),
+        routes: config.routes(),
+        node_id: config.own_id(),
         timetable: config.contacts.is_some().then(timetable),
         has_store,
         drop_expired: config.drop_expired,
@@ -266,4 +269,57 @@ fn frames_without_a_punt_header_are_counted_apart() {
     assert_eq!(verdict, Verdict::Drop);
     assert_eq!((core.counters.received, core.counters.not_punted), (1, 1));
     assert_eq!(core.counters.dropped, BTreeMap::new());
+}
+
+/// A node at the address to which the frames of the tests go. Node 2 is behind a next hop that
+/// reads version 7, and an endpoint of node 3 behind one that reads version 6.
+const ROUTER: &str = "link = \"eth0\"\nnode_id = \"ipn:10.0\"\naddresses = [\"10.0.0.2\"]\n\
+    [[peer]]\nnetwork = \"10.99.0.7\"\nspeaks = 7\nport = 7\n\
+    [[peer]]\nnetwork = \"10.99.0.6\"\nspeaks = 6\nport = 6\n\
+    [[route]]\nendpoint = \"ipn:2.*\"\nnext_hop = \"10.99.0.7\"\nsource = \"10.0.0.2\"\n\
+    ethernet = \"02:00:00:00:00:07\"\nethernet_source = \"02:00:00:00:00:0a\"\n\
+    [[route]]\nendpoint = \"ipn:3.1\"\nnext_hop = \"10.99.0.6\"\nsource = \"10.0.0.2\"\n\
+    ethernet = \"02:00:00:00:00:06\"\nethernet_source = \"02:00:00:00:00:0a\"\n";
+
+/// The sample with another destination.
+fn sample_to(node: u64) -> Vec<u8> {
+    let octets = Sample::default().v6();
+    let mut bundle = bundle::v6::Bundle::decode(&octets).expect("it is valid");
+    bundle.primary.destination.scheme = node;
+    bundle.to_vec()
+}
+
+#[test]
+fn bundles_to_the_switch_go_where_their_destination_is() {
+    let policy = Policy {
+        node: Some(bundle::translate::Node {
+            id: node_id(),
+            residence_ms: 0,
+        }),
+        ..Policy::default()
+    };
+    let translated = translate(&sample_to(2), &policy).expect("it is translatable");
+    let same = policy.node.clone().expect("it was just set");
+    let relayed = node::relay::relay(&sample_to(3), &same).expect("it is valid");
+    for (destination, last, expected) in [(2, 7, translated.octets), (3, 6, relayed)] {
+        let mut core = core(ROUTER, false);
+        let verdict = core.receive(&punted(&sample_to(destination)), &BTreeMap::new(), CREATED);
+        let Verdict::Send(frames) = verdict else {
+            panic!("{verdict:?}")
+        };
+        let inject = Inject::decode(&frames[0]).expect("it has an inject header");
+        assert_eq!(inject.egress_port, PortId(u16::from(last)));
+        assert_eq!(inject.frame[..6], [2, 0, 0, 0, 0, last]);
+        assert_eq!(inject.frame[6..12], [2, 0, 0, 0, 0, 10]);
+        assert_eq!(inject.frame[26..34], [10, 0, 0, 2, 10, 99, 0, last]);
+        assert_eq!(payload_of_correct(inject.frame), expected);
+    }
+}
+
+#[test]
+fn bundles_to_the_switch_without_a_way_on_are_dropped() {
+    for (node, reason) in [(4, Reason::NoRoute), (10, Reason::LocalDelivery)] {
+        let octets = punted(&sample_to(node));
+        check_dropped(core(ROUTER, false), &octets, CREATED, reason);
+    }
 }

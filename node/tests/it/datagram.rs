@@ -2,7 +2,7 @@
 //! Finding and replacing the bundle of a frame, on hand-made frames.
 
 use etherparse::PacketBuilder;
-use node::datagram::{Datagram, DatagramError, DatagramFault, TooLong};
+use node::datagram::{Addresses, Datagram, DatagramError, DatagramFault, OtherVersion, TooLong};
 
 use crate::frames::{fix_ip_checksum, frame, frame_with_options, payload_of_correct};
 
@@ -237,4 +237,59 @@ fn errors_over_ipv6_say_where() {
     let three = tagged(&frame(b"bundle"), 3);
     let error = Datagram::decode(&three).expect_err("two tags are enough");
     assert_eq!(error.fault, DatagramFault::EtherType(0x8100));
+}
+
+/// Addresses of a next hop, over IPv4 or IPv6.
+fn next_hop(source: &str, destination: &str) -> Addresses {
+    Addresses {
+        ethernet_source: [2, 0, 0, 0, 0, 8],
+        ethernet_destination: [2, 0, 0, 0, 0, 9],
+        source: source.parse().expect("an address"),
+        destination: destination.parse().expect("an address"),
+    }
+}
+
+#[test]
+fn frames_to_a_next_hop_have_its_addresses_and_right_checksums() {
+    let hop = next_hop("10.9.0.1", "10.99.0.7");
+    let builder = PacketBuilder::ethernet2(hop.ethernet_source, hop.ethernet_destination);
+    let mut expected = Vec::new();
+    let written = builder
+        .ipv4([10, 9, 0, 1], [10, 99, 0, 7], 64)
+        .udp(41000, 4556)
+        .write(&mut expected, b"bundle");
+    written.expect("it fits");
+    for tags in 0..3 {
+        let octets = tagged(&frame(b"bundle"), tags);
+        let datagram = Datagram::decode(&octets).expect("the frame has a datagram");
+        assert_eq!(datagram.readdressed(&hop), Ok(tagged(&expected, tags)));
+    }
+    let mut unchecked = frame(b"bundle");
+    unchecked[40..42].fill(0);
+    let datagram = Datagram::decode(&unchecked).expect("the frame has a datagram");
+    let result = datagram.readdressed(&hop).expect("both are of version 4");
+    assert_eq!(result[40..42], [0, 0]);
+    assert_eq!(payload_of_correct(&result), b"bundle");
+}
+
+#[test]
+fn frames_to_a_next_hop_keep_their_ip_version() {
+    let hop = next_hop("fd00::1", "fd00::2");
+    let builder = PacketBuilder::ethernet2(hop.ethernet_source, hop.ethernet_destination);
+    let mut expected = Vec::new();
+    let octets = |last| {
+        let mut octets = [0; 16];
+        (octets[0], octets[15]) = (0xfd, last);
+        octets
+    };
+    let written = builder
+        .ipv6(octets(1), octets(2), 64)
+        .udp(41000, 4556)
+        .write(&mut expected, b"bundle");
+    written.expect("it fits");
+    let six = frame_6(b"bundle", 0);
+    let datagram = Datagram::decode(&six).expect("the frame has a datagram");
+    assert_eq!(datagram.readdressed(&hop), Ok(expected));
+    let four = next_hop("10.9.0.1", "10.99.0.7");
+    assert_eq!(datagram.readdressed(&four), Err(OtherVersion));
 }
