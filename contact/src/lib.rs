@@ -31,6 +31,7 @@ mod json;
 mod model;
 mod passage;
 mod plan;
+pub mod predict;
 mod route;
 mod schedule;
 mod search;
