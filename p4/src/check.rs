@@ -112,6 +112,8 @@ pub(crate) struct Checker<'a> {
     errors: Vec<Rc<str>>,
     match_kinds: Vec<Rc<str>>,
     next_param: u32,
+    /// What `_` stands for in the signature that is being declared.
+    wild: Option<Vec<u32>>,
     /// Names that the control plane sees in the current block, with their kind.
     control_names: HashMap<(String, bool), Span>,
     /// The same for names that begin with a dot, which are known everywhere.
@@ -144,6 +146,7 @@ pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) {
         errors: Vec::new(),
         match_kinds: Vec::new(),
         next_param: 0,
+        wild: None,
         control_names: HashMap::new(),
         global_names: HashMap::new(),
         open: Vec::new(),

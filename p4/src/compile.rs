@@ -22,7 +22,8 @@ pub struct Source<'a> {
     /// Macros that are defined from the start: name and value.
     pub defines: &'a [(String, String)],
     /// Finds an included file: gets the path as it is written and the name of the including file, gives
-    /// name and text. What it does not find is looked for among `core.p4` and `v1model.p4`.
+    /// name and text. What it does not find is looked for among `core.p4`, `v1model.p4`
+    /// and `tna.p4`.
     pub include: &'a Include<'a>,
 }
 

@@ -251,12 +251,17 @@ impl Checker<'_> {
         args: &[Arg],
     ) -> Check<()> {
         let matched = self.match_args(span, sig, args)?;
+        let mut binding = binding.clone();
+        for id in &sig.wild {
+            let open = self.fresh();
+            binding.insert(*id, open);
+        }
         let mut result = Ok(());
         for (param, arg) in sig.params.iter().zip(matched) {
-            let ty = param.ty.subst(binding);
+            let ty = param.ty.subst(&binding);
             let Some(arg) = arg else {
                 if let Some(default) = &param.default {
-                    self.unify(&ty, &default.subst(binding));
+                    self.unify(&ty, &default.subst(&binding));
                 }
                 continue;
             };

@@ -364,7 +364,10 @@ impl Checker<'_> {
             return Err(self.error(signature.ret.span, message));
         }
         self.check_whole(&ret, signature.ret.span)?;
-        let params = self.params(&signature.params, kind)?;
+        let outer = self.wild.replace(Vec::new());
+        let params = self.params(&signature.params, kind);
+        let wild = std::mem::replace(&mut self.wild, outer).unwrap_or_default();
+        let params = params?;
         Ok(Sig {
             name: signature.name.text.clone(),
             span: signature.name.span,
@@ -372,6 +375,7 @@ impl Checker<'_> {
             params,
             ret,
             kind,
+            wild,
             optional: false,
             pure: false,
         })
@@ -548,6 +552,7 @@ impl Checker<'_> {
             params: list,
             ret: Ty::Void,
             kind: SigKind::Action,
+            wild: Vec::new(),
             optional: false,
             pure: false,
         });

@@ -121,6 +121,7 @@ impl Checker<'_> {
             params: list?,
             ret: Ty::Void,
             kind: SigKind::Constructor,
+            wild: Vec::new(),
             optional: false,
             pure: false,
         };
@@ -245,6 +246,7 @@ impl Checker<'_> {
                 params,
                 ret: Ty::Void,
                 kind,
+                wild: Vec::new(),
                 optional: false,
                 pure: false,
             })

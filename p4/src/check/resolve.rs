@@ -31,7 +31,7 @@ impl Checker<'_> {
             TypeKind::Void => Ty::Void,
             TypeKind::MatchKind => Ty::MatchKind,
             TypeKind::Int => Ty::Int,
-            TypeKind::DontCare => self.fresh(),
+            TypeKind::DontCare => self.dont_care(),
             TypeKind::Bits { width, signed } => {
                 let bits = self.width(width)?;
                 if *signed && bits == 0 {
@@ -55,6 +55,16 @@ impl Checker<'_> {
             }
             TypeKind::Name { name, global, args } => self.named(ty.span, name, *global, args)?,
         })
+    }
+
+    /// `_`: to be inferred here, or in each call of what is being declared.
+    fn dont_care(&mut self) -> Ty {
+        let Some(wild) = &mut self.wild else {
+            return self.fresh();
+        };
+        self.next_param += 1;
+        wild.push(self.next_param);
+        Ty::Param(self.next_param, "_".into())
     }
 
     /// A type of which there can be values: no parameters are left out, and no `_`.

@@ -224,7 +224,6 @@ impl Checker<'_> {
 fn selectable(ty: &Ty) -> bool {
     match ty {
         Ty::Bits(..) | Ty::Bool | Ty::Enum(_) | Ty::Error | Ty::Unknown => true,
-        Ty::New(of) => selectable(&of.ty),
         Ty::Tuple(list) | Ty::List(list) => list.iter().all(selectable),
         _ => false,
     }

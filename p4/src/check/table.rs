@@ -181,6 +181,7 @@ impl Checker<'_> {
             params: bound,
             ret: Ty::Void,
             kind: sig.kind,
+            wild: Vec::new(),
             optional: false,
             pure: false,
         };
@@ -226,6 +227,7 @@ impl Checker<'_> {
             params: fixed.cloned().collect(),
             ret: Ty::Void,
             kind: super::ty::SigKind::Constructor,
+            wild: Vec::new(),
             optional: false,
             pure: false,
         };

@@ -124,6 +124,8 @@ pub(crate) struct Sig {
     /// Type parameters of its own.
     pub(crate) type_params: Vec<(u32, Rc<str>)>,
     pub(crate) params: Vec<SigParam>,
+    /// What `_` stands for in the types of parameters: another type in each call.
+    pub(crate) wild: Vec<u32>,
     pub(crate) ret: Ty,
     pub(crate) kind: SigKind,
     /// An extern function whose result follows from its arguments.

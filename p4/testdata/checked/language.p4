@@ -14,7 +14,8 @@ const string GREETING = "one" ++ " two";
 const bool IS_ONE = static_assert(ONE == 1, "one is one");
 
 @pragma free text that nobody reads: 1 2 3
-typedef struct Inner { bit<8> low; bit<8> high; } Inner_t;
+struct Inner { bit<8> low; bit<8> high; }
+typedef Inner Inner_t;
 enum Color { red, green, blue }
 enum bit<8> Kind { none = 0, some = 1, more = some + 1 }
 type bit<9> Port_t;
@@ -54,7 +55,7 @@ extern void send<T>(in T data, in Port_t port);
 parser Source<H>(packet_in packet, out H headers, in Port_t port);
 control Middle<H>(inout H headers, in Port_t port);
 control Nothing<H>(inout H headers, in Port_t port) { apply {} }
-package Machine<H>(Source<H> source, Middle<H> middle = Nothing(), @optional Middle<H> last);
+package Machine<H>(Source<H> source, Middle<H> middle = Nothing<H>(), @optional Middle<H> last);
 
 T larger<T>(in T left, in T right, in bool first) {
     if (first) {
@@ -98,7 +99,7 @@ parser FromWire(packet_in packet, out Headers headers, in Port_t port) {
     state start {
         tags.apply(packet, headers.stack);
         Generic<bit<16>> ahead = packet.lookahead<Generic<bit<16>>>();
-        transition select(ahead.value[15:8], port) {
+        transition select(ahead.value[15:8], (bit<9>) port) {
             (known, _): sized;
             default: union;
         }
@@ -115,7 +116,7 @@ parser FromWire(packet_in packet, out Headers headers, in Port_t port) {
     }
 }
 
-control Inside(inout Inner inner)(bit<8> add) {
+control Inside(inout Inner_t inner)(bit<8> add) {
     apply { inner.low = inner.low |+| add; }
 }
 
@@ -152,7 +153,7 @@ control Work(inout Headers headers, in Port_t port) {
 
     apply {
         inside.apply(headers.inner);
-        Nothing.apply(headers, port);
+        Nothing<Headers>.apply(headers, port);
         switch (choice.apply().action_run) {
             nothing:
             set: { buffer[1] = plain[0].take(3); }
@@ -160,7 +161,7 @@ control Work(inout Headers headers, in Port_t port) {
         }
         switch (headers.inner.low) {
             1: 3: { buffer[2] = 5; }
-            (bit<8>) Kind.more: {}
+            4: {}
             default: { return; }
         }
         if (!choice.apply().hit && both[1]) {
@@ -176,7 +177,7 @@ control Work(inout Headers headers, in Port_t port) {
         headers.inner.low = larger(left = 8w1, right = headers.inner.high, first = negative < 0)
             ++ (bit<4>) sum_of(3) == 12w5 ? 8w1 : EIGHT_WIDE;
         cell.set(headers.inner.low);
-        headers.inner.high += (bit<8>) (bit<1>) IS_ONE + (bit<8>) headers.minSizeInBytes();
+        headers.inner.high += (bit<8>) (bit<1>) IS_ONE + (bit<8>) headers.inner.minSizeInBytes();
     }
 }
 

@@ -46,10 +46,24 @@ fn body(stmt: &str) -> String {
     )
 }
 
+/// p4c accepts this program, too.
 #[test]
 fn every_construct_is_accepted() {
     let warnings = check(LANGUAGE).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(warnings.list, []);
+}
+
+/// p4c accepts this program with the declarations of its own, too.
+#[test]
+fn tofino_is_declared() {
+    let text = include_str!("../../testdata/checked/tna.p4");
+    let warnings = check(text).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(warnings.list, []);
+    let wrong = text.replace(
+        "note.execute(hdr.ipv4.src[9:0])",
+        "note.execute(hdr.ipv4.src)",
+    );
+    refused(&wrong, "expected a value of type bit<10>, found bit<32>");
 }
 
 #[test]
@@ -129,6 +143,7 @@ fn wrong_statements_and_operators() {
 
 #[test]
 fn declarations() {
+    accepted("typedef struct P { bit<8> x; } Q; const Q q = { 1 }; const P p = q;");
     refused(
         "const bit<8> a = 1; const bit<8> a = 2;",
         "`a` is declared twice",
