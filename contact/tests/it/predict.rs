@@ -111,7 +111,7 @@ fn confidence_is_how_often_it_comes_true() {
 fn what_is_random_gets_little_confidence() {
     let mut random = Random(2);
     let mut all = Vec::new();
-    for pair in 0..300 {
+    for pair in 0..150 {
         let met = irregular(pair, 44, &mut random);
         all.extend(outcomes(&met, 40 * PERIOD));
     }
