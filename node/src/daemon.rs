@@ -154,8 +154,8 @@ fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Frames that wait for the worker while it waits for the disk.
-const QUEUE: usize = 4096;
+/// Frames that wait for the worker while it waits for the disk. The longest ones are 64 MiB.
+const QUEUE: usize = 1024;
 /// Pause after an error, so that a link that is down does not keep a core busy.
 const RETRY: Duration = Duration::from_millis(200);
 /// Storing a full queue takes some writes to the disk; more than this means that it hangs.

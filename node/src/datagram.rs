@@ -5,7 +5,7 @@
 //! one bundle. Which UDP ports carry bundles is for the switch program to decide, so they are not
 //! looked at here.
 
-use std::net::IpAddr;
+use ::core::net::IpAddr;
 
 use etherparse::checksum::Sum16BitWords;
 use etherparse::err::{ipv4, ipv6};
