@@ -127,7 +127,7 @@ mod tests {
                 let before = copy.clone();
                 write(&mut copy, offset, width, &value);
                 assert_eq!(slow(&copy, offset, width), value);
-                if offset % 8 == 0 && width % 8 == 0 {
+                if offset.is_multiple_of(8) && width.is_multiple_of(8) {
                     let mut octets = vec![0xa5; 64];
                     let place = offset / 8..(offset + width as usize) / 8;
                     write_octets(&mut octets[place], &value);

@@ -278,7 +278,7 @@ impl Context {
         for field in &header.fields {
             let offset = start * 8 + field.offset as usize;
             let Place { loc, width } = field.place;
-            if offset % 8 == 0 && width % 8 == 0 {
+            if offset.is_multiple_of(8) && width.is_multiple_of(8) {
                 let octets = offset / 8..(offset + width as usize) / 8;
                 bits::write_octets(&mut self.out[octets], &self.frame[range(field.place)]);
             } else if width <= 64 {

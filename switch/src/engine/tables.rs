@@ -527,11 +527,13 @@ impl Table {
                 });
             }
         }
-        match () {
-            () if self.prioritised && new.priority <= 0 => Err(ControlError::PriorityMissing),
-            () if !self.prioritised && new.priority != 0 => Err(ControlError::PriorityUnexpected),
-            () => Ok(()),
+        if self.prioritised && new.priority <= 0 {
+            return Err(ControlError::PriorityMissing);
         }
+        if !self.prioritised && new.priority != 0 {
+            return Err(ControlError::PriorityUnexpected);
+        }
+        Ok(())
     }
 
     fn scope(&self, call: &Call) -> Result<ActionScope, ControlError> {
