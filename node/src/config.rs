@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use bundle::translate::{Crcs, Node, PeerV6, PriorityRule, Profile, UnknownBlocks};
-use bundle::v6::{self, BlockType};
+use bundle::translate::{Crcs, Node, PeerV6};
+use bundle::v6::BlockType;
 use bundle::v7::{CrcType, Tolerance};
 use bundle::{Eid, Policy, Version};
 use contact::NodeNumber;
@@ -21,6 +21,10 @@ use crate::network::{Network, PrefixTable};
 use crate::punt::PortId;
 use crate::receiver::Receiver;
 use crate::routes::{Pattern, Routes};
+
+mod names;
+
+pub use names::{PriorityName, PriorityRuleName, ProfileName, UnknownBlocksName};
 
 /// The file.
 #[derive(Clone, Debug, Deserialize)]
@@ -188,77 +192,6 @@ pub struct Peer {
     /// The type of its bundle age blocks of version 6. Default 20.
     #[serde(default = "default_age_type")]
     pub age_type: u8,
-}
-
-macro_rules! names {
-    ($(#[$doc:meta])* $name:ident for $target:ty { $( $(#[$at:meta])* $variant:ident = $value:expr, )* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-        #[serde(rename_all = "kebab-case")]
-        pub enum $name {
-            $( $(#[$at])* $variant, )*
-        }
-
-        impl From<$name> for $target {
-            fn from(name: $name) -> Self {
-                match name {
-                    $( $name::$variant => $value, )*
-                }
-            }
-        }
-    };
-}
-
-names! {
-    /// A profile by its letter.
-    ProfileName for Profile {
-        /// Digits move between milliseconds and sequence number.
-        #[default]
-        #[serde(rename = "A")]
-        A = Profile::A,
-        /// The sequence number stays.
-        #[serde(rename = "N")]
-        N = Profile::N,
-    }
-}
-
-names! {
-    /// A priority of version 6.
-    PriorityName for v6::Priority {
-        /// After everything else.
-        Bulk = v6::Priority::Bulk,
-        /// What applications get that do not ask.
-        #[default]
-        Normal = v6::Priority::Normal,
-        /// Before everything else.
-        Expedited = v6::Priority::Expedited,
-    }
-}
-
-names! {
-    /// What becomes of the priority.
-    PriorityRuleName for PriorityRule {
-        /// It is dropped.
-        #[default]
-        Drop = PriorityRule::Drop,
-        /// ION's quality of service block carries it.
-        Qos = PriorityRule::Qos,
-        /// HDTN's block of type 13 carries it.
-        Hdtn = PriorityRule::Hdtn,
-    }
-}
-
-names! {
-    /// What becomes of blocks of unknown types.
-    UnknownBlocksName for UnknownBlocks {
-        /// They are dropped.
-        #[default]
-        Drop = UnknownBlocks::Drop,
-        /// Those for private use are kept.
-        KeepPrivate = UnknownBlocks::KeepPrivate,
-        /// The bundle is refused.
-        Refuse = UnknownBlocks::Refuse,
-    }
 }
 
 /// Something in the configuration that cannot work.

@@ -7,14 +7,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bundle::v6::Priority;
 use bundle::{Policy, Reason, Version, translate};
 use node::inject::Inject;
 use node::punt::{PortId, Punt};
 use tempfile::TempDir;
 
-use crate::bundles::{Sample, node_id};
+use crate::bundles::{Sample, decode_v7, node_id};
 use crate::frames::{frame, payload_of_correct};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -241,7 +242,7 @@ pub(crate) const OPEN: &str = "a contact +0 +3600 10 2 2000000\n";
 #[test]
 fn a_bundle_waits_for_its_contact() {
     let site = Site::new(CARRIER);
-    site.write("plan.ionrc", "a contact +2 +3600 10 2 10000000\n");
+    site.write("plan.ionrc", "a contact +5 +3600 10 2 10000000\n");
     let daemon = site.start();
     let bundle = Sample::default().v6();
     let sent = Instant::now();
@@ -255,12 +256,80 @@ fn a_bundle_waits_for_its_contact() {
     assert_eq!(port, 2);
     let aged = crate::bundles::age_ms(&octets).expect("the bundle had an age");
     let since = u64::try_from(sent.elapsed().as_millis()).expect("it is short");
-    assert!((1..=since).contains(&aged), "{aged} ms of {since}");
+    // Both are rounded down, so that the difference of two times may be one more.
+    assert!((1..=since + 1).contains(&aged), "{aged} ms of {since}");
     wait("the empty store", || {
         (daemon.metric("store_bundles") == 0).then_some(())
     });
     assert_eq!(daemon.metric("forwarded_total"), 1);
     assert_eq!(crate::bundles::previous_node(&octets), Some(node_id()));
+}
+
+/// Seconds since 2000 on the clock of this machine, by which the program goes.
+fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("it is later than 1970").as_secs() - 946_684_800
+}
+
+#[test]
+fn bundles_that_wait_expire() {
+    let site = Site::new(CARRIER);
+    site.write("plan.ionrc", CLOSED);
+    let daemon = site.start();
+    let short = Sample {
+        created_s: now_s(),
+        lifetime_s: 3,
+        ..Sample::default()
+    };
+    site.punt(&daemon, &frame(&short.v6()));
+    site.punt(&daemon, &frame(&Sample::default().v6()));
+    let over = Sample {
+        created_s: now_s() - 100,
+        lifetime_s: 99,
+        ..Sample::default()
+    };
+    site.punt(&daemon, &frame(&over.v6()));
+    wait("the expired bundles", || {
+        (daemon.metric("expired_total") == 2).then_some(())
+    });
+    assert!(now_s() >= short.created_s + 3, "too early");
+    assert_eq!(daemon.metric("stored_total"), 2);
+    assert_eq!(daemon.metric("store_bundles"), 1);
+}
+
+#[test]
+fn a_full_store_gives_way_to_urgent_bundles() {
+    let quota = frame(&Sample::default().v6()).len() * 2;
+    let room = format!("bundles.redb\", quota_octets = {quota} }}");
+    let site = Site::new(&CARRIER.replace("bundles.redb\" }", &room));
+    site.write("plan.ionrc", CLOSED);
+    let daemon = site.start();
+    for (name, priority) in [
+        (1, Priority::Bulk),
+        (2, Priority::Normal),
+        (3, Priority::Bulk),
+        (4, Priority::Expedited),
+    ] {
+        let sample = Sample {
+            priority,
+            payload: [name; 5].to_vec(),
+            ..Sample::default()
+        };
+        site.punt(&daemon, &frame(&sample.v6()));
+    }
+    wait("the bundles", || {
+        (daemon.metric("frames_received_total") == 4).then_some(())
+    });
+    wait("the stored bundles", || {
+        (daemon.metric("stored_total") == 3).then_some(())
+    });
+    assert_eq!(daemon.metric("over_quota_total"), 2);
+    assert_eq!(daemon.stop(), Some(0), "{}", site.log());
+
+    site.write("plan.ionrc", OPEN);
+    let _daemon = site.start();
+    let payload = || decode_v7(&site.injected().1).payload()[0];
+    assert_eq!([payload(), payload()], [4, 2]);
 }
 
 #[test]
