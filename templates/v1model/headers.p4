@@ -249,6 +249,8 @@ struct crc_t {
     bit<32> value;
     /// What is to be covered, the first octet in the highest bits.
     bit<{{ out_bits }}> octets;
+    /// The same, if it is less than 64 octets.
+    bit<512> short;
     bit<16> left;
     /// Where in what is read or written the octets begin that are not covered yet.
     bit<16> start;

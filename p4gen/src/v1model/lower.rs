@@ -196,16 +196,19 @@ fn slices(bits: usize, width: usize) -> Vec<Slice> {
 fn head_chunk(segment: &str, bit: u32) -> HeadChunk {
     let octets = 1_u32 << bit;
     let bits = 8 * octets;
-    let (high, place) = (bits - 1, format!("meta.{segment}"));
+    // What is cut out stands in the octets that have room for it twice: the rest need not move.
+    let high = bits - 1;
+    let octets_of = format!("meta.{segment}.octets[{}:0]", 2 * bits - 1);
+    let length = format!("meta.{segment}.length");
     let cut = match bit {
-        0 => format!("{place}.octets[7:0]"),
+        0 => format!("meta.{segment}.octets[7:0]"),
         1..=5 => format!(
-            "({place}.octets >> ({place}.length[{}:0] ++ 3w0))[{high}:0]",
+            "({octets_of} >> ({length}[{}:0] ++ 3w0))[{high}:0]",
             bit - 1
         ),
         _ => {
-            let quarter = format!(" >> ({place}.length[{}:0] ++ 1w0)", bit - 1);
-            format!("({place}.octets{})[{high}:0]", quarter.repeat(4))
+            let quarter = format!(" >> ({length}[{}:0] ++ 1w0)", bit - 1);
+            format!("({octets_of}{})[{high}:0]", quarter.repeat(4))
         }
     };
     HeadChunk {

@@ -18,6 +18,8 @@ enum Kind {
 
 /// Octets of one step of a long row.
 const WORD: usize = 8;
+/// Most rows have fewer than 64 octets, and a narrow register is faster.
+const SHORT_BITS: usize = 512;
 
 impl Kind {
     /// What a row of octets leaves in an empty register, in the order described above.
@@ -80,55 +82,65 @@ impl Kind {
 impl Graph {
     pub(super) fn crc(&mut self) {
         self.crc_sources();
+        self.crc_steps("", "octets", OUT_BITS);
+        self.crc_steps("_short", "short", SHORT_BITS);
+        self.seal();
+        self.check_crc();
+    }
+
+    /// Steps through a row in a register of this width: words, and then octets.
+    fn crc_steps(&mut self, suffix: &str, place: &str, bits: usize) {
+        let state = |name: &str, step: &str| format!("{name}_{step}{suffix}");
+        let next = state("crc", "next");
         self.select(
-            Open::new("crc_next"),
+            Open::new(&next),
             "meta.crc.type, meta.crc.left",
             &[
                 ("(_, 0)", "crc_done"),
-                ("(1, 0 &&& 0xfff8)", "crc16_octet"),
-                ("(1, _)", "crc16_word"),
-                ("(2, 0 &&& 0xfff8)", "crc32c_octet"),
-                ("(2, _)", "crc32c_word"),
+                ("(1, 0 &&& 0xfff8)", &state("crc16", "octet")),
+                ("(1, _)", &state("crc16", "word")),
+                ("(2, 0 &&& 0xfff8)", &state("crc32c", "octet")),
+                ("(2, _)", &state("crc32c", "word")),
                 ("default", "crc_done"),
             ],
         );
         for kind in [Kind::Crc16, Kind::Crc32c] {
             let name = kind.name();
-            let top = OUT_BITS - 64;
-            let open = Open::new(format!("{name}_word"))
+            let (high, row) = (bits - 1, format!("meta.crc.{place}"));
+            let open = Open::new(state(name, "word"))
                 .set(
                     "crc.word",
-                    format!(
-                        "meta.crc.octets[{}:{top}] ^ (meta.crc.value ++ 32w0)",
-                        OUT_BITS - 1
-                    ),
+                    format!("{row}[{high}:{}] ^ (meta.crc.value ++ 32w0)", bits - 64),
                 )
-                .add("meta.crc.octets = meta.crc.octets << 64;")
+                .add(format!("{row} = {row} << 64;"))
                 .set("crc.left", format!("meta.crc.left - {WORD}"));
-            self.goto(open, &format!("{name}_word_step"));
-            let open = Open::new(format!("{name}_word_step"))
+            self.goto(open, &state(name, "word_step"));
+            let open = Open::new(state(name, "word_step"))
                 .set("crc.value", kind.step("meta.crc.word", WORD));
-            self.goto(open, "crc_next");
-            let open = Open::new(format!("{name}_octet"))
+            self.goto(open, &next);
+            let open = Open::new(state(name, "octet"))
                 .set(
                     "octet",
-                    format!(
-                        "meta.crc.octets[{}:{}] ^ meta.crc.value[31:24]",
-                        OUT_BITS - 1,
-                        OUT_BITS - 8
-                    ),
+                    format!("{row}[{high}:{}] ^ meta.crc.value[31:24]", bits - 8),
                 )
-                .add("meta.crc.octets = meta.crc.octets << 8;")
+                .add(format!("{row} = {row} << 8;"))
                 .set("crc.left", "meta.crc.left - 1");
-            self.goto(open, &format!("{name}_octet_step"));
-            let open = Open::new(format!("{name}_octet_step")).set(
+            self.goto(open, &state(name, "octet_step"));
+            let open = Open::new(state(name, "octet_step")).set(
                 "crc.value",
                 format!("(meta.crc.value << 8) ^ {}", kind.step("meta.octet", 1)),
             );
-            self.goto(open, "crc_next");
+            self.goto(open, &next);
         }
-        self.seal();
-        self.check_crc();
+    }
+
+    /// Aligns a short row, which is in the lowest bits of a place.
+    fn crc_short(&mut self, state: &str, from: &str) {
+        let open = Open::new(state)
+            .set("crc.short", format!("meta.{from}[{}:0]", SHORT_BITS - 1))
+            .add("meta.shift = (bit<8>)((64 - meta.crc.left) << 2);")
+            .add("meta.crc.short = meta.crc.short << meta.shift << meta.shift;");
+        self.goto(open, "crc_next_short");
     }
 
     /// Where octets come from: what was read last, what was written last, or anything else.
@@ -139,15 +151,32 @@ impl Graph {
         self.branch(open, "meta.block.crc", "0", "crc_done", "crc_cursor_octets");
         let open = Open::new("crc_cursor_octets")
             .set("crc.left", "meta.cursor.length - meta.crc.start")
-            .set("crc.start", "meta.cursor.length")
+            .set("crc.start", "meta.cursor.length");
+        self.branch(
+            open,
+            "meta.crc.left[15:6]",
+            "0",
+            "crc_cursor_short",
+            "crc_cursor_long",
+        );
+        self.crc_short("crc_cursor_short", "cursor.octets");
+        let open = Open::new("crc_cursor_long")
             .set("crc.octets", "meta.cursor.octets ++ 1024w0")
             .add("meta.shift = (bit<8>)((128 - meta.crc.left) << 1);")
             .add("meta.crc.octets = meta.crc.octets << meta.shift << meta.shift << meta.shift << meta.shift;");
         self.goto(open, "crc_next");
         let open = Open::new("crc_out")
             .comment(&["What was written since the block began."])
-            .set("crc.left", "meta.written.length - meta.crc.start")
-            .set("crc.octets", "meta.written.octets");
+            .set("crc.left", "meta.written.length - meta.crc.start");
+        self.branch(
+            open,
+            "meta.crc.left[15:6]",
+            "0",
+            "crc_out_short",
+            "crc_out_long",
+        );
+        self.crc_short("crc_out_short", "written.octets");
+        let open = Open::new("crc_out_long").set("crc.octets", "meta.written.octets");
         self.goto(open, "crc_align");
         let open = Open::new("crc_align")
             .comment(&["The octets are in the lowest bits, and have to be in the highest."])

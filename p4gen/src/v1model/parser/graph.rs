@@ -198,6 +198,18 @@ impl Open {
             .add(format!("meta.written.length = meta.written.length + {length};"))
     }
 
+    /// The same for 31 octets at most.
+    pub(super) fn append_short(self, octets: &str, length: &str) -> Self {
+        self.add(format!("meta.shift = (bit<8>)({length} << 3);"))
+            .add("meta.written.octets = meta.written.octets << meta.shift;")
+            .add(format!(
+                "meta.written.octets = meta.written.octets | (bit<{OUT_BITS}>){octets};"
+            ))
+            .add(format!(
+                "meta.written.length = meta.written.length + {length};"
+            ))
+    }
+
     /// Puts aside what was written, to write something that is needed by itself.
     pub(super) fn hold(self) -> Self {
         self.set("held.octets", "meta.written.octets")

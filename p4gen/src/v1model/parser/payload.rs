@@ -198,7 +198,7 @@ impl Graph {
     /// The end of a bundle of version 7, and the CRC of its payload block.
     fn finish_7(&mut self) {
         let open = Open::new("write_v7_payload")
-            .append_register("meta.payload.head", "meta.payload.head_length")
+            .append_short("meta.payload.head", "meta.payload.head_length")
             .keep("tail", OUT_BITS)
             .set("crc.type", "meta.again.crc_blocks")
             .set("crc.value", "meta.payload.crc");

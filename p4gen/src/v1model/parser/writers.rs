@@ -159,7 +159,7 @@ impl Graph {
         let open = Open::new("put_digits")
             .set("shift", "(bit<8>)(160 - (meta.decimal.length << 3))")
             .add("meta.decimal.digits = meta.decimal.digits >> meta.shift;")
-            .append_register("meta.decimal.digits", "meta.decimal.length");
+            .append_short("meta.decimal.digits", "meta.decimal.length");
         self.goto(open, "put_decimal_done");
     }
 
@@ -207,15 +207,33 @@ impl Graph {
             "meta.put_block.flags",
             "put_block_6_flags",
         );
-        let open = self
-            .put(
-                open,
-                Version::V6,
-                "48w0 ++ meta.data.length",
-                "put_block_6_length",
-            )
-            .append_register("meta.data.octets", "meta.data.length");
+        let open = self.put(
+            open,
+            Version::V6,
+            "48w0 ++ meta.data.length",
+            "put_block_6_length",
+        );
+        let open = self.put_data(open, "put_block_6");
         self.goto(open, "put_block_done");
+    }
+
+    /// The data of a block, which are short unless there is a name in them.
+    fn put_data(&mut self, open: Open, prefix: &str) -> Open {
+        let state = |what: &str| format!("{prefix}_{what}");
+        self.branch(
+            open,
+            "meta.data.length[15:5]",
+            "0",
+            &state("short_data"),
+            &state("long_data"),
+        );
+        let open = Open::new(state("short_data"))
+            .append_short("meta.data.octets[255:0]", "meta.data.length");
+        self.goto(open, &state("data_end"));
+        let open =
+            Open::new(state("long_data")).append_register("meta.data.octets", "meta.data.length");
+        self.goto(open, &state("data_end"));
+        Open::new(state("data_end"))
     }
 
     fn put_block_7(&mut self) {
@@ -230,9 +248,9 @@ impl Graph {
             .append("meta.put_block.number", 1)
             .append("meta.put_block.flags[7:0]", 1)
             .append("6w0 ++ meta.again.crc_blocks", 1);
+        let open = self.put_major(open, 2, "48w0 ++ meta.data.length", "put_block_7_length");
         let open = self
-            .put_major(open, 2, "48w0 ++ meta.data.length", "put_block_7_length")
-            .append_register("meta.data.octets", "meta.data.length")
+            .put_data(open, "put_block_7")
             .set("put_block.number", "meta.put_block.number + 1")
             .add("meta.crc.value = 0xffffffff;");
         let open = self.call(open, Routine::Seal, "seal", "put_block_7_crc");
