@@ -139,7 +139,7 @@ pub(crate) struct Start<'a> {
 pub(crate) enum Entry {
     Any,
     Only(NodeNumber),
-    Below(NodeNumber),
+    UpTo(NodeNumber),
 }
 
 impl Search {
@@ -204,13 +204,7 @@ impl Search {
             return Some(best);
         }
         task.least_end = best.termination.micros();
-        while let Some(node) = best.entry(graph) {
-            task.entry = Entry::Below(node);
-            match self.equal_route(&task, best.hops.len()) {
-                Some(route) => best = route,
-                None => break,
-            }
-        }
+        self.lower_entry(&mut task, &mut best);
         Some(best)
     }
 
@@ -219,24 +213,50 @@ impl Search {
     /// In most cases there is no later one, so the next end of a contact is tried first, then
     /// ends twice as far away each time, and then those between.
     fn raise_termination(&mut self, task: &mut Task<'_>, best: &mut Route) {
-        let (mut step, mut impossible) = (1, u64::MAX);
+        let mut step = 1;
+        let mut impossible = task.latest_first_end().saturating_add(1);
+        let mut failed = false;
         loop {
             let ends = task.graph.ends_after(best.termination);
             let ends = &ends[..ends.partition_point(|&end| end < impossible)];
             if ends.is_empty() {
                 return;
             }
-            let tried = if impossible == u64::MAX {
-                step
-            } else {
-                ends.len().div_ceil(2)
-            };
+            let tried = if failed { ends.len().div_ceil(2) } else { step };
             task.least_end = ends[tried.min(ends.len()) - 1];
-            match self.equal_route(task, best.hops.len()) {
-                Some(route) => *best = route,
-                None => impossible = task.least_end,
+            if let Some(route) = self.equal_route(task, best.hops.len()) {
+                *best = route;
+            } else {
+                impossible = task.least_end;
+                failed = true;
             }
             step *= 2;
+        }
+    }
+
+    /// Replaces a route by the one with the lowest entry node of all that are equal to it so far.
+    ///
+    /// In most cases there is none, so all lower neighbours are tried at once, and then by halves.
+    fn lower_entry(&mut self, task: &mut Task<'_>, best: &mut Route) {
+        let graph = task.graph;
+        let neighbours = graph.edges(task.start.node);
+        let (mut low, mut is_first) = (0, true);
+        while let Some(entry) = best.entry(graph) {
+            let high = neighbours.partition_point(|edge| graph.node(edge.to) < entry);
+            if low >= high {
+                return;
+            }
+            let tried = if is_first {
+                high - 1
+            } else {
+                low.midpoint(high)
+            };
+            is_first = false;
+            task.entry = Entry::UpTo(graph.node(neighbours[tried].to));
+            match self.equal_route(task, best.hops.len()) {
+                Some(route) => *best = route,
+                None => low = tried + 1,
+            }
         }
     }
 
@@ -427,6 +447,16 @@ impl<'a> Task<'a> {
         })
     }
 
+    /// When the last of the contacts ends in which a route by the deadline can begin.
+    fn latest_first_end(&self) -> u64 {
+        let ends = self.graph.edges(self.start.node).iter().filter_map(|edge| {
+            let windows = self.graph.windows_from(edge, self.start.time);
+            let begun = windows.partition_point(|window| window.start <= self.deadline);
+            windows[..begun].last().map(|window| window.end)
+        });
+        ends.max().unwrap_or(0)
+    }
+
     /// The contact of an edge in which the bundle arrives first, and not later than `latest`.
     /// Of two that are equal it is the later one, because it ends later.
     ///
@@ -501,7 +531,7 @@ impl<'a> Task<'a> {
         let is_entry = match self.entry {
             Entry::Any => true,
             Entry::Only(only) => node == only,
-            Entry::Below(other) => node < other,
+            Entry::UpTo(highest) => node <= highest,
         };
         let is_previous = self.query.previous == Some(node);
         if !is_entry || is_previous || self.query.excluded.contains(&node) {
