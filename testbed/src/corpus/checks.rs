@@ -18,7 +18,7 @@ const PANIC: &str = "the front end panics";
 pub(crate) fn samples(corpus: &Corpus) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::new("samples", "samples are parsed and type-checked");
     for program in corpus.programs("p4_16_samples")? {
-        let fault = match guarded(corpus, &program, |source| p4::check(source)) {
+        let fault = match guarded(corpus, &program, p4::check) {
             Some(Ok(_)) => None,
             Some(Err(diagnostics)) => Some(first(&diagnostics)),
             None => Some(PANIC.to_owned()),
@@ -52,7 +52,7 @@ pub(crate) fn v1model(corpus: &Corpus) -> anyhow::Result<Outcome> {
         if !program.is_v1model() || !has_main(&program) {
             continue;
         }
-        let fault = match guarded(corpus, &program, |source| p4::compile(source)) {
+        let fault = match guarded(corpus, &program, p4::compile) {
             Some(Ok(_)) => None,
             Some(Err(diagnostics)) => Some(first(&diagnostics)),
             None => Some(PANIC.to_owned()),
@@ -70,7 +70,7 @@ pub(crate) fn p4info(corpus: &Corpus) -> anyhow::Result<Outcome> {
         let Some(expected) = corpus.file(&expected).filter(|_| program.is_v1model()) else {
             continue;
         };
-        let fault = match guarded(corpus, &program, |source| p4::compile(source)) {
+        let fault = match guarded(corpus, &program, p4::compile) {
             Some(Ok(compiled)) => difference(&compiled.p4info.to_text(), &expected),
             Some(Err(diagnostics)) => Some(format!("not compiled: {}", first(&diagnostics))),
             None => Some(PANIC.to_owned()),

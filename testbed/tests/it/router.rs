@@ -104,15 +104,12 @@ fn check(lab: &mut Lab, input: &Input) -> Result<(), TestCaseError> {
     let (mut frames, recorder) = lab.run(input.side.port(), &frame);
     prop_assert_eq!(frames.len(), 1, "{:?}", recorder);
     let (port, output) = frames.remove(0);
-    match expected(input) {
-        Some(expected) => {
-            prop_assert_eq!(port, input.side.other().port(), "{}", input.origin);
-            prop_assert_eq!(output, expected, "{}", input.origin);
-        }
-        None => {
-            prop_assert_eq!(port, SLOW_PATH_PORT, "{}", input.origin);
-            prop_assert_eq!(&output[18..], frame);
-        }
+    if let Some(expected) = expected(input) {
+        prop_assert_eq!(port, input.side.other().port(), "{}", input.origin);
+        prop_assert_eq!(output, expected, "{}", input.origin);
+    } else {
+        prop_assert_eq!(port, SLOW_PATH_PORT, "{}", input.origin);
+        prop_assert_eq!(&output[18..], frame);
     }
     Ok(())
 }
