@@ -9,6 +9,8 @@ CARGO ?= cargo
 OUT ?= out
 # A target that has no standard library: crate bundle must do without.
 BARE_METAL := thumbv7em-none-eabihf
+# Writes what criterion measured as a page.
+PAGE = $(CARGO) run --release -p bench --locked --bin bench -- target/criterion --date $$(date -I)
 
 .PHONY: help
 help: ## This list
@@ -51,7 +53,8 @@ endif
 .PHONY: bench
 bench: ## All benchmarks, side by side with others; tables into bench/results
 	$(CARGO) bench -p bench --locked
-	$(CARGO) run --release -p bench --locked -- target/criterion --date $$(date -I) > bench/results/codec.md
+	$(PAGE) --title Codecs crc decode encode translate > bench/results/codec.md
+	$(PAGE) --title Routes routes > bench/results/contact.md
 	$(CARGO) run --release -p bench --locked --bin switch -- --write bench/results/switch.md
 
 .PHONY: fuzz

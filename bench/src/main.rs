@@ -15,13 +15,20 @@ use serde::Deserialize;
 #[command(
     version,
     after_help = "Example:
-  cargo bench -p bench && cargo run -p bench -- target/criterion --date 2026-11-22"
+  cargo bench -p bench --bench contact
+  cargo run -p bench --bin bench -- target/criterion --title Routes --date 2026-11-22 routes"
 )]
 struct Args {
     /// Folder that criterion writes, in the target directory.
     criterion: PathBuf,
+    /// Groups of benchmarks that go onto the page.
+    #[arg(required = true)]
+    groups: Vec<String>,
+    /// Heading of the page.
+    #[arg(long)]
+    title: String,
     /// Date to put above the table.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long)]
     date: String,
 }
 
@@ -31,7 +38,7 @@ struct Benchmark {
     group_id: String,
     /// Form and subject with a slash between them.
     function_id: String,
-    /// Octets of payload or data.
+    /// Octets of payload or data, or contacts of a plan.
     value_str: String,
 }
 
@@ -47,19 +54,20 @@ struct Estimate {
     point_estimate: f64,
 }
 
-/// Group, form and octets; then the nanoseconds of each subject.
+/// Group, form and size, in octets or contacts; then the nanoseconds of each subject.
 type Table = BTreeMap<(String, String, u64), BTreeMap<String, f64>>;
 
 fn main() -> Result<()> {
     let args = Args::parse();
     let mut table = Table::new();
     collect(&args.criterion, &mut table)?;
+    table.retain(|(group, _, _), _| args.groups.contains(group));
     anyhow::ensure!(
         !table.is_empty(),
-        "{} has no results: run `cargo bench -p bench` first",
+        "{} has no results of these groups: run `cargo bench -p bench` first",
         args.criterion.display()
     );
-    print!("{}", page(&args.date, &machine(), &table));
+    print!("{}", page(&args.title, &args.date, &machine(), &table));
     Ok(())
 }
 
@@ -75,8 +83,8 @@ fn collect(folder: &Path, table: &mut Table) -> Result<()> {
                 Some((form, subject)) => (form, subject),
                 None => (&benchmark.function_id[..], "bundle"),
             };
-            let octets = benchmark.value_str.parse().context("octets")?;
-            let key = (benchmark.group_id, form.to_owned(), octets);
+            let size = benchmark.value_str.parse().context("size")?;
+            let key = (benchmark.group_id, form.to_owned(), size);
             let nanoseconds = estimates.median.point_estimate;
             let subjects = table.entry(key).or_default();
             subjects.insert(subject.to_owned(), nanoseconds);
@@ -106,14 +114,14 @@ fn machine() -> String {
     }
 }
 
-fn page(date: &str, machine: &str, table: &Table) -> String {
+fn page(title: &str, date: &str, machine: &str, table: &Table) -> String {
     let mut page = format!(
-        "<!-- SPDX-License-Identifier: Apache-2.0 OR MIT -->\n# Codecs\n\n\
+        "<!-- SPDX-License-Identifier: Apache-2.0 OR MIT -->\n# {title}\n\n\
          `make bench`, {date}, {machine}, one of them used. Median of criterion.\n\n\
-         | what | form | octets | subject | ns | million per s | times `bundle` |\n\
+         | what | form | size | subject | ns | million per s | times `bundle` |\n\
          | --- | --- | --: | --- | --: | --: | --: |\n"
     );
-    for ((group, form, octets), subjects) in table {
+    for ((group, form, size), subjects) in table {
         let ours = subjects.get("bundle");
         for (subject, ns) in subjects {
             let ratio = ours.map_or_else(String::new, |ours| format!("{:.1}", ns / ours));
@@ -121,7 +129,7 @@ fn page(date: &str, machine: &str, table: &Table) -> String {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 page,
-                "| {group} | {form} | {octets} | {subject} | {ns:.0} | {rate:.2} | {ratio} |"
+                "| {group} | {form} | {size} | {subject} | {ns:.0} | {rate:.2} | {ratio} |"
             );
         }
     }
@@ -139,7 +147,7 @@ mod tests {
         let subjects = [("bundle", 100.0), ("other", 450.0)];
         let subjects = subjects.map(|(name, ns)| (name.to_owned(), ns));
         table.insert(key, subjects.into());
-        let page = page("today", "here", &table);
+        let page = page("Codecs", "today", "here", &table);
         assert!(page.contains("| decode | v7 | 13 | bundle | 100 | 10.00 | 1.0 |"));
         assert!(page.contains("| decode | v7 | 13 | other | 450 | 2.22 | 4.5 |"));
     }

@@ -72,8 +72,27 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
     ),
     (
         "node/src",
-        &["datagram.rs", "punt.rs", "slow_path.rs"],
+        &[
+            "counters.rs",
+            "datagram.rs",
+            "fragment.rs",
+            "inject.rs",
+            "pace.rs",
+            "punt.rs",
+            "receiver.rs",
+            "relay.rs",
+            "routes.rs",
+            "slow_path.rs",
+            "summary.rs",
+            "time.rs",
+            "timetable.rs",
+        ],
         SYSTEM,
+    ),
+    (
+        "node/src",
+        &["attachment.rs", "config.rs", "core.rs", "network.rs"],
+        DECIDING,
     ),
 ];
 
