@@ -55,7 +55,7 @@ bench: ## All benchmarks, side by side with others; tables into bench/results
 	$(CARGO) bench -p bench --locked
 	$(PAGE) --title Codecs crc decode encode translate > bench/results/codec.md
 	$(PAGE) --title Routes routes > bench/results/contact.md
-	$(CARGO) run --release -p bench --locked --bin switch -- --write bench/results/switch.md
+	$(CARGO) run --release -p bench --locked --bin bench-switch -- --write bench/results/switch.md
 
 .PHONY: fuzz
 fuzz: ## All fuzz targets, or TARGET, for FUZZ_SECONDS (60) each; needs a C++ compiler

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How fast the switch runs programs, with packets in memory:
-//! `cargo run --release -p bench --bin switch [-- --seconds N] [--only NAME] [--interpret] [--write FILE]`.
+//! `cargo run --release -p bench --bin bench-switch [-- --seconds N] [--only NAME] [--interpret] [--write FILE]`.
 
 mod measure;
 mod scenario;
@@ -81,7 +81,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         }
         let scenario = (make.make)(options.translator.as_deref())
             .with_context(|| format!("cannot prepare {}", make.name))?;
-        if !options.interpret {
+        if !options.interpret && scenario.program.pipeline().gains_from_machine_code() {
             let started = std::time::Instant::now();
             scenario.program.pipeline().optimise()?;
             eprintln!("machine code after {:?}", started.elapsed());
