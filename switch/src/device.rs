@@ -148,7 +148,7 @@ impl Device {
     /// Puts a pipeline into force, with the state that it has. It runs at once, and faster when
     /// there is machine code for it.
     pub(crate) fn activate(&self, active: Arc<Active>) {
-        if self.optimise {
+        if self.optimise && active.pipeline.gains_from_machine_code() {
             let active = Arc::clone(&active);
             tokio::task::spawn_blocking(move || match active.pipeline.optimise() {
                 Ok(()) => tracing::debug!("program is compiled to machine code"),

@@ -172,6 +172,13 @@ impl Pipeline {
         self.code.ops.len()
     }
 
+    /// Whether machine code makes the program faster: it does if the program computes with long
+    /// values. A program that looks up tables gains nothing, and pays for the calls.
+    #[must_use]
+    pub fn gains_from_machine_code(&self) -> bool {
+        !self.code.wide.is_empty()
+    }
+
     /// Compiles the program to machine code, which takes from milliseconds to seconds. Packets may
     /// run meanwhile; those that come later are faster. A second call does nothing.
     ///

@@ -44,7 +44,7 @@ pub struct Config {
     pub cpu_port: Option<u32>,
     /// Whether to write the story of each packet to standard error.
     pub trace: bool,
-    /// Whether to compile programs to machine code while they run: pays for long runs.
+    /// Whether to compile programs that gain from it to machine code while they run.
     pub optimise: bool,
     /// A program to start with, and the entries that it was given.
     pub program: Option<Offline>,

@@ -50,3 +50,14 @@ proptest! {
         }
     }
 }
+
+/// Measured in `docs/adr/0010`: a bridge is slower as machine code, a program of long values faster.
+#[test]
+fn only_programs_with_long_values_are_worth_it() {
+    let gains = |name| {
+        let bench = Bench::with_entries(name, "{}");
+        bench.program.pipeline().gains_from_machine_code()
+    };
+    assert!(!gains("l2.p4"));
+    assert!(gains("externs.p4"));
+}
