@@ -309,10 +309,6 @@ impl Elaborator<'_> {
             (None, None) => Typed::void(),
         };
         self.copy_out(&copy_out);
-        if kind == FrameKind::Function && !matches!(ret, Type::Void) && !always_returns(&body.stmts)
-        {
-            return Err(self.error(body.span, "this function may end without returning a value"));
-        }
         Ok(typed)
     }
 
@@ -374,29 +370,4 @@ fn returns_at_end_only(body: &Block) -> bool {
         }
         None => false,
     }
-}
-
-/// Whether every way through the statements ends in a `return` (or an `exit`).
-fn always_returns(stmts: &[crate::ast::Stmt]) -> bool {
-    stmts.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Return(_) | StmtKind::Exit => true,
-        StmtKind::Block(block) => always_returns(&block.stmts),
-        StmtKind::If {
-            then,
-            otherwise: Some(otherwise),
-            ..
-        } => {
-            always_returns(std::slice::from_ref(then))
-                && always_returns(std::slice::from_ref(otherwise))
-        }
-        StmtKind::Switch { cases, .. } => {
-            cases.iter().any(|case| case.label.is_none())
-                && cases.iter().all(|case| {
-                    case.body
-                        .as_ref()
-                        .is_none_or(|body| always_returns(&body.stmts))
-                })
-        }
-        _ => false,
-    })
 }
