@@ -29,6 +29,12 @@ fn join(parts: &[Part], first_offset: u64, adu_length: u64) -> Vec<u8> {
     payload
 }
 
+/// Checks that parts make up a payload, which may be that of a fragment with this offset and length.
+fn check_payload(parts: &[Part], before: Option<(u64, u64)>, payload: &[u8]) {
+    let (offset, adu_length) = before.unwrap_or((0, payload.len() as u64));
+    assert_eq!(join(parts, offset, adu_length), payload);
+}
+
 fn payload_place(bundle: &v6::Bundle<'_>) -> usize {
     let is_payload = |block: &v6::Block<'_>| block.kind == v6::BlockType::PAYLOAD;
     let place = bundle.blocks.iter().position(is_payload);
@@ -66,13 +72,9 @@ fn check_v6(whole: &v6::Bundle<'_>, fragments: &[Vec<u8>]) {
         }
     };
     let parts: Vec<_> = decoded.iter().map(part).collect();
-    let own = whole.payload().len() as u64;
-    let before = whole
-        .primary
-        .fragment
-        .map(|part| (part.offset, part.adu_length));
-    let (offset, length) = before.unwrap_or((0, own));
-    assert_eq!(join(&parts, offset, length), whole.payload());
+    let before = whole.primary.fragment;
+    let before = before.map(|part| (part.offset, part.adu_length));
+    check_payload(&parts, before, whole.payload());
 
     let last = fragments.len() - 1;
     for (number, fragment) in decoded.iter().enumerate() {
@@ -113,13 +115,9 @@ fn check_v7(whole: &v7::Bundle<'_>, fragments: &[Vec<u8>]) {
         }
     };
     let parts: Vec<_> = decoded.iter().map(part).collect();
-    let own = whole.payload().len() as u64;
-    let before = whole
-        .primary
-        .fragment
-        .map(|part| (part.offset, part.adu_length));
-    let (offset, length) = before.unwrap_or((0, own));
-    assert_eq!(join(&parts, offset, length), whole.payload());
+    let before = whole.primary.fragment;
+    let before = before.map(|part| (part.offset, part.adu_length));
+    check_payload(&parts, before, whole.payload());
 
     let (blocks, crc, flags) = others_v7(whole);
     for (number, fragment) in decoded.iter().enumerate() {
