@@ -4,7 +4,8 @@
 //! This crate opens no socket, reads no file and no clock, and keeps no state. The switch tests,
 //! the slow path and the daemons therefore run the same code, and it builds without `std`.
 //!
-//! Start at [`translate()`] to turn a bundle of one version into the other, at
+//! Start at [`translate()`] to turn a bundle of one version into the other, at [`relay()`] to send
+//! it on in its own, at
 //! [`v6::Bundle::decode`] or [`v7::Bundle::decode`] for one version, and at [`version()`] to tell
 //! the two apart.
 //!
@@ -60,7 +61,7 @@ pub use eid::Eid;
 pub use error::{DecodeError, Fault};
 pub use reason::{Reason, ReasonKind};
 pub use translate::{
-    Loss, Losses, Policy, Refusal, Translated, Translation, translate, translate_into,
+    Loss, Losses, Policy, Refusal, Translated, Translation, relay, translate, translate_into,
 };
 pub use version::{Version, version};
 pub use view::View;

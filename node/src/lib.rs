@@ -3,10 +3,10 @@
 //!
 //! The switch puts a header in front of a frame that it cannot finish and sends it to the node
 //! ([`punt`]). The node finds the bundle in the frame ([`datagram`]), looks up who receives it
-//! ([`network`], or [`routes`] for bundles to the switch itself; [`receiver`]), translates it with the reference translator of crate `bundle` or
-//! passes it on ([`relay`]), divides what is too long for the path ([`fragment`]), and sends the
-//! result back into the switch behind a header that says where it leaves ([`inject`]). What has to
-//! wait for a contact ([`timetable`], [`pace`]) is put on disk ([`store`]).
+//! ([`network`], or [`routes`] for bundles to the switch itself; [`receiver`]), translates it or
+//! passes it on, both as crate `bundle` does, divides what is too long for the path ([`fragment`]),
+//! and sends the result back into the switch behind a header that says where it leaves
+//! ([`inject`]). What has to wait for a contact ([`timetable`], [`pace`]) is put on disk ([`store`]).
 //!
 //! [`core`] decides all this without a connection and a clock: frames and times go in, verdicts
 //! come out. [`daemon`] is the thin shell of connections and timers around it, as [`config`] says.
@@ -48,7 +48,6 @@ pub mod network;
 pub mod pace;
 pub mod punt;
 pub mod receiver;
-pub mod relay;
 pub mod routes;
 pub mod setup;
 pub mod slow_path;

@@ -2,14 +2,13 @@
 //! What becomes of a datagram on its way to one receiver.
 
 use bundle::translate::Node;
-use bundle::{Policy, Reason, Refusal, Version, translate, version};
+use bundle::{Policy, Reason, Refusal, Version, relay, translate, version};
 use contact::NodeNumber;
 
 use crate::datagram::{Datagram, TooLong};
 use crate::fragment::{FragmentError, fragment};
 use crate::inject::Inject;
 use crate::punt::PortId;
-use crate::relay::{RelayError, relay};
 
 /// A receiver of bundles, as this node knows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,7 +52,7 @@ impl Receiver {
         });
         let (octets, translated) = if version(octets) == Some(self.speaks) {
             let same = match node {
-                Some(node) => relay(octets, &node)?,
+                Some(node) => relay(octets, &node, self.policy.tolerance)?,
                 None => octets.to_vec(),
             };
             (same, None)
@@ -89,12 +88,9 @@ impl Receiver {
 /// Why there is no frame for a receiver.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Obstacle {
-    /// The bundle cannot be translated.
+    /// The bundle cannot be translated, or not be passed on as it is.
     #[error("bundle is refused")]
     Refusal(#[from] Refusal),
-    /// The bundle cannot be passed on as it is.
-    #[error("bundle cannot be relayed")]
-    Relay(#[from] RelayError),
     /// The path takes shorter packets only.
     #[error("bundle cannot be divided for the path")]
     Fragment(#[from] FragmentError),
@@ -109,7 +105,6 @@ impl Obstacle {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Refusal(refusal) => refusal.reason,
-            Self::Relay(error) => error.reason(),
             Self::Fragment(FragmentError::Decode(error)) => error.fault.reason(),
             Self::Fragment(_) | Self::TooLong(_) => Reason::Mtu,
         }

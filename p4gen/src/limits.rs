@@ -21,7 +21,12 @@ pub const SLOW_PATH: &[(Reason, &str)] = &[
     ),
     (
         Reason::BlockUnsupported,
-        "a node routes a bundle to a next hop that reads the version of the bundle",
+        "a node sends a bundle on in its version, and its blocks have more than 255 octets without \
+         the payload, or its primary block has more than 255, or a block number is 2^64-1",
+    ),
+    (
+        Reason::BlockOrder,
+        "a node sends a bundle of version 6 on in its version, and a block follows the payload",
     ),
     (
         Reason::Encapsulation,

@@ -65,3 +65,4 @@ const bit<64> QOS_STREAMING = 0x10;
 const bit<64> BLOCK_FLAGS_COMMON = 0x17;
 const bit<64> BLOCK_FLAG_REPORT = 0x2;
 const bit<64> BLOCK6_FLAG_LAST = 0x8;
+const bit<64> BLOCK6_FLAG_REFERENCES = 0x40;

@@ -25,6 +25,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     counter(REASONS, CounterType.packets_and_bytes) reasons;
     /// Bundles that were: 0 from version 6 to 7, 1 from version 7 to 6.
     counter(2, CounterType.packets_and_bytes) translated;
+    /// Bundles that a node sent on in their version: 0 version 6, 1 version 7.
+    counter(2, CounterType.packets_and_bytes) relayed;
     /// Datagrams that were more than their receiver wants.
     counter(1, CounterType.packets_and_bytes) metered;
 
@@ -117,13 +119,15 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 {%- if suffix.is_empty() %}
 
-    /// The datagram is for this node, which has this node ID, and routes bundles.
-    action routes(bit<64> node, bit<64> service) {
+    /// The datagram is for this node, which has this node ID, and routes bundles. Each gets older by
+    /// `residence` milliseconds.
+    action routes(bit<64> node, bit<64> service, bit<16> residence) {
         peer_traffic.count();
         peer_meter.read(meta.colour);
         meta.again.is_node = 1;
         meta.again.node = node;
         meta.again.service = service;
+        meta.again.residence = residence;
     }
 {%- endif %}
 
@@ -419,9 +423,6 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 metered.count(0);
                 mark_to_drop(std);
             } else if (meta.again.is_node == 1) {
-                // As far as reading goes, the next hop is one of the other version.
-                meta.again.cbhe = 1;
-                meta.again.dictionary = 1;
                 look_again(2, 0);
             } else {
                 look_again(1, 0);
@@ -439,21 +440,6 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 16w0 ++ meta.again.ingress_time
             };
             clock.apply();
-            bit<16> new_length = meta.start.length + meta.names.length + meta.tail.length
-                + meta.report.length + 8;
-            if (meta.primary.flags[1:1] == 0) {
-                new_length = new_length + meta.payload.length[15:0];
-            }
-            if (meta.again.peer_version == 7) {
-                // The array's two ends, and a CRC of two or of four octets behind its head.
-                new_length = new_length + 2;
-                if (meta.again.crc_blocks == 1) {
-                    new_length = new_length + 3;
-                } else if (meta.again.crc_blocks == 2) {
-                    new_length = new_length + 5;
-                }
-            }
-            bit<16> ip_length = new_length + 20;
             bit<80> ends = (bit<80>)meta.primary.time + (bit<80>)meta.primary.lifetime;
             if (meta.version == 6) {
                 ends = ends * 1000;
@@ -464,7 +450,6 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                     || hdr.ipv4.total_length != hdr.udp.length + 20;
             } else {
                 encapsulated = encapsulated || hdr.ipv6.payload_length != hdr.udp.length;
-                ip_length = ip_length + 20;
             }
             if (meta.again.is_node == 0
                     && (meta.again.peer_version == 0 || meta.again.peer_version == meta.version)) {
@@ -486,11 +471,10 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                     meta.reason = REASON_TRAILING_OCTETS;
                 } else if (meta.now != 0 && meta.primary.time != 0 && ends < (bit<80>)meta.now) {
                     meta.reason = REASON_EXPIRED;
-                } else if (meta.again.look == 1 && meta.again.mtu != 0
-                        && ip_length > meta.again.mtu) {
-                    meta.reason = REASON_MTU;
                 }
             }
+            // A node that sends the bundle on in its version has written that already.
+            bool same_version = false;
             if (meta.reason == 0 && meta.again.look == 2) {
                 // The second look of a node: where does the bundle go?
                 meta.again.add_previous = meta.previous_node.present ^ 1;
@@ -505,16 +489,51 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 if (meta.reason == 0) {
                     next_hop.apply();
                 }
-                if (meta.reason == 0 && meta.again.peer_version == meta.version) {
-                    // The blocks of a hop have to be written anew in their own version.
-                    meta.reason = REASON_BLOCK_UNSUPPORTED;
-                }
-                if (meta.reason == 0) {
+                same_version = meta.again.peer_version == meta.version;
+                if (meta.reason == 0 && same_version) {
+                    if (meta.start.length > 127 || meta.names.length > 255
+                            || meta.tail.length > 255) {
+                        meta.reason = REASON_BLOCK_UNSUPPORTED;
+                    } else if (meta.version == 6 && meta.block.type != 1) {
+                        meta.reason = REASON_BLOCK_ORDER;
+                    } else if (meta.hop.highest == 0xffffffffffffffff
+                            && meta.previous_node.present == 0) {
+                        meta.reason = REASON_BLOCK_UNSUPPORTED;
+                    }
+                } else if (meta.reason == 0) {
                     look_again(1, 0);
                 }
-            } else if (meta.reason == 0) {
+            }
+            bit<16> new_length = meta.start.length + meta.names.length + meta.tail.length
+                + meta.report.length + 8;
+            if (meta.primary.flags[1:1] == 0 || same_version) {
+                new_length = new_length + meta.payload.length[15:0];
+            }
+            if (meta.again.peer_version == 7) {
+                // The array's two ends, and a CRC of two or of four octets behind its head.
+                new_length = new_length + 2 - (15w0 ++ meta.outer.definite);
+                if (meta.crc.type == 1) {
+                    new_length = new_length + 3;
+                } else if (meta.crc.type == 2) {
+                    new_length = new_length + 5;
+                }
+            }
+            bool leaves = meta.reason == 0 && (meta.again.look == 1 || same_version);
+            if (leaves && meta.again.mtu != 0) {
+                bit<16> ip_length = new_length + (hdr.ipv4.isValid() ? 16w20 : 40);
+                if (ip_length > meta.again.mtu) {
+                    meta.reason = REASON_MTU;
+                    leaves = false;
+                }
+            }
+            if (leaves) {
                 head.apply(hdr, meta, new_length);
-                translated.count(meta.version == 6 ? 32w0 : 32w1);
+                bit<32> from = meta.version == 6 ? 32w0 : 32w1;
+                if (same_version) {
+                    relayed.count(from);
+                } else {
+                    translated.count(from);
+                }
                 if (meta.again.is_node == 1) {
                     std.egress_spec = meta.again.egress_port;
                 } else {
@@ -523,7 +542,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             }
             report.reason = meta.reason;
             telemetry.apply();
-            if (reported && (meta.reason != 0 || meta.again.look == 1)) {
+            if (reported && (meta.reason != 0 || leaves)) {
                 digest<bundle_report_t>(1, report);
             }
             if (meta.reason != 0) {

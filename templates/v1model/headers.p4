@@ -271,7 +271,19 @@ struct put_block_t {
     bit<8> then;
     bit<64> type;
     bit<64> flags;
-    bit<8> number;
+    bit<64> number;
+}
+
+/// A bundle that a node reads before it knows the next hop.
+struct hop_t {
+    /// The largest block number so far.
+    bit<64> highest;
+    /// Where the payload block begins that a new block comes before.
+    bit<16> start;
+    /// Octets of a number.
+    bit<4> octets;
+    /// The flags of a block want it removed.
+    bit<1> drop;
 }
 
 /// An identity on its way from version 6 to 7.
@@ -364,6 +376,8 @@ struct block_t {
 struct outer_t {
     bit<1> definite;
     bit<64> left;
+    /// Items of the new array.
+    bit<5> items;
 }
 {% for block in blocks %}
 /// {{ block.title }}.
@@ -475,6 +489,9 @@ struct again_t {
     bit<64> node;
     @field_list(1)
     bit<64> service;
+    /// Milliseconds that a bundle gets older on its way to this node and in it.
+    @field_list(1)
+    bit<16> residence;
     /// Where a routed bundle goes.
     @field_list(1)
     bit<9> egress_port;
@@ -528,6 +545,7 @@ struct metadata_t {
     then_t put_ssp;
     decimal_t decimal;
     put_block_t put_block;
+    hop_t hop;
     to_7_t to_7;
     to_6_t to_6;
     to_t to;

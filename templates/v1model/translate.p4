@@ -31,27 +31,31 @@ control replace_head(inout headers_t hdr, inout metadata_t meta, in bit<16> new_
         if (meta.again.peer_version == 7) {
             head_length = head_length + 1;
             hdr.array.setValid();
-            hdr.array.value = 0x9f;
-            hdr.stop.setValid();
-            hdr.stop.value = 0xff;
-            trailer = 0xff;
-            if (meta.again.crc_blocks == 1) {
+            if (meta.crc.type == 1) {
                 hdr.crc16.setValid();
                 hdr.crc16.head = 0x42;
                 hdr.crc16.value = ~meta.crc.value[23:16] ++ ~meta.crc.value[31:24];
-                trailer = 16w0 ++ hdr.crc16.head ++ hdr.crc16.value ++ 8w0xff;
-            } else if (meta.again.crc_blocks == 2) {
+                trailer = 24w0 ++ hdr.crc16.head ++ hdr.crc16.value;
+            } else if (meta.crc.type == 2) {
                 hdr.crc32c.setValid();
                 hdr.crc32c.head = 0x44;
                 hdr.crc32c.value = ~meta.crc.value[7:0] ++ ~meta.crc.value[15:8]
                     ++ ~meta.crc.value[23:16] ++ ~meta.crc.value[31:24];
-                trailer = hdr.crc32c.head ++ hdr.crc32c.value ++ 8w0xff;
+                trailer = 8w0 ++ hdr.crc32c.head ++ hdr.crc32c.value;
+            }
+            if (meta.outer.definite == 1) {
+                hdr.array.value = 3w4 ++ meta.outer.items;
+            } else {
+                hdr.array.value = 0x9f;
+                hdr.stop.setValid();
+                hdr.stop.value = 0xff;
+                trailer = trailer[39:0] ++ 8w0xff;
             }
         }
         shifted.apply(new_sum, head_length[0:0]);
         if (meta.again.peer_version == 7) {
             // The head of the outer array is the first octet.
-            new_sum = new_sum + 0x9f00;
+            new_sum = new_sum + (16w0 ++ hdr.array.value ++ 8w0);
         }
         bit<32> trailer_sum = (bit<32>)trailer[47:32] + (bit<32>)trailer[31:16] + (bit<32>)trailer[15:0];
         folded.apply(trailer_sum);

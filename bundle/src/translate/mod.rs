@@ -10,6 +10,7 @@ mod losses;
 mod policy;
 mod qos;
 mod refusal;
+mod relay;
 mod report;
 mod rules;
 mod v6_to_v7;
@@ -21,6 +22,7 @@ pub use identity::{Identity6, Identity7, lifetime_to_v6, lifetime_to_v7};
 pub use losses::{Loss, Losses};
 pub use policy::{Crcs, Node, PeerV6, Policy, PriorityRule, Profile, UnknownBlocks};
 pub use refusal::Refusal;
+pub use relay::relay;
 
 use crate::reason::Reason;
 use crate::version::{Version, version};

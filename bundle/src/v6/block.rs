@@ -249,7 +249,7 @@ impl<'a> Block<'a> {
         ))
     }
 
-    pub(super) fn encode(&self, last: bool, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, last: bool, out: &mut Vec<u8>) {
         let flags = self.flags.set_to(BlockFlags::LAST, last);
         let refers = flags.contains(BlockFlags::EID_REFERENCES) || !self.references.is_empty();
         out.push(self.kind.0);

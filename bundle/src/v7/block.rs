@@ -230,7 +230,7 @@ impl<'a> Block<'a> {
         ))
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let head = BlockHead {
             kind: self.kind,
             number: self.number,

@@ -7,6 +7,7 @@ mod pcap;
 mod policies;
 mod properties;
 mod refusals;
+mod relay;
 mod reports;
 mod rules;
 mod support;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bundle::v6::Priority;
+use bundle::v7::Tolerance;
 use bundle::{Policy, Reason, Version, translate};
 use contact::{BytesPerSecond, NodeNumber};
 use node::config::Config;
@@ -300,7 +301,7 @@ fn bundles_to_the_switch_go_where_their_destination_is() {
     };
     let translated = translate(&sample_to(2), &policy).expect("it is translatable");
     let same = policy.node.clone().expect("it was just set");
-    let relayed = node::relay::relay(&sample_to(3), &same).expect("it is valid");
+    let relayed = bundle::relay(&sample_to(3), &same, Tolerance::LENIENT).expect("it is valid");
     for (destination, last, expected) in [(2, 7, translated.octets), (3, 6, relayed)] {
         let mut core = core(ROUTER, false);
         let verdict = core.receive(&punted(&sample_to(destination)), &BTreeMap::new(), CREATED);

@@ -12,6 +12,5 @@ mod fragment;
 mod frames;
 mod properties;
 mod punt;
-mod relay;
 mod slow_path;
 mod store;

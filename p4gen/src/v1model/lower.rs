@@ -65,6 +65,7 @@ const CONTROL_REASONS: &[Reason] = &[
     Reason::Expired,
     Reason::Encapsulation,
     Reason::BlockUnsupported,
+    Reason::BlockOrder,
     Reason::Mtu,
     Reason::Store,
     Reason::LocalDelivery,

@@ -13,6 +13,7 @@ mod blocks;
 mod crc;
 mod fields;
 mod graph;
+mod hop;
 mod names;
 mod packet;
 mod payload;
@@ -45,6 +46,7 @@ pub(super) fn parser(sizes: Sizes) -> ParserText {
     graph.blocks();
     graph.payload();
     graph.reports();
+    graph.hops();
     graph.readers();
     graph.names();
     graph.writers();

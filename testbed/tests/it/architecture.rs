@@ -80,7 +80,6 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
             "pace.rs",
             "punt.rs",
             "receiver.rs",
-            "relay.rs",
             "routes.rs",
             "slow_path.rs",
             "summary.rs",

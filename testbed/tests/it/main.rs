@@ -6,5 +6,6 @@ mod datagrams;
 mod demo;
 mod lab;
 mod node;
+mod relay;
 mod router;
 mod translator;

@@ -24,7 +24,9 @@ const ADDRESS: [u8; 4] = [10, 9, 0, 1];
 /// Next hops by the side on which they are.
 const NEIGHBOUR: [u8; 4] = [10, 99, 0, 7];
 const NEIGHBOUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
-const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
+pub(crate) const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
+/// How much older bundles get here.
+const RESIDENCE_MS: u64 = 1500;
 
 thread_local! {
     static TO_V6: RefCell<Lab> = RefCell::new(router(Side::V6));
@@ -32,7 +34,7 @@ thread_local! {
 }
 
 /// A node whose routes all lead to one neighbour.
-fn router(side: Side) -> Lab {
+pub(crate) fn router(side: Side) -> Lab {
     let mut lab = node(side);
     lab.install(
         r#"{"tables": [
@@ -58,7 +60,8 @@ fn node(side: Side) -> Lab {
     lab.install(&format!(
         r#"{{"tables": [
             {{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "10.9.0.1"}},
-              "action": "ingress.routes", "params": {{"node": "9", "service": "0"}}}},
+              "action": "ingress.routes",
+              "params": {{"node": "9", "service": "0", "residence": "{RESIDENCE_MS}"}}}},
             {{"table": "ingress.inject_port", "match": {{"std.ingress_port": "{SLOW_PATH_PORT}"}},
               "action": "ingress.inject"}},
             {{"table": "ingress.next_hop", "match": {{"meta.next_hop": "1"}},
@@ -70,23 +73,32 @@ fn node(side: Side) -> Lab {
 }
 
 /// A datagram for the node.
-fn to_node(side: Side, octets: Vec<u8>) -> Input {
+pub(crate) fn to_node(side: Side, octets: Vec<u8>) -> Input {
     let mut input = input(side, octets);
     input.datagram.ipv4.destination = ADDRESS;
     input
 }
 
+pub(crate) fn this_node() -> Node {
+    Node {
+        id: Eid::ipn(9, 0),
+        residence_ms: RESIDENCE_MS,
+    }
+}
+
 /// What the node makes of a datagram: a new one, with the bundle as the reference has it.
 fn expected(input: &Input) -> Option<Vec<u8>> {
     let policy = Policy {
-        node: Some(Node {
-            id: Eid::ipn(9, 0),
-            residence_ms: 0,
-        }),
+        node: Some(this_node()),
         ..Policy::default()
     };
     let translation = translate(&input.datagram.payload, &policy).ok()?;
-    let datagram = input.datagram.with_payload(translation.octets);
+    Some(sent(input, translation.octets))
+}
+
+/// The node's datagram with this bundle.
+pub(crate) fn sent(input: &Input, octets: Vec<u8>) -> Vec<u8> {
+    let datagram = input.datagram.with_payload(octets);
     let ipv4 = Ipv4Header {
         source: ADDRESS,
         destination: NEIGHBOUR,
@@ -96,7 +108,7 @@ fn expected(input: &Input) -> Option<Vec<u8>> {
     let mut datagram = Datagram { ipv4, ..datagram };
     datagram.ethernet.source = OWN_MAC;
     datagram.ethernet.destination = NEIGHBOUR_MAC;
-    Some(datagram.to_frame())
+    datagram.to_frame()
 }
 
 fn check(lab: &mut Lab, input: &Input) -> Result<(), TestCaseError> {
@@ -163,15 +175,6 @@ fn routes_have_wildcards() {
     assert_eq!(found, Some(Reason::NoRoute), "there is no such neighbour");
     let found = add(5, node, "to_next_hop", r#""next_hop": "1""#);
     assert_eq!(found, None);
-}
-
-/// A neighbour that reads the version of the bundle gets it from the slow path.
-#[test]
-fn hops_of_one_version_take_the_slow_path() {
-    assert_eq!(
-        reason(&mut router(Side::V6)),
-        Some(Reason::BlockUnsupported)
-    );
 }
 
 /// A frame from the slow path, behind an inject header.

@@ -51,12 +51,14 @@ impl Graph {
         .set("block.references", "0")
         .set("block.left", "0");
         let open = self.number(open, Version::V6, "block.flags");
-        self.branch(
+        self.select(
             open,
-            "meta.block.flags[6:6]",
-            "1",
-            "parse_v6_references",
-            "parse_v6_block_length",
+            "meta.again.look, meta.block.flags[6:6]",
+            &[
+                ("(2, _)", "hop_v6_flags"),
+                ("(_, 1)", "parse_v6_references"),
+                ("default", "parse_v6_block_length"),
+            ],
         );
         let open = self
             .number(
@@ -94,7 +96,7 @@ impl Graph {
             )
             .set("block.start", "meta.cursor.length");
         let special = [(
-            V6_CUSTODY_OR_AGE.to_string(),
+            format!("(_, {V6_CUSTODY_OR_AGE})"),
             "parse_v6_custody_or_age".to_owned(),
         )];
         self.block_types(open, Version::V6, &special, V6_SECURITY);
@@ -188,24 +190,26 @@ impl Graph {
         security: &[u8],
     ) {
         let prefix = prefix(version);
-        let mut cases = vec![("1".to_owned(), "parse_payload".to_owned())];
+        let mut cases = vec![("(1, 1)".to_owned(), "parse_payload".to_owned())];
         for block in BLOCKS {
             if let Some(content) = block.content(version) {
                 cases.push((
-                    content.code.to_string(),
+                    format!("(1, {})", content.code),
                     format!("parse_{prefix}_{}", block.name),
                 ));
             }
         }
         cases.extend_from_slice(special);
         for code in security {
-            cases.push((code.to_string(), "refuse_security".to_owned()));
+            cases.push((format!("(_, {code})"), "refuse_security".to_owned()));
         }
+        cases.push(("(2, 1)".to_owned(), format!("hop_{prefix}_payload")));
+        cases.push(("(2, _)".to_owned(), format!("hop_{prefix}_block")));
         cases.push(("default".to_owned(), format!("parse_{prefix}_unknown")));
         self.close(
             open,
             Next::Select {
-                key: "meta.block.type".to_owned(),
+                key: "meta.again.look, meta.block.type".to_owned(),
                 cases,
             },
         );
@@ -240,7 +244,11 @@ impl Graph {
             Version::V6 => open,
             Version::V7 => self.call(open, Routine::Check, "check_crc", &format!("v7_{name}_crc")),
         };
-        self.goto(open, &end);
+        if self.hop_content(block, content, version) {
+            self.branch_hop(open, &format!("hop_{prefix}_{name}"), &end);
+        } else {
+            self.goto(open, &end);
+        }
         let open = Open::new(end);
         let open = if block.name == "previous_node" {
             self.this_node(open, prefix)
@@ -279,14 +287,14 @@ impl Graph {
         let (prefix, name) = (prefix(to), block.name);
         let mut open = open.hold();
         for &item in content.items {
-            open = self.write(open, item, to);
+            open = self.write(open, item, to, "put");
         }
         let end = format!("put_{prefix}_{name}");
         if let Some(optional) = content.optional {
             let state = format!("put_{prefix}_{name}_optional");
             let key = format!("meta.{}[{bit}:{bit}]", optional.flags, bit = optional.bit);
             self.branch(open, &key, "1", &state, &end);
-            let open = self.write(Open::new(state), optional.item, to);
+            let open = self.write(Open::new(state), optional.item, to, "put");
             self.goto(open, &end);
         } else {
             self.goto(open, &end);
@@ -311,10 +319,19 @@ impl Graph {
         match (block.transform, from) {
             (Transform::Same, _) | (Transform::Hops, Version::V6) => open,
             (Transform::Age, Version::V6) => {
-                open.set("bundle_age.age", div_1000("meta.bundle_age.age", 64))
+                open.set(
+                    "bundle_age.age",
+                    format!(
+                        "{} + (48w0 ++ meta.again.residence)",
+                        div_1000("meta.bundle_age.age", 64)
+                    ),
+                )
             }
             (Transform::Age, Version::V7) => open
-                .set("to.wide", "(bit<80>)meta.bundle_age.age * 1000")
+                .set(
+                    "to.wide",
+                    "((bit<80>)meta.bundle_age.age + (bit<80>)meta.again.residence) * 1000",
+                )
                 .verify("meta.to.wide[79:64] == 0", Reason::ValueRange)
                 .set("bundle_age.age", "meta.to.wide[63:0]"),
             (Transform::Quality, Version::V6) => open
@@ -372,20 +389,26 @@ impl Graph {
         let prefix = prefix(version);
         let open = Open::new(format!("parse_{prefix}_unknown"))
             .comment(&["Unknown blocks are dropped, unless they forbid it."])
-            .verify("meta.block.flags[2:2] == 0", Reason::BlockRequired)
+            .verify("meta.block.flags[2:2] == 0", Reason::BlockRequired);
+        let skip = format!("skip_{prefix}_block");
+        self.goto(open, &skip);
+        let open = self.skip_data(Open::new(skip), &format!("{prefix}_unknown"));
+        let end = format!("parse_{prefix}_block_end");
+        match version {
+            Version::V6 => self.goto(open, &end),
+            Version::V7 => {
+                let open = self.call(open, Routine::Check, "check_crc", "v7_unknown_crc");
+                self.branch(open, "meta.hop.drop", "1", "hop_v7_drop", &end);
+            }
+        }
+    }
+
+    /// Passes over the data of a block.
+    pub(super) fn skip_data(&mut self, open: Open, after: &str) -> Open {
+        let open = open
             .verify("meta.block.length[63:16] == 0", Reason::Truncated)
             .set("skip.left", "meta.block.length[15:0]");
-        let open = self.call(
-            open,
-            Routine::Skip,
-            "skip_next",
-            &format!("{prefix}_unknown"),
-        );
-        let open = match version {
-            Version::V6 => open,
-            Version::V7 => self.call(open, Routine::Check, "check_crc", "v7_unknown_crc"),
-        };
-        self.goto(open, &format!("parse_{prefix}_block_end"));
+        self.call(open, Routine::Skip, "skip_next", after)
     }
 
     /// One number alone is an age; with a name behind it, it is about custody.
@@ -397,12 +420,14 @@ impl Graph {
             "block.left",
             "meta.block.length - (bit<64>)(meta.cursor.length - meta.block.start)",
         );
-        self.branch(
+        self.select(
             open,
-            "meta.block.left",
-            "0",
-            "parse_v6_other_age",
-            "parse_v6_custody",
+            "meta.again.look, meta.block.left",
+            &[
+                ("(_, 0)", "parse_v6_other_age"),
+                ("(2, _)", "hop_v6_copy"),
+                ("default", "parse_v6_custody"),
+            ],
         );
         let open = Open::new("parse_v6_other_age").set("bundle_age.age", "meta.custody.number");
         self.goto(open, "have_v6_bundle_age");
@@ -478,12 +503,14 @@ impl Graph {
     }
 
     fn block_ends(&mut self) {
-        self.branch(
+        self.select(
             Open::new("parse_v6_block_end"),
-            "meta.block.flags[3:3]",
-            "1",
-            "parse_v6_end",
-            "parse_v6_block",
+            "meta.again.look, meta.block.flags[3:3]",
+            &[
+                ("(_, 1)", "parse_v6_end"),
+                ("(2, _)", "hop_v6_next"),
+                ("default", "parse_v6_block"),
+            ],
         );
         self.goto(Open::new("parse_v7_block_end"), "parse_v7_block");
     }

@@ -136,11 +136,20 @@ impl Graph {
 
     /// Aligns a short row, which is in the lowest bits of a place.
     fn crc_short(&mut self, state: &str, from: &str) {
-        let open = Open::new(state)
-            .set("crc.short", format!("meta.{from}[{}:0]", SHORT_BITS - 1))
+        self.goto(Self::short_row(Open::new(state), from), "crc_next_short");
+    }
+
+    pub(super) fn short_row(open: Open, from: &str) -> Open {
+        open.set("crc.short", format!("meta.{from}[{}:0]", SHORT_BITS - 1))
             .add("meta.shift = (bit<8>)((64 - meta.crc.left) << 2);")
-            .add("meta.crc.short = meta.crc.short << meta.shift << meta.shift;");
-        self.goto(open, "crc_next_short");
+            .add("meta.crc.short = meta.crc.short << meta.shift << meta.shift;")
+    }
+
+    /// Aligns what was read last, up to 127 octets.
+    pub(super) fn long_row(open: Open) -> Open {
+        open.set("crc.octets", "meta.cursor.octets ++ 1024w0")
+            .add("meta.shift = (bit<8>)((128 - meta.crc.left) << 1);")
+            .add("meta.crc.octets = meta.crc.octets << meta.shift << meta.shift << meta.shift << meta.shift;")
     }
 
     /// Where octets come from: what was read last, what was written last, or anything else.
@@ -148,7 +157,16 @@ impl Graph {
         let open = Open::new("crc_cursor")
             .comment(&["What was read since the last time, for the CRC of a block."])
             .set("crc.type", "meta.block.crc");
-        self.branch(open, "meta.block.crc", "0", "crc_done", "crc_cursor_octets");
+        self.select(
+            open,
+            "meta.again.look, meta.block.crc",
+            &[
+                ("(2, 0)", "hop_take"),
+                ("(2, _)", "hop_take_crc"),
+                ("(_, 0)", "crc_done"),
+                ("default", "crc_cursor_octets"),
+            ],
+        );
         let open = Open::new("crc_cursor_octets")
             .set("crc.left", "meta.cursor.length - meta.crc.start")
             .set("crc.start", "meta.cursor.length");
@@ -160,11 +178,7 @@ impl Graph {
             "crc_cursor_long",
         );
         self.crc_short("crc_cursor_short", "cursor.octets");
-        let open = Open::new("crc_cursor_long")
-            .set("crc.octets", "meta.cursor.octets ++ 1024w0")
-            .add("meta.shift = (bit<8>)((128 - meta.crc.left) << 1);")
-            .add("meta.crc.octets = meta.crc.octets << meta.shift << meta.shift << meta.shift << meta.shift;");
-        self.goto(open, "crc_next");
+        self.goto(Self::long_row(Open::new("crc_cursor_long")), "crc_next");
         let open = Open::new("crc_out")
             .comment(&["What was written since the block began."])
             .set("crc.left", "meta.written.length - meta.crc.start");
@@ -224,10 +238,11 @@ impl Graph {
             .comment(&["The CRC of a block that was read, and then what the block is."]);
         self.select(
             open,
-            "meta.block.crc",
+            "meta.again.look, meta.block.crc",
             &[
-                ("0", "checked"),
-                ("1", "check_crc16"),
+                ("(2, 0)", "hop_check"),
+                ("(_, 0)", "checked"),
+                ("(_, 1)", "check_crc16"),
                 ("default", "check_crc32c"),
             ],
         );
@@ -253,6 +268,10 @@ impl Graph {
                     &format!("{place} == {}", kind.finished()),
                     bundle::Reason::CrcMismatch,
                 );
+            let hop = format!("hop_{name}");
+            self.branch(open, "meta.again.look", "2", &hop, "checked");
+            let open =
+                Open::new(hop).add(format!("meta.written.octets[{}:0] = {place};", bits - 1));
             self.goto(open, "checked");
         }
     }

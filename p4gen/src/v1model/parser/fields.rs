@@ -73,10 +73,11 @@ impl Graph {
         open
     }
 
-    /// Writes an item from its field.
-    pub(super) fn write(&mut self, open: Open, item: Item, version: Version) -> Open {
+    /// Writes an item from its field. States that return are named after the place, too.
+    pub(super) fn write(&mut self, open: Open, item: Item, version: Version, place: &str) -> Open {
         let value = |field: &str| format!("meta.{field}");
-        let after = |field: &str| format!("put_{}_{}", prefix(version), field.replace('.', "_"));
+        let after =
+            |field: &str| format!("{place}_{}_{}", prefix(version), field.replace('.', "_"));
         match item {
             Item::Number(field) => self.put(open, version, &value(field), &after(field)),
             Item::Eid(field) => self.put_eid_of(open, field, &after(field)),

@@ -218,6 +218,11 @@ impl Open {
             .set("written.length", "0")
     }
 
+    /// Forgets what was written since the last `hold`, and begins to write the data of a block.
+    pub(super) fn rewrite(self) -> Self {
+        self.set("written.octets", "0").set("written.length", "0")
+    }
+
     /// Keeps what was written as a part of the new head, and begins the next part.
     pub(super) fn keep(self, part: &str, bits: usize) -> Self {
         let octets = if bits == OUT_BITS {
@@ -299,6 +304,11 @@ impl Graph {
     /// Ends a state by a choice between two.
     pub(super) fn branch(&mut self, open: Open, key: &str, value: &str, yes: &str, no: &str) {
         self.select(open, key, &[(value, yes), ("default", no)]);
+    }
+
+    /// Ends a state by a choice: a bundle is read for the next hop, or for a translation.
+    pub(super) fn branch_hop(&mut self, open: Open, hop: &str, translation: &str) {
+        self.branch(open, "meta.again.look", "2", hop, translation);
     }
 
     /// Ends a state by going to another one, and opens the state to which that returns.

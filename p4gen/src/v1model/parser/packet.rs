@@ -60,6 +60,7 @@ impl Graph {
             &[
                 ("(0, 0x06)", "see_v6"),
                 ("(0, 0x80 &&& 0xe0)", "see_v7"),
+                ("(2, 0x06)", "hop_v6"),
                 ("(_, 0x06)", "parse_v6"),
                 ("(_, 0x9f)", "parse_v7_indefinite"),
                 ("(_, 0x80 &&& 0xe0)", "parse_v7_definite"),

@@ -17,10 +17,11 @@ impl Graph {
             .set("payload.length", "meta.block.length");
         self.select(
             open,
-            "meta.primary.flags[1:1], meta.version",
+            "meta.again.look, meta.primary.flags[1:1], meta.version",
             &[
-                ("(0, _)", "parse_payload_data"),
-                ("(1, 6)", "parse_v6_report"),
+                ("(2, _, _)", "parse_payload_data"),
+                ("(_, 0, _)", "parse_payload_data"),
+                ("(_, 1, 6)", "parse_v6_report"),
                 ("default", "parse_v7_report"),
             ],
         );
@@ -32,7 +33,16 @@ impl Graph {
             .set("payload.start", "meta.cursor.length")
             .set("payload.left", "meta.payload.length[15:8]");
         let first = self.first_chunk();
-        self.branch(open, "meta.version", "6", "write_v7_data", &first);
+        self.select(
+            open,
+            "meta.again.look, meta.version",
+            &[
+                ("(2, _)", "hop_payload"),
+                ("(_, 6)", "write_v7_data"),
+                ("default", &first),
+            ],
+        );
+        self.hop_payload(&first);
         let open = self.call(
             Open::new("write_v7_data"),
             Routine::PayloadHead,
@@ -182,13 +192,23 @@ impl Graph {
             Open::new("parse_v6_end").verify("meta.payload.present == 1", Reason::PayloadMissing);
         self.select(
             open,
-            "meta.primary.time, meta.bundle_age.present",
-            &[("(0, 0)", "write_v7_age"), ("default", "write_v7_payload")],
+            "meta.again.look, meta.primary.time, meta.bundle_age.present",
+            &[
+                ("(2, _, _)", "accept"),
+                ("(_, 0, 0)", "write_v7_age"),
+                ("default", "write_v7_payload"),
+            ],
         );
         let open = Open::new("write_v7_age")
             .comment(&["RFC 9171 4.2.7: without a creation time there has to be an age."])
-            .hold()
-            .append("8w0", 1)
+            .hold();
+        let open = self
+            .put(
+                open,
+                Version::V7,
+                "48w0 ++ meta.again.residence",
+                "write_v7_residence",
+            )
             .set("put_block.type", "7")
             .set("put_block.flags", "1");
         let open = self.call(open, Routine::PutBlock, "put_block_7", "write_v7_age");
@@ -229,7 +249,9 @@ impl Graph {
             .verify(
                 "meta.primary.time != 0 || meta.bundle_age.present == 1",
                 Reason::AgeMissing,
-            )
+            );
+        self.branch_hop(open, "accept", "write_v6_payload_head");
+        let open = Open::new("write_v6_payload_head")
             .set(
                 "payload.flags",
                 "(meta.payload.flags & meta.to.block_flags) | BLOCK6_FLAG_LAST",

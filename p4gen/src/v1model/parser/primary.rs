@@ -32,12 +32,14 @@ impl Graph {
             .number(open, Version::V6, "primary.block_length")
             .set("primary.start", "meta.cursor.length");
         let open = self.read_all(open, V6_PRIMARY, Version::V6);
-        self.branch(
+        self.select(
             open,
-            "meta.primary.dictionary_length",
-            "0",
-            "parse_v6_fragment",
-            "parse_v6_dictionary",
+            "meta.again.look, meta.primary.dictionary_length",
+            &[
+                ("(_, 0)", "parse_v6_fragment"),
+                ("(2, _)", "hop_v6_start"),
+                ("default", "parse_v6_dictionary"),
+            ],
         );
         let open = Open::new("parse_v6_dictionary")
             .verify(
@@ -56,7 +58,7 @@ impl Graph {
             .set("dictionary.octets", "meta.chars.octets")
             .set("dictionary.end", "(bit<64>)meta.chars.end")
             .verify(&within.join("\n            && "), Reason::Dictionary);
-        self.goto(open, "parse_v6_fragment");
+        self.branch_hop(open, "hop_v6_dictionary", "parse_v6_fragment");
         self.fragment(Open::new("parse_v6_fragment"), "v6", Version::V6);
         let open = Open::new("parse_v6_primary_end")
             .verify(
@@ -87,11 +89,11 @@ impl Graph {
                 .call(open, Routine::Resolve, "resolve", &format!("v6_{eid}"))
                 .copy_eid(&format!("primary.{eid}"), "eid");
         }
-        self.goto(open, "write_v7");
+        self.branch_hop(open, "hop_v6_primary", "write_v7");
     }
 
     /// Flags that both versions have, made consistent with source and payload.
-    fn shared_flags(open: Open) -> Open {
+    pub(super) fn shared_flags(open: Open) -> Open {
         open.set(
             "anonymous",
             "(meta.primary.source.node == 0 && meta.primary.source.length == 0 ? 1w1 : 0)",
@@ -233,13 +235,15 @@ impl Graph {
     fn version_7(&mut self) {
         let open = Open::new("parse_v7_indefinite")
             .comment(&["Version 7: RFC 9171 4.1 and 4.3.1. The CRC begins behind the outer array."])
-            .octet_7();
+            .octet_6();
         self.goto(open, "parse_v7");
         let open = self
             .head(Open::new("parse_v7_definite"), 4, "v7_items")
             .set("outer.definite", "1")
             .set("outer.left", "meta.number.value - 1")
-            .verify("meta.number.value != 0", Reason::UnexpectedItem);
+            .set("outer.items", "meta.number.value[4:0]")
+            .verify("meta.number.value != 0", Reason::UnexpectedItem)
+            .set("cursor.octets", "0");
         self.goto(open, "parse_v7");
         let open = Open::new("parse_v7")
             .set("version", "7")
@@ -282,7 +286,7 @@ impl Graph {
             "check_crc",
             "v7_primary_crc",
         );
-        self.goto(open, "write_v6");
+        self.branch_hop(open, "hop_v7_primary", "write_v6");
     }
 
     /// The primary block of version 6 in three parts: flags to lifetime, which is finished when the

@@ -38,7 +38,19 @@ impl Graph {
                 SDNV_OCTETS => "read_sdnv_room".to_owned(),
                 next => format!("read_sdnv_{next}"),
             };
-            self.branch(open, "meta.octet[7:7]", "1", &next, "number_read");
+            if octet == 1 {
+                self.select(
+                    open,
+                    "meta.again.look, meta.octet[7:7]",
+                    &[
+                        ("(2, _)", "hop_number"),
+                        ("(_, 1)", &next),
+                        ("default", "number_read"),
+                    ],
+                );
+            } else {
+                self.branch(open, "meta.octet[7:7]", "1", &next, "number_read");
+            }
         }
         let open = Open::new("read_sdnv_room")
             .comment(&["The tenth octet shifts these bits out."])

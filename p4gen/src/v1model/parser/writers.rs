@@ -243,11 +243,13 @@ impl Graph {
             .set("crc.type", "meta.again.crc_blocks")
             .set("crc.start", "meta.written.length")
             .append("(meta.again.crc_blocks == 0 ? 8w0x85 : 8w0x86)", 1);
-        let open = self
-            .put_major(open, 0, "meta.put_block.type", "put_block_7_type")
-            .append("meta.put_block.number", 1)
-            .append("meta.put_block.flags[7:0]", 1)
-            .append("6w0 ++ meta.again.crc_blocks", 1);
+        let open = self.put_major(open, 0, "meta.put_block.type", "put_block_7_type");
+        self.branch_hop(open, "hop_block_numbers", "put_block_7_numbers");
+        let open = Open::new("put_block_7_numbers")
+            .append("meta.put_block.number[7:0]", 1)
+            .append("meta.put_block.flags[7:0]", 1);
+        self.goto(open, "put_block_7_crc_type");
+        let open = Open::new("put_block_7_crc_type").append("6w0 ++ meta.again.crc_blocks", 1);
         let open = self.put_major(open, 2, "48w0 ++ meta.data.length", "put_block_7_length");
         let open = self
             .put_data(open, "put_block_7")
