@@ -40,7 +40,7 @@ check: ## Format, lints, docs, licences: before every push
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	rustup target add $(BARE_METAL)
 	$(CARGO) check -p bundle --no-default-features --target $(BARE_METAL) --locked
-	shellcheck testbed/*.sh fuzz/*.sh .ci/run
+	shellcheck testbed/*.sh fuzz/*.sh bpsock/kmod/guest/*.sh .ci/run
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
 .PHONY: conformance
@@ -49,6 +49,11 @@ conformance: build ## Against p4c and BMv2, where they are on the PATH; the fron
 ifdef P4C_TESTDATA
 	target/release/sddtn-p4-corpus $(P4C_TESTDATA) --out $(OUT)/p4-corpus
 endif
+
+.PHONY: kmod
+kmod: ## The kernel module: builds it, boots Debian's kernel in qemu, runs the socket tests there
+	testbed/setup.sh kmod
+	OUT=$(OUT) bpsock/kmod/guest/run.sh suite
 
 .PHONY: bench
 bench: ## All benchmarks, side by side with others; tables into bench/results

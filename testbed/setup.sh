@@ -4,6 +4,8 @@
 #
 #   tshark   reads what left the switch, and is asked whether anything is malformed; a peer of the codecs
 #   pyD3TN   a peer of the codecs, from PyPI into target/python
+#
+# With the argument kmod, what the kernel module and its guest need instead: headers, qemu, busybox.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,6 +32,17 @@ sys.exit([version("pyD3TN"), version("cbor2")] != sys.argv[1:])
 END
 }
 
+has_guest() {
+    for program in qemu-system-x86_64 busybox make gcc; do
+        command -v "$program" >/dev/null || return
+    done
+    compgen -G '/usr/src/linux-headers-*-amd64' >/dev/null
+}
+
+if [ "${1:-}" = kmod ]; then
+    has_guest || debian qemu-system-x86 busybox-static linux-headers-amd64 make gcc libc6-dev
+    exit
+fi
 if ! command -v tshark >/dev/null; then
     debian tshark
 fi
