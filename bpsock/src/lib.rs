@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Bundle Protocol sockets: endpoint IDs as addresses of the socket family 28.
 //!
-//! This is the address and nothing else yet: there is no kernel module, no daemon and no preload
-//! library, so `socket(28, SOCK_DGRAM, 0)` does not work because of this crate. It makes no system
-//! call and has no `unsafe`: octets go in, endpoint IDs come out, and the other way round.
-//!
-//! Start at [`SockaddrBp::decode`] for octets from an application, and at
-//! [`SockaddrBp::from_eid`] for an endpoint ID that an application shall see.
+//! The part that the daemon, the preload library and the clients share: [addresses](Address), the
+//! [structures](abi) of the ABI, the [protocol] between sockets and daemon, and [`net`]: sockets
+//! for Rust programs, which need neither the kernel module nor the preload library.
 //!
 //! # Guarantees
 //!
-//! * The layout is the 16 octets that existing applications use, tested octet by octet.
-//! * Decoding does not panic, and reads no more octets than there are.
-//! * An endpoint ID that does not fit is refused and not cut off.
+//! * Octets, numbers and offsets are those of the headers in `uapi/`, tested against them.
+//! * Decoding does not panic, reads no more octets than there are, and what was encoded is decoded
+//!   as it was.
+//! * A message that was received is acknowledged after the application has it, and not before.
 
+pub mod abi;
 mod address;
+pub mod net;
+pub mod protocol;
 
-pub use address::{AF_BP, AddressError, BP_SCHEME_DTN, BP_SCHEME_IPN};
-pub use address::{SOCKADDR_BP_LEN, SockaddrBp};
+pub use address::{
+    AF_BP, Address, AddressError, BP_DTN_NAME_MAX, BP_SCHEME_DTN, BP_SCHEME_IPN,
+    BP_SCHEME_IPN_WIDE, DtnName, SOCKADDR_BP_LEN, SOCKADDR_BP_MAX_LEN, SOCKADDR_BP_WIDE_LEN,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,129 +1,162 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The octets of an address, and the endpoint ID that it stands for.
+//! Addresses, octet by octet, and what holds for any.
 
-use bpsock::{AF_BP, AddressError, BP_SCHEME_DTN, BP_SCHEME_IPN, SOCKADDR_BP_LEN, SockaddrBp};
-use bundle::Eid;
-use proptest::prelude::*;
+use bpsock::{Address, AddressError, DtnName};
+use bundle::{Eid, v7};
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
-/// The octets of an address, from numbers in the byte order of this machine.
-fn octets(family: u16, scheme: u32, node: u32, service: u32) -> Vec<u8> {
-    let numbers = [scheme, node, service];
-    let padding = [0, 0];
-    [family.to_ne_bytes(), padding]
-        .concat()
-        .into_iter()
-        .chain(numbers.into_iter().flat_map(u32::to_ne_bytes))
-        .collect()
+pub(crate) fn addresses() -> impl Strategy<Value = Address> {
+    prop_oneof![
+        (any::<u32>(), any::<u32>()).prop_map(|(node, service)| Address::Ipn { node, service }),
+        (any::<u64>(), any::<u64>()).prop_map(|(node, service)| Address::Ipn64 { node, service }),
+        (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(allocator, node, service)| {
+            Address::Ipn3 {
+                allocator,
+                node,
+                service,
+            }
+        }),
+        "[!-~]{1,118}"
+            .prop_map(|name| Address::Dtn(DtnName::new(&name).expect("the text is printable"))),
+        Just(Address::DtnTooLong),
+    ]
 }
 
-/// Checks an endpoint ID and an address against each other, in both directions.
-fn check(eid: &Eid<'_>, octets: &[u8]) {
-    let address = SockaddrBp::from_eid(eid).expect("the endpoint ID fits");
-    assert_eq!(address.encode(), octets);
-    assert_eq!(SockaddrBp::decode(octets), Ok(address));
-    assert_eq!(&address.eid(), eid);
-}
-
-fn check_error(octets: &[u8], error: AddressError) {
-    assert_eq!(SockaddrBp::decode(octets), Err(error));
-}
-
-#[test]
-fn constants_are_those_of_the_interface() {
-    assert_eq!(
-        (AF_BP, BP_SCHEME_IPN, BP_SCHEME_DTN, SOCKADDR_BP_LEN),
-        (28, 1, 2, 16)
-    );
-}
-
-#[cfg(target_endian = "little")]
-#[test]
-fn octets_on_a_little_endian_machine() {
-    let octets = [28, 0, 0, 0, 1, 0, 0, 0, 4, 3, 2, 1, 8, 7, 6, 5];
-    check(&Eid::ipn(0x0102_0304, 0x0506_0708), &octets);
+fn address(text: &str) -> Address {
+    text.parse().expect("the text is an address")
 }
 
 #[test]
-fn limits_fit() {
-    check(&Eid::ipn(1, 0), &octets(28, 1, 1, 0));
-    check(
-        &Eid::ipn(u32::MAX.into(), u32::MAX.into()),
-        &octets(28, 1, u32::MAX, u32::MAX),
-    );
-    check(&Eid::Null, &octets(28, 1, 0, 0));
+fn small_numbers_have_the_octets_of_existing_applications() {
+    let mut expected = Vec::new();
+    expected.extend(28_u16.to_ne_bytes());
+    expected.extend([0, 0]);
+    for number in [1_u32, 10, 5] {
+        expected.extend(number.to_ne_bytes());
+    }
+    assert_eq!(address("ipn:10.5").encode(), expected);
+    // Applications pass larger buffers, and do not clear the padding.
+    expected[2..4].fill(0xff);
+    expected.extend([0xaa; 112]);
+    assert_eq!(Address::decode(&expected), Ok(address("ipn:10.5")));
 }
 
 #[test]
-fn every_service_of_node_zero_is_the_null_endpoint() {
-    let address = SockaddrBp::decode(&octets(28, 1, 0, 7)).expect("the address is valid");
-    assert_eq!(address.eid(), Eid::Null);
-    assert_eq!((address.node(), address.service()), (0, 7));
+fn larger_addresses_have_the_octets_of_the_header() {
+    let wide = address("ipn:9.8.7").encode();
+    let mut expected = Vec::new();
+    expected.extend(28_u16.to_ne_bytes());
+    expected.extend([0, 0]);
+    for number in [3_u32, 3, 9] {
+        expected.extend(number.to_ne_bytes());
+    }
+    for number in [8_u64, 7] {
+        expected.extend(number.to_ne_bytes());
+    }
+    assert_eq!(wide, expected);
+    let name = address("dtn://n/x").encode();
+    assert_eq!(name.len(), 10 + 5);
+    assert_eq!(name[8..10], 5_u16.to_ne_bytes());
+    assert_eq!(&name[10..], b"//n/x");
 }
 
 #[test]
-fn short_addresses_are_refused() {
-    let octets = octets(28, 1, 2, 3);
-    for len in 0..16 {
-        check_error(&octets[..len], AddressError::Short(len));
+fn bad_octets_are_refused() {
+    let good = address("ipn:1.2").encode();
+    for length in 0..16 {
+        let short = Err(AddressError::Short(length));
+        assert_eq!(Address::decode(&good[..length]), short, "{length}");
+    }
+    let check = |at: usize, octets: &[u8], error| {
+        let mut bad = address("ipn:1.2.3").encode();
+        bad[at..at + octets.len()].copy_from_slice(octets);
+        assert_eq!(Address::decode(&bad), Err(error));
+    };
+    check(0, &2_u16.to_ne_bytes(), AddressError::Family(2));
+    check(4, &7_u32.to_ne_bytes(), AddressError::Scheme(7));
+    check(8, &4_u32.to_ne_bytes(), AddressError::Elements);
+    // Two elements have no allocator, three have a node of 32 bits.
+    check(8, &2_u32.to_ne_bytes(), AddressError::Elements);
+    check(16, &u64::MAX.to_ne_bytes(), AddressError::Elements);
+    let mut name = address("dtn://n/x").encode();
+    name[8..10].copy_from_slice(&119_u16.to_ne_bytes());
+    assert_eq!(Address::decode(&name), Err(AddressError::Name));
+    name[8..10].copy_from_slice(&6_u16.to_ne_bytes());
+    assert_eq!(Address::decode(&name), Err(AddressError::Short(15)));
+    name[8..10].copy_from_slice(&5_u16.to_ne_bytes());
+    name[10] = b' ';
+    assert_eq!(Address::decode(&name), Err(AddressError::Name));
+}
+
+#[test]
+fn text_is_read_and_written() {
+    for text in [
+        "ipn:0.0",
+        "ipn:4294967295.1",
+        "ipn:4294967296.1",
+        "ipn:0.1.2",
+        "dtn:none",
+        "dtn://a/b",
+    ] {
+        assert_eq!(address(text).to_string(), text);
+    }
+    for text in [
+        "",
+        "ipn:1",
+        "ipn:1.2.3.4",
+        "ipn:01.2",
+        "ipn:+1.2",
+        "dtn:x",
+        "http://a",
+    ] {
+        assert!(text.parse::<Address>().is_err(), "{text}");
     }
 }
 
 #[test]
-fn foreign_addresses_are_refused() {
-    check_error(&octets(2, 1, 2, 3), AddressError::Family(2));
-    check_error(&octets(0, 1, 2, 3), AddressError::Family(0));
-    check_error(&octets(28, 0, 2, 3), AddressError::Scheme(0));
-    check_error(&octets(28, BP_SCHEME_DTN, 2, 3), AddressError::Scheme(2));
-    check_error(
-        &octets(28, 0x0001_0001, 2, 3),
-        AddressError::Scheme(0x0001_0001),
-    );
-}
-
-/// Applications pass a `sockaddr_storage`, and leave rubbish in the padding.
-#[test]
-fn padding_and_what_follows_are_not_looked_at() {
-    let mut large = octets(28, 1, 2, 3);
-    large[2..4].fill(0xff);
-    large.resize(128, 0xff);
-    assert_eq!(SockaddrBp::decode(&large), Ok(SockaddrBp::ipn(2, 3)));
-    assert_eq!(
-        SockaddrBp::ipn(2, 3).encode().as_slice(),
-        octets(28, 1, 2, 3)
-    );
+fn forms_of_one_endpoint_are_one_endpoint() {
+    let [two, three] = ["ipn:4294967298.7", "ipn:1.2.7"].map(address);
+    assert_ne!(two, three);
+    assert_eq!(two.eid(), three.eid());
+    assert_eq!(address("ipn:0.3").eid(), Ok(Eid::Null));
+    assert_eq!(address("dtn:none").eid(), Ok(Eid::Null));
+    assert!(Address::DtnTooLong.eid().is_err());
 }
 
 #[test]
-fn endpoint_ids_that_do_not_fit_are_refused() {
-    let large = 1 << 32;
-    let refused = |eid: &Eid<'_>| SockaddrBp::from_eid(eid).expect_err("it does not fit");
-    assert_eq!(refused(&Eid::ipn(large, 1)), AddressError::Number(large));
-    assert_eq!(refused(&Eid::ipn(1, large)), AddressError::Number(large));
-    let name = Eid::parse("dtn://node/service").expect("the text is valid");
-    assert_eq!(refused(&name), AddressError::Scheme(BP_SCHEME_DTN));
+fn version_7_keeps_the_form() {
+    for text in [
+        "ipn:1.2",
+        "ipn:4294967298.7",
+        "ipn:1.2.7",
+        "dtn:none",
+        "dtn://a/b",
+    ] {
+        let address = address(text);
+        let eid = address.to_v7().unwrap();
+        assert_eq!(Address::from_v7(&eid), Ok(address.clone()), "{text}");
+    }
+    let other = v7::Eid::Other {
+        scheme: 9,
+        ssp: vec![0].into(),
+    };
+    assert!(Address::from_v7(&other).is_err());
 }
 
 proptest! {
     #[test]
-    fn endpoint_ids_survive(node: u32, service: u32) {
-        let eid = Eid::ipn(node.into(), service.into());
-        let address = SockaddrBp::from_eid(&eid).expect("the numbers have 32 bits");
-        prop_assert_eq!(SockaddrBp::decode(&address.encode()).map(|a| a.eid()), Ok(eid));
+    fn octets_come_back(address in addresses()) {
+        assert_eq!(Address::decode(&address.encode()), Ok(address));
     }
 
     #[test]
-    fn octets_are_read_as_they_are(
-        family in prop_oneof![Just(28_u16), any::<u16>()],
-        scheme in prop_oneof![Just(1_u32), any::<u32>()],
-        node: u32,
-        service: u32,
-    ) {
-        let octets = octets(family, scheme, node, service);
-        let expected = match (family, scheme) {
-            (28, 1) => Ok(SockaddrBp::ipn(node, service)),
-            (28, _) => Err(AddressError::Scheme(scheme)),
-            _ => Err(AddressError::Family(family)),
-        };
-        prop_assert_eq!(SockaddrBp::decode(&octets), expected);
+    fn any_octets_are_no_panic(octets: Vec<u8>, scheme in 0_u32..5) {
+        let _ = Address::decode(&octets);
+        let mut likely = Address::ipn(1, 1).encode();
+        likely[4..8].copy_from_slice(&scheme.to_ne_bytes());
+        likely.extend(octets);
+        if let Ok(address) = Address::decode(&likely) {
+            assert_eq!(Address::decode(&address.encode()), Ok(address));
+        }
     }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Addresses from the outside: octets and endpoint IDs.
+//! Tests of the crate as others use it.
 
 mod address;
+mod headers;
+mod protocol;
