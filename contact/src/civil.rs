@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Dates of the Gregorian calendar and seconds since 1970, in both directions.
 
-use crate::model::UtcTime;
+use crate::model::{MICROS_PER_SECOND, Span, UtcTime};
 
 /// A date and a time of day in UTC.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,6 +78,70 @@ impl Civil {
     }
 }
 
+impl UtcTime {
+    /// The time as ISO 8601 has it in UTC, such as `2026-11-28T06:30:00.5Z`, or as seconds since
+    /// 1970 after the year 9999.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        let Some(date) = Civil::of(self) else {
+            return self.to_string();
+        };
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = date;
+        let whole = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        match self.micros() % MICROS_PER_SECOND {
+            0 => whole + "Z",
+            rest => format!("{whole}.{}Z", format!("{rest:06}").trim_end_matches('0')),
+        }
+    }
+
+    /// Reads what [`Self::to_text`] writes, between the years 1970 and 9999. `None` for all else.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let (time, decimals) = time.split_once('.').unwrap_or((time, "0"));
+        let [year, month, day] = fields(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = fields(time, ':', [2, 2, 2])?;
+        let civil = Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        };
+        if decimals.is_empty() || decimals.len() > 6 {
+            return None;
+        }
+        let micros = number(&format!("{decimals:0<6}"))?;
+        civil.time()?.checked_add(Span::from_micros(micros))
+    }
+}
+
+/// Three numbers of so many digits.
+fn fields(text: &str, between: char, digits: [usize; 3]) -> Option<[u64; 3]> {
+    let mut parts = text.split(between);
+    let mut next = |digits| {
+        parts
+            .next()
+            .filter(|part| part.len() == digits)
+            .and_then(number)
+    };
+    let found = [next(digits[0])?, next(digits[1])?, next(digits[2])?];
+    parts.next().is_none().then_some(found)
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let all_digits = digits.bytes().all(|digit| digit.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok())?
+}
+
 /// The days before a month in a year that begins in March: five months have 153 days.
 const fn first_day_of_month(month_from_march: u64) -> u64 {
     (153 * month_from_march + 2) / 5
@@ -126,6 +190,33 @@ mod tests {
         }
         assert_eq!(Civil::of(UtcTime::from_seconds(seconds)), None);
         assert_eq!(Civil::of(UtcTime::MAX), None);
+    }
+
+    #[test]
+    fn texts_are_read_as_they_were_written() {
+        for (text, micros) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-01-01T00:00:00.000001Z", 946_684_800_000_001),
+            ("2026-11-28T06:30:00.5Z", 1_795_847_400_500_000),
+        ] {
+            let time = UtcTime::from_micros(micros);
+            assert_eq!(time.to_text(), text);
+            assert_eq!(UtcTime::from_text(text), Some(time));
+        }
+        for text in [
+            "",
+            "Z",
+            "2026-11-28T06:30:00",
+            "2026-11-28T06:30Z",
+            "2026-1-28T06:30:00Z",
+            "2026-11-31T06:30:00Z",
+            "2026-11-28T06:30:60Z",
+            "2026-11-28T06:30:00.Z",
+            "2026-11-28T06:30:00.0000001Z",
+            "2026-11-28T06:30:+1Z",
+        ] {
+            assert_eq!(UtcTime::from_text(text), None, "{text:?}");
+        }
     }
 
     #[test]
