@@ -4,12 +4,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
 use p4rt::{Target, target::Support};
 use serde::Deserialize;
+
+mod contacts;
+
+pub use contacts::{ContactFault, Contacts, Link, MacText, Node, PlanFormat, Time};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +28,24 @@ pub struct Config {
     /// The digests to subscribe to, `[[digest]]`. Without any: all that the program has.
     #[serde(rename = "digest", default)]
     pub digests: Vec<Digest>,
+    /// The contact plan. Without it nothing is routed.
+    pub contacts: Option<Contacts>,
+    /// The nodes of the plan, `[[node]]`.
+    #[serde(rename = "node", default)]
+    pub nodes: Vec<Node>,
+    /// How nodes reach their neighbours, `[[link]]`.
+    #[serde(rename = "link", default)]
+    pub links: Vec<Link>,
+    /// Where nodes attach, to have their plans ahead of time. Default nowhere.
+    pub distribution: Option<Distribution>,
+}
+
+/// Where nodes attach.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distribution {
+    /// Address and port. There is no access control.
+    pub listen: SocketAddr,
 }
 
 /// A switch and the program that it runs. Paths are relative to the configuration file.
@@ -185,6 +207,9 @@ pub enum Misconfiguration {
     /// A digest is listed twice.
     #[error("digest {0:?} is configured twice")]
     SameDigest(String),
+    /// The contact plan, nodes or links.
+    #[error(transparent)]
+    Contacts(#[from] ContactFault),
 }
 
 impl Config {
@@ -217,6 +242,8 @@ impl Config {
             switch.check(&mut found);
         }
         self.check_peers(&names, &mut found);
+        let contacts = self.contacts.as_ref();
+        contacts::check(contacts, &self.nodes, &self.links, &names, &mut found);
         let mut digests = BTreeSet::new();
         let again = self
             .digests

@@ -14,8 +14,11 @@ use p4rt::{
     text::TextError,
 };
 
+use crate::plan::PlanError;
+
 mod counters;
 mod digests;
+mod explain;
 mod groups;
 mod pipeline;
 mod report;
@@ -23,9 +26,9 @@ mod tables;
 
 pub use report::Format;
 
-/// Show what a switch holds.
+/// Show what a switch holds, and why.
 #[derive(Debug, Parser)]
-#[command(name = "sddtnctl", version, arg_required_else_help = true)]
+#[command(name = "sddtnctl", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// Address of the switch, as host:port.
     #[arg(
@@ -63,6 +66,9 @@ enum Command {
     Pipeline,
     /// Show multicast groups and clone sessions.
     Groups,
+    /// Show why an entry is there, or where a bundle goes.
+    #[command(subcommand)]
+    Explain(explain::Command),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -106,6 +112,25 @@ pub enum CtlError {
     /// The switch has no program to take names from.
     #[error("the switch runs no program; start a controller, or give --p4info")]
     NoProgram,
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The configuration has no contact plan.
+    #[error("the configuration has no [contacts]")]
+    NoContacts,
+    /// The configuration has no such switch.
+    #[error("no switch of the configuration is at {0}")]
+    NoSwitch(String),
+    /// The contact plan has no way.
+    #[error("no route from node {from} to node {to} at {at}")]
+    NoRoute {
+        /// Where the bundle is.
+        from: u64,
+        /// Where it goes.
+        to: u64,
+        /// When.
+        at: String,
+    },
     /// A name that the program does not have.
     #[error("the program has no {kind} {name:?}")]
     NoSuch {
@@ -121,9 +146,10 @@ impl CtlError {
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
-            Self::Connect(ConnectError::Unreachable { .. }) | Self::Call(_) | Self::File { .. } => {
-                3
-            }
+            Self::Connect(ConnectError::Unreachable { .. })
+            | Self::Call(_)
+            | Self::File { .. }
+            | Self::Plan(PlanError::File { .. }) => 3,
             _ => 1,
         }
     }
@@ -135,6 +161,10 @@ impl Cli {
     /// # Errors
     /// See [`CtlError`].
     pub async fn run(self) -> Result<String, CtlError> {
+        if let Command::Explain(explain::Command::Route(args)) = &self.command {
+            return args.run(self.format);
+        }
+        let address = self.switch.clone();
         let mut options = ConnectOptions::new(self.switch, self.device_id);
         options.connect_timeout = CONNECT_TIMEOUT;
         options.target = match self.target {
@@ -157,7 +187,11 @@ impl Cli {
             Command::Counters(args) => args.run(&client, &index, self.format).await,
             Command::Digests => digests::run(&client, &index, self.format).await,
             Command::Groups => groups::run(&client, &index, self.format).await,
-            Command::Pipeline => pipeline::run(&client, self.format).await,
+            Command::Explain(explain::Command::Entries(args)) => {
+                args.run(&client, &index, &address, self.format).await
+            }
+            // These are done by now.
+            Command::Pipeline | Command::Explain(_) => Ok(String::new()),
         }
     }
 }
@@ -176,6 +210,14 @@ async fn fetch_p4info(client: &Client) -> Result<P4Info, CtlError> {
         .and_then(|config| config.p4info)
         .ok_or(CtlError::NoProgram)
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  sddtnctl tables peer
+  sddtnctl --switch 10.0.0.1:9559 --format json counters
+  sddtnctl explain route --config controller.toml --from 10 --to 3
+  sddtnctl explain route --config controller.toml --from 10 --to 3 --at 2026-11-28T06:00:00Z
+  sddtnctl explain entries --config controller.toml endpoint";
 
 /// A person is waiting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,15 +3,19 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use p4rt::session::Backoff;
+use control::supervise::{Assignment, News, Samples, Status, Supervisor, now, usual_backoff};
+use p4rt::{Bidding, session::Backoff};
 use serde_json::json;
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
     task::JoinSet,
@@ -21,9 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::{
+    distribute::{self, Distributor},
     outlets::{EventLog, write_whole},
     plan::{self, PlanError, SwitchPlan},
-    supervise::{News, Status, Supervisor, usual_backoff},
+    planner::Planner,
 };
 
 /// What the command line asks for.
@@ -41,6 +46,12 @@ pub struct Options {
     pub connect_timeout: Option<Duration>,
     /// Waits between attempts; `None` is the usual ones.
     pub backoff: Option<Backoff>,
+}
+
+/// The addresses that were bound.
+#[derive(Clone, Copy, Debug, Default)]
+struct Addresses {
+    nodes: Option<SocketAddr>,
 }
 
 /// How long the program runs.
@@ -112,7 +123,7 @@ impl Failure {
 /// # Errors
 /// See [`Failure`].
 pub async fn run(options: &Options) -> Result<(), Failure> {
-    let plans = plan::load(&options.config)?;
+    let site = plan::load(&options.config, now())?;
     let signalled = stop_signal().context("cannot listen for signals")?;
     if let Some(path) = &options.ready_file {
         remove_stale(path)?;
@@ -121,19 +132,37 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let (sender, news) = mpsc::channel(NEWS_QUEUE);
     let mut tasks = JoinSet::new();
-    for (place, plan) in plans.iter().enumerate() {
+    let nodes = Distributor::default();
+    let mut planner = Planner::new(site.clone(), nodes.clone());
+    let samples: Arc<dyn Samples> = Arc::new(events.clone());
+    for (place, plan) in site.switches.iter().enumerate() {
         let switch = &plan.switch;
         let span = info_span!("switch", name = %switch.name, address = %switch.address);
-        let supervisor = Supervisor::new(place, plan.clone(), events.clone(), sender.clone());
-        let backoff = options.backoff.unwrap_or_else(usual_backoff);
-        tasks.spawn(supervisor.run(backoff, stop.clone()).instrument(span));
+        let orders = planner.seat()?;
+        let (samples, sender) = (samples.clone(), sender.clone());
+        let supervisor = Supervisor::new(place, assignment(plan, options), orders, samples, sender);
+        tasks.spawn(supervisor.run(stop.clone()).instrument(span));
     }
-    drop((sender, events));
-    info!(switches = tasks.len(), "started");
+    drop((sender, samples));
+    tasks.spawn(planner.run(stop.clone()));
+    let mut addresses = Addresses::default();
+    if let Some(distribution) = &site.config.distribution {
+        let listener = TcpListener::bind(distribution.listen).await;
+        let context = || format!("cannot listen on {}", distribution.listen);
+        let listener = listener.with_context(context)?;
+        addresses.nodes = Some(listener.local_addr().context("the listener is bound")?);
+        let served = distribute::serve(listener, nodes, stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = served.await {
+                error!(%error, "nodes cannot attach any more");
+            }
+        });
+    }
+    info!(switches = site.switches.len(), "started");
 
     let outcome = tokio::select! {
         name = signalled => { info!(signal = name, "stopping"); Ok(()) }
-        outcome = watch(&plans, news, options) => outcome,
+        outcome = follow(&site.switches, news, options, &addresses) => outcome,
         Some(ended) = tasks.join_next() => {
             Err(anyhow::anyhow!("a task ended unasked: {ended:?}").into())
         }
@@ -144,6 +173,8 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         warn!(left = tasks.len(), grace = ?GRACE, "tasks did not stop in time");
         tasks.shutdown().await;
     }
+    info!(events_dropped = events.dropped(), "stopped");
+    drop(events);
     // The last log is gone with the tasks, so the thread writes what it has and ends.
     if writer.is_some_and(|writer| writer.join().is_err()) {
         error!("the thread of the event file failed");
@@ -152,10 +183,11 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Follows the switches until there is a reason to end.
-async fn watch(
+async fn follow(
     plans: &[SwitchPlan],
     mut news: mpsc::Receiver<News>,
     options: &Options,
+    addresses: &Addresses,
 ) -> Result<(), Failure> {
     let unknown = || Status::Unreachable {
         reason: "no answer yet".to_owned(),
@@ -185,7 +217,7 @@ async fn watch(
             .iter()
             .all(|status| matches!(status, Status::Programmed { .. }))
         {
-            announce(plans, &statuses, options.ready_file.as_deref())?;
+            announce(plans, &statuses, addresses, options.ready_file.as_deref())?;
             if options.run == Run::Once {
                 return Ok(());
             }
@@ -193,6 +225,25 @@ async fn watch(
         if options.run == Run::Once {
             hopeless(plans, &statuses)?;
         }
+    }
+}
+
+/// What the control of a switch needs to know.
+fn assignment(plan: &SwitchPlan, options: &Options) -> Assignment {
+    let switch = &plan.switch;
+    Assignment {
+        name: switch.name.clone(),
+        address: switch.address.clone(),
+        device_id: switch.device_id,
+        target: switch.target,
+        bidding: Bidding::Controller {
+            epoch: switch.election_id,
+        },
+        backoff: options.backoff.unwrap_or_else(usual_backoff),
+        ports: switch.ports.clone(),
+        max_macs: switch.max_macs,
+        pipeline: plan.pipeline.clone(),
+        index: plan.index.clone(),
     }
 }
 
@@ -247,7 +298,12 @@ fn hopeless(plans: &[SwitchPlan], statuses: &[Status]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(plans: &[SwitchPlan], statuses: &[Status], path: Option<&Path>) -> Result<(), Failure> {
+fn announce(
+    plans: &[SwitchPlan],
+    statuses: &[Status],
+    addresses: &Addresses,
+    path: Option<&Path>,
+) -> Result<(), Failure> {
     info!(switches = plans.len(), "ready");
     let Some(path) = path else { return Ok(()) };
     let switch = |(plan, status): (&SwitchPlan, &Status)| {
@@ -261,7 +317,8 @@ fn announce(plans: &[SwitchPlan], statuses: &[Status], path: Option<&Path>) -> R
                "cookie": cookie, "items": items})
     };
     let switches: Vec<_> = plans.iter().zip(statuses).map(switch).collect();
-    let text = format!("{}\n", json!({ "switches": switches }));
+    let nodes = addresses.nodes;
+    let text = format!("{}\n", json!({ "switches": switches, "nodes": nodes }));
     Ok(write_whole(path, &text).with_context(|| format!("cannot write {}", path.display()))?)
 }
 

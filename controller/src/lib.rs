@@ -4,28 +4,27 @@
 //! The controller computes a desired state, reads what a switch holds, writes the difference and
 //! reads again. A switch that restarts is therefore no special case.
 //!
-//! [`config`], [`intent`], [`desired`], [`macs`] and [`core`] are pure: values in, values out.
-//! [`supervise`] connects a [`core::Core`] to a switch, [`daemon`] runs one for each switch, and
-//! [`ctl`] is the command line tool that shows what a switch holds.
+//! [`config`], [`intent`], [`routing`] and [`schedule`] are pure: values in, values out. Crate
+//! `control` keeps one switch programmed; [`daemon`] runs that for each switch, and [`ctl`] is the
+//! command line tool that shows what a switch holds and why.
 //!
 //! # Guarantees
 //!
 //! * Queues and tables that traffic can fill are bounded, and what does not fit is counted.
-//! * Every entry that is written has an [`intent::Origin`]: the line of configuration or the
-//!   observation that asked for it.
+//! * Every entry that is written has an [`control::orders::Origin`]: the line of configuration,
+//!   the observation or the route that asked for it.
 //!
 //! # Standards
 //!
 //! [P4Runtime 1.5](https://p4.org/p4-spec/p4runtime/v1.5.0/P4Runtime-Spec.html), through `p4rt`.
 
 pub mod config;
-pub mod core;
 pub mod ctl;
 pub mod daemon;
-pub mod desired;
+pub mod distribute;
 pub mod intent;
-pub mod macs;
 mod outlets;
 pub mod plan;
-pub mod supervise;
-pub mod wire;
+pub mod planner;
+pub mod routing;
+pub mod schedule;

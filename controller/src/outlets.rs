@@ -13,12 +13,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use control::{core::Sample, supervise::Samples};
 use p4rt::value::{Format, print};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tracing::error;
-
-use crate::core::Sample;
 
 /// Where samples go: one JSON object a line. A full queue drops samples and counts them.
 #[derive(Clone, Debug)]
@@ -60,8 +59,15 @@ impl EventLog {
         ))
     }
 
+    /// Samples that were not kept.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Samples for EventLog {
     /// Keeps a sample, stamped with the time of its arrival: switches have clocks of their own.
-    pub(crate) fn record(&self, switch: &str, sample: &Sample) {
+    fn record(&self, switch: &str, sample: &Sample) {
         let Some(lines) = &self.lines else { return };
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -71,11 +77,6 @@ impl EventLog {
         if lines.try_send(line).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Samples that were not kept.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 

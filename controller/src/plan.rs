@@ -7,6 +7,10 @@ use std::{
     sync::Arc,
 };
 
+use contact::{
+    Confidence, ContactGraph, GraphOptions, NodeNumber, Plan, Span, UtcTime, hdtn, ionrc, tvgutil,
+};
+use control::orders::Intent;
 use p4rt::{
     client::Pipeline,
     entries::EntriesFile,
@@ -15,9 +19,21 @@ use p4rt::{
 };
 
 use crate::{
-    config::{Config, Misconfiguration, Switch},
-    intent::{Intent, Misfit},
+    config::{Config, Contacts, Misconfiguration, PlanFormat, Switch},
+    intent::{self, Misfit},
+    schedule::Network,
 };
+
+/// Everything that the configuration names.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The configuration.
+    pub config: Config,
+    /// The switches, in the order of the configuration.
+    pub switches: Vec<SwitchPlan>,
+    /// The contact plan, if there is one.
+    pub network: Option<Arc<Network>>,
+}
 
 /// A switch with its program and the entries that it should hold.
 #[derive(Clone, Debug)]
@@ -83,6 +99,14 @@ pub enum PlanError {
         #[source]
         source: p4rt::entries::ParseError,
     },
+    /// A contact plan is not of its form.
+    #[error("{} is not a contact plan:{}", .path.display(), lines(.faults))]
+    Contacts {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        faults: Vec<String>,
+    },
     /// Entries or peers do not fit the program.
     #[error("switch {switch:?} cannot be programmed:{}", lines(.misfits))]
     Misfits {
@@ -97,7 +121,7 @@ pub enum PlanError {
 ///
 /// # Errors
 /// Says what cannot be read or cannot work; see [`PlanError`].
-pub fn load(path: &Path) -> Result<Vec<SwitchPlan>, PlanError> {
+pub fn load(path: &Path, now: UtcTime) -> Result<Site, PlanError> {
     let text = read_text(path)?;
     let config = Config::parse(&text).map_err(|source| PlanError::Config {
         path: path.to_owned(),
@@ -108,14 +132,28 @@ pub fn load(path: &Path) -> Result<Vec<SwitchPlan>, PlanError> {
         return Err(PlanError::Misconfigured(found));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    config
+    let network = match &config.contacts {
+        Some(contacts) => Some(Arc::new(load_network(contacts, &config, folder, now)?)),
+        None => None,
+    };
+    let switches = config
         .switches
         .iter()
-        .map(|switch| load_switch(switch, &config, folder))
-        .collect()
+        .map(|switch| load_switch(switch, &config, network.as_deref(), folder))
+        .collect::<Result<_, _>>()?;
+    Ok(Site {
+        config,
+        switches,
+        network,
+    })
 }
 
-fn load_switch(switch: &Switch, config: &Config, folder: &Path) -> Result<SwitchPlan, PlanError> {
+fn load_switch(
+    switch: &Switch,
+    config: &Config,
+    network: Option<&Network>,
+    folder: &Path,
+) -> Result<SwitchPlan, PlanError> {
     let path = folder.join(&switch.p4info);
     let p4info = p4rt::text::parse(&read_text(&path)?).map_err(|source| PlanError::P4Info {
         path: path.clone(),
@@ -134,11 +172,16 @@ fn load_switch(switch: &Switch, config: &Config, folder: &Path) -> Result<Switch
             .map_err(|source| PlanError::Entries { path, source })?;
         files.push((name.display().to_string(), file));
     }
-    let intent =
-        Intent::new(switch, config, &files, &index).map_err(|misfits| PlanError::Misfits {
-            switch: switch.name.clone(),
-            misfits,
-        })?;
+    let misfits = |misfits| PlanError::Misfits {
+        switch: switch.name.clone(),
+        misfits,
+    };
+    let mut intent = intent::compute(switch, config, &files, &index).map_err(misfits)?;
+    let node = network.and_then(|network| Some((network, network.node_of(&switch.name)?)));
+    if let Some((network, node)) = node {
+        let added = network.add_to(&mut intent, node, &index);
+        added.map_err(|misfit| misfits(vec![misfit]))?;
+    }
     let pipeline = Pipeline {
         p4info,
         device_config,
@@ -149,6 +192,73 @@ fn load_switch(switch: &Switch, config: &Config, folder: &Path) -> Result<Switch
         index: Arc::new(index),
         intent,
     })
+}
+
+fn load_network(
+    contacts: &Contacts,
+    config: &Config,
+    folder: &Path,
+    now: UtcTime,
+) -> Result<Network, PlanError> {
+    let path = folder.join(&contacts.plan);
+    let text = read_text(&path)?;
+    let plan = import(contacts, &text, now);
+    let plan = plan.map_err(|faults| PlanError::Contacts { path, faults })?;
+    let ms = |ms: u32| Span::from_micros(u64::from(ms) * 1000);
+    let options = GraphOptions {
+        default_light_time: contacts.default_light_time_ms.map(ms),
+        margin_ppm: contacts.margin_ppm,
+        least_confidence: contacts.least_confidence.and_then(Confidence::new),
+    };
+    Ok(Network {
+        version: now.micros() / 1000,
+        graph: ContactGraph::new(&plan, &options),
+        plan,
+        nodes: config.nodes.clone(),
+        links: config.links.clone(),
+        bundle_octets: contacts.bundle_octets,
+        guard: ms(contacts.guard_ms),
+    })
+}
+
+/// Reads a contact plan in any of the forms.
+fn import(contacts: &Contacts, text: &str, now: UtcTime) -> Result<Plan, Vec<String>> {
+    let origin = contacts.origin.map_or(now, |origin| origin.0);
+    match contacts.format {
+        PlanFormat::Ion => ionrc::import(text, origin).map_err(|faults| texts(&faults)),
+        PlanFormat::Hdtn => {
+            let options = hdtn::Options {
+                origin,
+                default_light_time: None,
+            };
+            hdtn::import(text, &options).map_err(|faults| texts(&faults))
+        }
+        PlanFormat::TvgUtil => {
+            let options = tvgutil::Options {
+                origin,
+                known_at: None,
+            };
+            let number = |name: &str| {
+                let known = contacts.names.get(name).copied();
+                known.or_else(|| name.parse().ok()).map(NodeNumber)
+            };
+            tvgutil::import(text, &options, number).map_err(|faults| texts(&faults))
+        }
+    }
+}
+
+/// Errors with what they come from.
+fn texts<E: std::error::Error>(errors: &[E]) -> Vec<String> {
+    let text = |error: &E| {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        text
+    };
+    errors.iter().map(text).collect()
 }
 
 fn read_text(path: &Path) -> Result<String, PlanError> {

@@ -11,6 +11,7 @@ use bundle::v6::BlockType;
 use bundle::v7::{CrcType, Tolerance};
 use bundle::{Eid, Policy, Version};
 use contact::NodeNumber;
+use p4rt::Target;
 use serde::Deserialize;
 
 use crate::attachment::Attachment;
@@ -48,6 +49,8 @@ pub struct Config {
     pub contacts: Option<Contacts>,
     /// Where counters can be read. Default: nowhere.
     pub metrics: Option<Metrics>,
+    /// The cluster controller, and the switch that the node controls when it is away. Default: none.
+    pub controller: Option<Controller>,
     /// The addresses of the switch itself. Bundles to them are routed by their destination.
     #[serde(default)]
     pub addresses: BTreeSet<IpAddr>,
@@ -108,6 +111,33 @@ pub struct Contacts {
 pub struct Metrics {
     /// Address and port of the HTTP server with `/metrics`. There is no access control.
     pub listen: SocketAddr,
+}
+
+/// The cluster controller, and the switch that the node controls when it is away.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Controller {
+    /// `host:port` at which the controller listens for nodes.
+    pub address: String,
+    /// The number of this node in the controller's contact plan.
+    pub node: u64,
+    /// `host:port` of the switch's P4Runtime server.
+    pub switch: String,
+    /// The number of the device there. Default 1.
+    #[serde(default = "default_device_id")]
+    pub device_id: u64,
+    /// The kind of server: `sddtn`, `bmv2`, `tofino-pi` or `stratum`. Default `sddtn`.
+    #[serde(default)]
+    pub target: Target,
+    /// Where the plan is kept. Relative to the configuration. Default `plan.bin`.
+    #[serde(default = "default_plan")]
+    pub plan: PathBuf,
+    /// How long the switch may be without a controller before the node takes over. Default 1000.
+    #[serde(default = "default_patience_ms")]
+    pub patience_ms: u32,
+    /// How often the node reports to the controller. Default 10.
+    #[serde(default = "default_report_s")]
+    pub report_s: u32,
 }
 
 /// Where bundles go that come to the switch itself. The route that says most counts.
@@ -267,6 +297,9 @@ pub enum Misconfiguration {
     /// Two IP versions in one packet.
     #[error("route {0}: next_hop and source are of different IP versions")]
     IpVersions(Pattern),
+    /// A time is zero.
+    #[error("controller: report_s must be above 0")]
+    Report,
     /// A pattern is there twice.
     #[error("route {0} is configured twice")]
     SameRoute(Pattern),
@@ -307,6 +340,13 @@ impl Config {
             if store.quota_octets == 0 {
                 found.push(Misconfiguration::Quota);
             }
+        }
+        if self
+            .controller
+            .as_ref()
+            .is_some_and(|controller| controller.report_s == 0)
+        {
+            found.push(Misconfiguration::Report);
         }
         let mut networks = BTreeSet::new();
         for peer in &self.peers {
@@ -492,6 +532,22 @@ const fn crc_of(number: u8) -> Option<CrcType> {
 
 const fn yes() -> bool {
     true
+}
+
+const fn default_device_id() -> u64 {
+    1
+}
+
+fn default_plan() -> PathBuf {
+    "plan.bin".into()
+}
+
+const fn default_patience_ms() -> u32 {
+    1000
+}
+
+const fn default_report_s() -> u32 {
+    10
 }
 
 const fn default_quota() -> u64 {

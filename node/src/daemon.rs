@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::core::Core;
 use crate::link::{Link, MAX_FRAME};
+use crate::local::Local;
 use crate::metrics::{self, Board};
 use crate::setup::{self, Prepared};
 use crate::worker::Worker;
@@ -61,6 +62,11 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         let listener = listener.with_context(|| format!("cannot listen on {}", metrics.listen))?;
         metrics_address = Some(listener.local_addr().context("the listener is bound")?);
         tasks.spawn(metrics::serve(listener, board.clone(), stop.clone()));
+    }
+    if let Some(controller) = &config.controller {
+        let path = setup::beside(&options.config, &controller.plan);
+        let local = Local::new(controller.clone(), path, board.clone())?;
+        tasks.spawn(local.run(stop.clone()));
     }
     let (sender, frames) = mpsc::channel(QUEUE);
     let overrun = Arc::new(AtomicU64::new(0));

@@ -11,6 +11,9 @@
 //! [`core`] decides all this without a connection and a clock: frames and times go in, verdicts
 //! come out. [`daemon`] is the thin shell of connections and timers around it, as [`config`] says.
 //!
+//! When the cluster controller is away, the node keeps the switch programmed with the plan that it
+//! has of it: crate `control` decides, and a task of the daemon carries that out.
+//!
 //! Start at [`punt::Punt::decode`] for a frame from the switch, at [`slow_path::translate`]
 //! for the frame inside it, and at [`daemon::run`] for the whole program.
 //!
@@ -43,6 +46,7 @@ pub mod datagram;
 pub mod fragment;
 pub mod inject;
 pub mod link;
+mod local;
 pub mod metrics;
 pub mod network;
 pub mod pace;

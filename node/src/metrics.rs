@@ -27,6 +27,12 @@ impl Board {
         numbers.1 = level;
     }
 
+    /// What the store held last.
+    pub(crate) fn level(&self) -> Level {
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.1
+    }
+
     fn text(&self) -> String {
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.0.to_prometheus(numbers.1)

@@ -148,7 +148,7 @@ pub fn now() -> UnixMs {
 }
 
 /// A path that the configuration names.
-fn beside(config: &Path, path: &Path) -> PathBuf {
+pub(crate) fn beside(config: &Path, path: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new("")).join(path)
 }
 

@@ -352,6 +352,7 @@ fn finish(
         key,
         action: action.name.clone(),
         params: values,
+        metadata: Vec::new(),
     };
     // The message is not needed here, but making it checks what is left to check.
     entry

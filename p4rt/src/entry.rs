@@ -22,6 +22,8 @@ pub struct Entry {
     pub action: String,
     /// The action's parameters by name.
     pub params: BTreeMap<String, Bits>,
+    /// What the controller noted on the entry. The switch keeps it and does not read it.
+    pub metadata: Vec<u8>,
 }
 
 /// What tells the entries of a switch apart.
@@ -144,6 +146,7 @@ impl Entry {
         entry.action = Some(proto::TableAction {
             r#type: Some(table_action::Type::Action(call)),
         });
+        entry.metadata.clone_from(&self.metadata);
         Ok(entry)
     }
 
@@ -166,6 +169,7 @@ impl Entry {
                     key,
                     action: String::new(),
                     params: BTreeMap::new(),
+                    metadata: Vec::new(),
                 });
             }
         };
@@ -178,6 +182,7 @@ impl Entry {
             key,
             action,
             params,
+            metadata: entry.metadata.clone(),
         })
     }
 
@@ -200,6 +205,7 @@ impl Entry {
             key,
             action,
             params,
+            metadata: Vec::new(),
         })
     }
 

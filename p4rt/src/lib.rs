@@ -20,6 +20,7 @@
 //! [P4Runtime 1.5](https://p4.org/p4-spec/p4runtime/v1.5.0/P4Runtime-Spec.html), and the habits of
 //! older servers as data in [`target`].
 
+pub mod bidding;
 pub mod bits;
 pub mod client;
 pub mod entries;
@@ -34,6 +35,7 @@ pub mod target;
 pub mod text;
 pub mod value;
 
+pub use bidding::Bidding;
 pub use bits::Bits;
 pub use entry::Entry;
 pub use target::Target;

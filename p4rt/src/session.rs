@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tonic::Code;
 
+use crate::bidding::{Bidding, Reply};
+
 /// How long to wait before the next attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Backoff {
@@ -66,6 +68,8 @@ pub enum Event {
     },
     /// The wait is over.
     WaitOver,
+    /// The time of [`Action::TakeOverAfter`] is over.
+    TakeOver,
 }
 
 /// What to do.
@@ -73,8 +77,10 @@ pub enum Event {
 pub enum Action {
     /// Connect and open a stream.
     Connect,
-    /// Send the election id.
+    /// Send [`Core::election_id`].
     Bid,
+    /// Send [`Event::TakeOver`] after this time, unless the stream ends before.
+    TakeOverAfter(Duration),
     /// Send [`Event::WaitOver`] after this time.
     Wait(Duration),
 }
@@ -117,6 +123,10 @@ pub enum OtherPrimary {
 #[derive(Clone, Debug)]
 pub struct Core {
     backoff: Backoff,
+    bidding: Bidding,
+    election_id: u128,
+    /// What to offer if nobody is primary when the time is over.
+    reserve: Option<u128>,
     failures: u32,
     phase: Phase,
     state: State,
@@ -133,9 +143,12 @@ enum Phase {
 impl Core {
     /// Starts a session; the first action is to connect.
     #[must_use]
-    pub fn new(backoff: Backoff) -> (Self, Action) {
+    pub fn new(backoff: Backoff, bidding: Bidding) -> (Self, Action) {
         let core = Self {
             backoff,
+            bidding,
+            election_id: bidding.first(),
+            reserve: None,
             failures: 0,
             phase: Phase::Connecting,
             state: State::Connecting,
@@ -149,6 +162,12 @@ impl Core {
         &self.state
     }
 
+    /// What the session offers.
+    #[must_use]
+    pub fn election_id(&self) -> u128 {
+        self.election_id
+    }
+
     /// Takes an event. An event that does not belong to the phase has no effect.
     pub fn handle(&mut self, event: Event) -> Option<Action> {
         match (event, self.phase) {
@@ -157,12 +176,14 @@ impl Core {
                 self.state = State::Bidding;
                 Some(Action::Bid)
             }
-            (Event::Arbitration { code, highest }, Phase::Live) => {
-                self.arbitrated(code, highest);
-                None
+            (Event::Arbitration { code, highest }, Phase::Live) => self.arbitrated(code, highest),
+            (Event::TakeOver, Phase::Live) => {
+                self.election_id = self.reserve.take()?;
+                Some(Action::Bid)
             }
             (Event::Lost { reason, jitter }, Phase::Connecting | Phase::Live) => {
                 self.failures = self.failures.saturating_add(1);
+                self.reserve = None;
                 self.phase = Phase::Waiting;
                 self.state = State::Lost {
                     reason,
@@ -180,8 +201,9 @@ impl Core {
 
     /// Only an answer ends a row of failures: a switch that accepts the connection and then closes
     /// the stream would otherwise be asked again and again without a growing wait.
-    fn arbitrated(&mut self, code: Code, highest: Option<u128>) {
+    fn arbitrated(&mut self, code: Code, highest: Option<u128>) -> Option<Action> {
         self.failures = 0;
+        self.reserve = None;
         self.state = match code {
             Code::Ok => State::Primary,
             Code::NotFound => State::Backup {
@@ -193,6 +215,17 @@ impl Core {
                 other: OtherPrimary::Present,
             },
         };
+        match self.bidding.reply(self.election_id, code, highest) {
+            Reply::Accept => None,
+            Reply::Offer(id) => {
+                self.election_id = id;
+                Some(Action::Bid)
+            }
+            Reply::OfferAfter(patience, id) => {
+                self.reserve = Some(id);
+                Some(Action::TakeOverAfter(patience))
+            }
+        }
     }
 }
 
@@ -233,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_session_bids_and_becomes_primary() {
-        let (mut core, first) = Core::new(BACKOFF);
+        let (mut core, first) = Core::new(BACKOFF, Bidding::Fixed(7));
         assert_eq!(first, Action::Connect);
         assert_eq!(core.handle(Event::Connected), Some(Action::Bid));
         assert_eq!(core.state(), &State::Bidding);
@@ -243,7 +276,7 @@ mod tests {
 
     #[test]
     fn primacy_comes_and_goes_without_a_new_connection() {
-        let (mut core, _) = Core::new(BACKOFF);
+        let (mut core, _) = Core::new(BACKOFF, Bidding::Fixed(7));
         core.handle(Event::Connected);
         core.handle(answer(Code::AlreadyExists));
         let backup = |other| State::Backup {
@@ -258,8 +291,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stand_in_offers_more_only_if_nobody_is_primary_for_long() {
+        let patience = Duration::from_secs(3);
+        let (mut core, _) = Core::new(BACKOFF, Bidding::StandIn { patience });
+        core.handle(Event::Connected);
+        let first = core.election_id();
+        assert_eq!(core.handle(answer(Code::AlreadyExists)), None);
+        let wait = Some(Action::TakeOverAfter(patience));
+        assert_eq!(core.handle(answer(Code::NotFound)), wait);
+        // The controller is back in time.
+        assert_eq!(core.handle(answer(Code::AlreadyExists)), None);
+        assert_eq!(core.handle(Event::TakeOver), None);
+        assert_eq!(core.election_id(), first);
+        assert_eq!(core.handle(answer(Code::NotFound)), wait);
+        assert_eq!(core.handle(Event::TakeOver), Some(Action::Bid));
+        assert!(core.election_id() > 7, "{}", core.election_id());
+        assert_eq!(core.handle(answer(Code::Ok)), None);
+        assert_eq!(core.state(), &State::Primary);
+    }
+
+    #[test]
     fn a_lost_session_waits_and_connects_again() {
-        let (mut core, _) = Core::new(BACKOFF);
+        let (mut core, _) = Core::new(BACKOFF, Bidding::Fixed(7));
         assert_eq!(
             core.handle(lost(0)),
             Some(Action::Wait(Duration::from_secs(2)))
@@ -279,7 +332,7 @@ mod tests {
 
     #[test]
     fn only_an_answer_ends_the_row_of_failures() {
-        let (mut core, _) = Core::new(BACKOFF);
+        let (mut core, _) = Core::new(BACKOFF, Bidding::Fixed(7));
         core.handle(lost(0));
         core.handle(Event::WaitOver);
         core.handle(Event::Connected);
@@ -298,7 +351,7 @@ mod tests {
 
     #[test]
     fn late_events_have_no_effect() {
-        let (mut core, _) = Core::new(BACKOFF);
+        let (mut core, _) = Core::new(BACKOFF, Bidding::Fixed(7));
         assert_eq!(core.handle(Event::WaitOver), None);
         assert_eq!(core.handle(answer(Code::Ok)), None);
         assert_eq!(core.state(), &State::Connecting);

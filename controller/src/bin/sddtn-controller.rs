@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Parser;
+use control::supervise::now;
 use controller::{
     daemon::{self, Failure, Options, Run},
     plan,
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(args: Args) -> Result<(), Failure> {
     if args.check_config {
-        for plan in plan::load(&args.config)? {
+        for plan in plan::load(&args.config, now())?.switches {
             let items = plan.intent.state.len();
             println!(
                 "{}: {items} items, cookie {:#018x}",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `sddtnctl digests`
 
+use control::{desired::Item, wire};
 use p4rt::{
     Code,
     client::Client,
@@ -8,13 +9,9 @@ use p4rt::{
     proto::p4::v1::{DigestEntry, Entity},
 };
 
-use crate::{
-    ctl::{
-        CtlError, Format,
-        report::{Section, show},
-    },
-    desired::Item,
-    wire,
+use crate::ctl::{
+    CtlError, Format,
+    report::{Section, show},
 };
 
 pub(super) async fn run(

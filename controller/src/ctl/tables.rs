@@ -151,7 +151,7 @@ fn row(wire: &TableEntry, table: &Table, index: &Index, counted: bool) -> Vec<St
     cells
 }
 
-fn action(entry: &Entry, index: &Index) -> String {
+pub(super) fn action(entry: &Entry, index: &Index) -> String {
     if entry.action.is_empty() {
         return "(of the program)".to_owned();
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a configuration may say.
 
-use controller::{
-    config::Config,
+use control::{
     desired::{Item, ItemKey},
-    intent::{Intent, Origin},
+    orders::Origin,
 };
+use controller::{config::Config, intent::compute};
 use p4rt::{Bits, entries::EntriesFile};
 
 use crate::demo::{PEERS, config_text, index, intent};
@@ -90,7 +90,7 @@ fn a_peer_becomes_an_entry_with_an_origin() {
     assert_eq!(origin.to_string(), "peer 10.99.12.2/32");
     assert_eq!(
         intent.origins[&ItemKey::MulticastGroup(1)],
-        Origin::FloodGroup
+        Origin::Configuration("flood_group".to_owned())
     );
 }
 
@@ -98,7 +98,7 @@ fn a_peer_becomes_an_entry_with_an_origin() {
 fn options_reach_the_parameters_of_the_action() {
     let rest = "[[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 6\noptions = { sequence32 = false }";
     let config = Config::parse(&config_text("a:1", rest)).expect("valid TOML");
-    let intent = Intent::new(&config.switches[0], &config, &[], &index()).expect("it fits");
+    let intent = compute(&config.switches[0], &config, &[], &index()).expect("it fits");
     let entry = intent
         .state
         .entries_of("ingress.peer")
@@ -114,7 +114,7 @@ fn options_reach_the_parameters_of_the_action() {
     let rest = "[[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 7\noptions = { colour = 1 }\n\
                 [[digest]]\nname = \"nothing_t\"";
     let config = Config::parse(&config_text("a:1", rest)).expect("valid TOML");
-    let misfits = Intent::new(&config.switches[0], &config, &[], &index()).expect_err("no option");
+    let misfits = compute(&config.switches[0], &config, &[], &index()).expect_err("no option");
     let shown: Vec<_> = misfits.iter().map(ToString::to_string).collect();
     assert_eq!(
         shown,
@@ -141,7 +141,7 @@ fn later_sources_win() {
         ("one".to_owned(), line("pass")),
         ("two".to_owned(), line("speaks_v7")),
     ];
-    let intent = Intent::new(&config.switches[0], &config, &files, &index()).expect("it fits");
+    let intent = compute(&config.switches[0], &config, &files, &index()).expect("it fits");
     let found: Vec<_> = intent
         .state
         .entries_of("ingress.peer")
@@ -165,7 +165,7 @@ fn later_sources_win() {
 fn digests_are_subscribed_to_unless_told_otherwise() {
     let names = |rest: &str| {
         let config = Config::parse(&config_text("a:1", rest)).expect("valid TOML");
-        let intent = Intent::new(&config.switches[0], &config, &[], &index()).expect("it fits");
+        let intent = compute(&config.switches[0], &config, &[], &index()).expect("it fits");
         let names = intent.state.items().filter_map(|item| match item {
             Item::Digest(line) => Some((line.digest.clone(), line.ack_timeout_ms)),
             _ => None,

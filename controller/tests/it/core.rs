@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use controller::{
+use control::{
     core::{Cause, Command, Core, Event, Programmed, Reading, Report},
     desired::{ChangeKind, ItemKey, SwitchState},
-    intent::Origin,
     macs::{Mac, Port, Sighting},
+    orders::Origin,
 };
 use p4rt::{Code, client::PipelineChange, status::UpdateFailure};
 
-use crate::demo::{arrived, bundle_list, index, intent, learn_list};
+use crate::demo::{arrived, bundle_list, index, intent, learn_list, orders};
 
 const MAC_A: u64 = 0x0200_0000_000a;
 const MAC_B: u64 = 0x0200_0000_000b;
@@ -32,7 +32,7 @@ struct Simulation {
 impl Simulation {
     fn new(max_macs: usize) -> Self {
         Self {
-            core: Core::new(index(), intent(), &[1, 2, 3], max_macs),
+            core: Core::new(index(), orders(), &[1, 2, 3], max_macs),
             state: SwitchState::default(),
             program: None,
             refused: BTreeMap::new(),
@@ -352,7 +352,7 @@ fn a_refused_entry_does_not_stop_the_others() {
 
 #[test]
 fn a_failed_call_is_repeated_after_a_pause() {
-    let mut core = Core::new(index(), intent(), &[], 8);
+    let mut core = Core::new(index(), orders(), &[], 8);
     core.handle(Event::Primary);
     let reason = "Write: no answer".to_owned();
     let cause = Cause::Transient;
@@ -380,7 +380,7 @@ fn a_failed_call_is_repeated_after_a_pause() {
 
 #[test]
 fn a_loss_is_told_once_and_ends_what_was_under_way() {
-    let mut core = Core::new(index(), intent(), &[], 8);
+    let mut core = Core::new(index(), orders(), &[], 8);
     core.handle(Event::Primary);
     let lost = |reason: &str| Event::Lost {
         reason: reason.to_owned(),
@@ -403,7 +403,7 @@ fn a_loss_is_told_once_and_ends_what_was_under_way() {
 
 #[test]
 fn what_arrives_while_the_switch_is_programmed_is_written_afterwards() {
-    let mut core = Core::new(index(), intent(), &[], 8);
+    let mut core = Core::new(index(), orders(), &[], 8);
     core.handle(Event::Primary);
     core.handle(Event::PipelineReady(PipelineChange::FirstPushed));
     let list = arrived(learn_list(1, &[(MAC_A, 1)]));

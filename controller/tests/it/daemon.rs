@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use contact::Span;
+use control::{rules::Note, supervise::now};
 use p4rt::{Code, fake::FakeSwitch};
 use tempfile::TempDir;
 
@@ -390,5 +392,123 @@ fn the_tool_says_what_is_missing() {
         ctl(&switch, &["tables", "--p4info", missing]).0,
         Some(3),
         "no such file"
+    );
+}
+
+/// A node with one neighbour, whose contact is from one time to another.
+fn write_node(site: &Site, switch: &FakeSwitch, contact: &str) {
+    let text = format!(
+        r#"[[switch]]
+name = "relay"
+address = "{}"
+device_id = 1
+election_id = 7
+p4info = "node.p4info.txtpb"
+device_config = "demo.p4"
+
+[contacts]
+plan = "plan.ionrc"
+
+[[node]]
+number = 10
+switch = "relay"
+address = "10.9.0.1"
+
+[[link]]
+from = 10
+to = 2
+port = 1
+ethernet = "02:00:00:00:00:02"
+ethernet_source = "02:00:00:00:00:0a"
+address = "10.9.0.2"
+speaks = 7
+"#,
+        address(switch)
+    );
+    let p4info = include_str!("../../testdata/node.p4info.txtpb");
+    let plan = format!("{contact}\na range +0 +9999 2 10 1\n");
+    for (name, text) in [
+        ("controller.toml", text.as_str()),
+        ("node.p4info.txtpb", p4info),
+        ("plan.ionrc", plan.as_str()),
+    ] {
+        fs::write(site.path(name), text).expect("the folder is writable");
+    }
+}
+
+/// The rules of neighbours that a switch holds.
+fn notes(switch: &FakeSwitch) -> Vec<Note> {
+    const NEXT_HOP: u32 = 0x0200_0004;
+    let entries = switch.entries().into_iter();
+    let of_table = entries.filter(|entry| entry.table_id == NEXT_HOP);
+    of_table
+        .map(|entry| Note::decode(&entry.metadata).expect("rules have notes"))
+        .collect()
+}
+
+#[test]
+fn the_daemon_opens_and_closes_rules_with_contacts() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    write_node(&site, &switch, "a contact +3 +5 10 2 1000");
+    let daemon = site.start();
+    site.wait("program", || site.path("ready").exists());
+    assert_eq!(notes(&switch), [], "the contact is in the future");
+    site.wait("rule", || !notes(&switch).is_empty());
+    let opened = now();
+    let note = notes(&switch)[0];
+    // The contact lasts two seconds, and the rule ends 50 ms before it does.
+    assert!(note.until.since(opened) <= Span::from_micros(1_950_000));
+    site.wait("end of the rule", || notes(&switch).is_empty());
+    let contact_end = note.until.checked_add(Span::from_micros(50_000));
+    assert!(
+        now() < contact_end.expect("it is a time"),
+        "the rule outlived its contact"
+    );
+    assert!(daemon.stop(), "{}", site.text("log"));
+}
+
+#[test]
+fn routes_and_entries_are_explained() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    write_node(&site, &switch, "a contact +0 +9999 10 2 1000");
+    let output = site.run(&["--once"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let config = site.path("controller.toml").display().to_string();
+    let at = address(&switch);
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sddtnctl"));
+        command.args(["--switch", &at, "--format", "json", "explain"]);
+        let output = command.args(args).output().expect("the program starts");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (status, text) = run(&["route", "--config", &config, "--from", "10", "--to", "2"]);
+    assert_eq!(status, Some(0));
+    let shown: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(shown["route"][0]["contacts"], "1");
+    assert_eq!(shown["contacts"][0]["to"], "2");
+    let (status, _) = run(&["route", "--config", &config, "--from", "2", "--to", "10"]);
+    assert_eq!(status, Some(1), "no contact in that direction");
+    let (status, text) = run(&["entries", "--config", &config, "endpoint"]);
+    assert_eq!(status, Some(0));
+    let shown: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let rows = shown["ingress.endpoint"].as_array().expect("entries");
+    let cell = |row: usize, name: &str| rows[row][name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(rows.len(), 2, "{text}");
+    let whys = [cell(0, "why"), cell(1, "why")];
+    assert!(whys.contains(&"node 10".to_owned()), "{text}");
+    let why = whys
+        .iter()
+        .find(|why| why.starts_with("route to node 2, plan "));
+    assert!(why.is_some_and(|why| why.contains(": 10 to 2 (")), "{text}");
+    let untils = [cell(0, "until"), cell(1, "until")];
+    assert_eq!(
+        untils.iter().filter(|until| until.ends_with('Z')).count(),
+        1,
+        "{text}"
     );
 }

@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use controller::{config::Config, intent::Intent};
+use control::orders::{Intent, Orders};
+use controller::{config::Config, intent::compute};
 use p4rt::{
     Bits,
     client::DigestIn,
@@ -66,7 +67,15 @@ pub(crate) fn intent() -> Intent {
     let config = Config::parse(&config_text("127.0.0.1:9559", PEERS)).expect("valid TOML");
     let file = EntriesFile::parse(ENTRIES).expect("valid JSON");
     let files = [("demo.entries.json".to_owned(), file)];
-    Intent::new(&config.switches[0], &config, &files, &index()).expect("everything fits")
+    compute(&config.switches[0], &config, &files, &index()).expect("everything fits")
+}
+
+pub(crate) fn orders() -> Arc<Orders> {
+    let intent = intent();
+    Arc::new(Orders {
+        intent,
+        ..Orders::default()
+    })
 }
 
 fn sample(octets: &[&[u8]]) -> P4Data {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use controller::desired::{ChangeKind, Item, ItemKey, SwitchState, difference};
+use control::desired::{ChangeKind, Item, ItemKey, SwitchState, difference};
 use p4rt::{
     Entry,
     entries::{DefaultLine, DigestLine, MulticastGroup, Replica, TableLine},
@@ -49,7 +49,7 @@ fn state(items: impl IntoIterator<Item = Item>) -> SwitchState {
 
 fn steps(wanted: &SwitchState, actual: &SwitchState) -> Vec<Vec<String>> {
     let groups = difference(wanted, actual, &index(), &BTreeSet::new());
-    let show = |group: &Vec<controller::desired::Change>| {
+    let show = |group: &Vec<control::desired::Change>| {
         let lines = group
             .iter()
             .map(|change| format!("{} {}", change.kind, change.item.key()));

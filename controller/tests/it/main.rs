@@ -6,3 +6,5 @@ mod core;
 mod daemon;
 mod demo;
 mod desired;
+mod routing;
+mod schedule;

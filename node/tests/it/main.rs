@@ -10,6 +10,7 @@ mod daemon;
 mod datagram;
 mod fragment;
 mod frames;
+mod local;
 mod properties;
 mod punt;
 mod slow_path;

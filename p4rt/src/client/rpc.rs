@@ -172,6 +172,14 @@ impl Client {
         self
     }
 
+    /// The same client with another election id. One without a session stays without.
+    pub(super) fn with_election_id(mut self, election_id: u128) -> Self {
+        if let Some(bid) = &mut self.bid {
+            bid.election_id = election_id;
+        }
+        self
+    }
+
     pub(super) fn rpc(&self) -> P4RuntimeClient<Channel> {
         self.rpc.clone()
     }

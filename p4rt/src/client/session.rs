@@ -14,7 +14,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,6 +22,7 @@ use tonic::{Code, Status, Streaming};
 use tracing::{debug, warn};
 
 use crate::{
+    Bidding,
     client::{Client, ConnectOptions, rpc::to_uint128},
     proto::p4::v1::{
         self as proto, DigestList, MasterArbitrationUpdate, Role, StreamMessageRequest,
@@ -35,8 +36,8 @@ use crate::{
 pub struct SessionOptions {
     /// Where the switch is.
     pub connect: ConnectOptions,
-    /// Larger wins.
-    pub election_id: u128,
+    /// Which election ids it offers.
+    pub bidding: Bidding,
     /// Waits between attempts.
     pub backoff: Backoff,
     /// Digest lists that wait for the controller before more are dropped.
@@ -46,13 +47,13 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// Options with the usual back-off and queues.
+    /// Options with one election id, and the usual back-off and queues.
     #[must_use]
     pub fn new(connect: ConnectOptions, election_id: u128) -> Self {
         let backoff = Backoff::default();
         Self {
             connect,
-            election_id,
+            bidding: Bidding::Fixed(election_id),
             backoff,
             digest_queue: 1024,
             packet_queue: 1024,
@@ -116,7 +117,7 @@ impl Session {
     /// Starts to connect, and goes on until it is dropped. Must be called in a tokio runtime.
     #[must_use]
     pub fn start(options: SessionOptions) -> Self {
-        let (core, first) = Core::new(options.backoff);
+        let (core, first) = Core::new(options.backoff, options.bidding);
         let (digest_sender, digests) = mpsc::channel(options.digest_queue.max(1));
         let (packet_sender, packets) = mpsc::channel(options.packet_queue.max(1));
         let (publish, connection) = watch::channel(Connection {
@@ -199,8 +200,8 @@ impl Keeper {
                     sleep(time).await;
                     Event::WaitOver
                 }
-                // Every event of this loop has an action; arbitration is handled in the stream.
-                None => return,
+                // Every event of this loop has one of these; arbitration is handled in the stream.
+                Some(Action::TakeOverAfter(_)) | None => return,
             };
             action = self.core.handle(event);
             self.show();
@@ -213,7 +214,7 @@ impl Keeper {
                 let (requests, opening) = mpsc::channel(STREAM_QUEUE);
                 let generation = self.publish.borrow().generation + 1;
                 let client =
-                    client.with_session(self.options.election_id, generation, requests.clone());
+                    client.with_session(self.core.election_id(), generation, requests.clone());
                 self.publish.send_modify(|shown| {
                     shown.generation = generation;
                     shown.client = Some(client.clone());
@@ -240,12 +241,7 @@ impl Keeper {
         else {
             return self.lost("the connection is gone");
         };
-        let bid = stream_message_request::Update::Arbitration(self.bid());
-        if requests
-            .send(StreamMessageRequest { update: Some(bid) })
-            .await
-            .is_err()
-        {
+        if requests.send(self.bid()).await.is_err() {
             return self.lost("the stream is closed");
         }
         let mut rpc = client.rpc();
@@ -255,8 +251,7 @@ impl Keeper {
         };
         match timeout(ANSWER_DEADLINE, opened).await {
             Ok(Ok((Some(first), answers))) => {
-                self.dispatch(first);
-                let reason = self.listen(answers).await;
+                let reason = self.listen(&client, &requests, first, answers).await;
                 self.lost(&reason)
             }
             Ok(Ok((None, _))) => self.lost("the switch closed the stream"),
@@ -265,19 +260,50 @@ impl Keeper {
         }
     }
 
-    async fn listen(&mut self, mut answers: Streaming<StreamMessageResponse>) -> String {
+    /// Passes on what the switch sends, and offers other ids when that is due.
+    async fn listen(
+        &mut self,
+        client: &Client,
+        requests: &mpsc::Sender<StreamMessageRequest>,
+        first: StreamMessageResponse,
+        mut answers: Streaming<StreamMessageResponse>,
+    ) -> String {
+        let mut action = self.dispatch(first);
+        let mut take_over = None;
         loop {
-            match answers.message().await {
-                Ok(Some(message)) => self.dispatch(message),
-                Ok(None) => return "the switch closed the stream".to_owned(),
-                Err(status) => return describe(&status),
+            match action.take() {
+                Some(Action::Bid) => {
+                    let id = self.core.election_id();
+                    debug!(id = format!("{id:#x}"), "offering another election id");
+                    let client = client.clone().with_election_id(id);
+                    self.publish
+                        .send_modify(|shown| shown.client = Some(client));
+                    if requests.send(self.bid()).await.is_err() {
+                        return "the stream is closed".to_owned();
+                    }
+                }
+                Some(Action::TakeOverAfter(time)) => take_over = Some(Instant::now() + time),
+                Some(Action::Connect | Action::Wait(_)) | None => {}
             }
+            action = tokio::select! {
+                message = answers.message() => match message {
+                    Ok(Some(message)) => self.dispatch(message),
+                    Ok(None) => return "the switch closed the stream".to_owned(),
+                    Err(status) => return describe(&status),
+                },
+                () = sleep_until(take_over.unwrap_or_else(Instant::now)), if take_over.is_some() => {
+                    take_over = None;
+                    self.core.handle(Event::TakeOver)
+                }
+            };
         }
     }
 
-    fn dispatch(&mut self, message: StreamMessageResponse) {
+    fn dispatch(&mut self, message: StreamMessageResponse) -> Option<Action> {
         match message.update {
-            Some(stream_message_response::Update::Arbitration(news)) => self.arbitrated(&news),
+            Some(stream_message_response::Update::Arbitration(news)) => {
+                return self.arbitrated(&news);
+            }
             Some(stream_message_response::Update::Digest(list)) => {
                 let generation = self.publish.borrow().generation;
                 if self
@@ -303,9 +329,10 @@ impl Keeper {
             }
             other => debug!(?other, "stream message without a reader"),
         }
+        None
     }
 
-    fn arbitrated(&mut self, news: &MasterArbitrationUpdate) {
+    fn arbitrated(&mut self, news: &MasterArbitrationUpdate) -> Option<Action> {
         let highest = news.election_id.as_ref();
         let highest = highest.map(|id| u128::from(id.high) << 64 | u128::from(id.low));
         // A server that leaves the status out means OK, which is all zeros.
@@ -313,8 +340,9 @@ impl Keeper {
             .status
             .as_ref()
             .map_or(Code::Ok, |status| Code::from_i32(status.code));
-        self.core.handle(Event::Arbitration { code, highest });
+        let action = self.core.handle(Event::Arbitration { code, highest });
         self.show();
+        action
     }
 
     /// Publishes the state if it changed.
@@ -332,16 +360,19 @@ impl Keeper {
         });
     }
 
-    fn bid(&self) -> MasterArbitrationUpdate {
+    fn bid(&self) -> StreamMessageRequest {
         let name = self.options.connect.role.clone();
-        MasterArbitrationUpdate {
+        let bid = MasterArbitrationUpdate {
             device_id: self.options.connect.device_id,
             role: (!name.is_empty()).then(|| Role {
                 name,
                 ..Role::default()
             }),
-            election_id: Some(to_uint128(self.options.election_id)),
+            election_id: Some(to_uint128(self.core.election_id())),
             status: None,
+        };
+        StreamMessageRequest {
+            update: Some(stream_message_request::Update::Arbitration(bid)),
         }
     }
 

@@ -68,6 +68,7 @@ fn forward(mac: u128, kind: Type) -> Update {
         key,
         action: "ingress.forward".to_owned(),
         params,
+        metadata: Vec::new(),
     };
     let entry = entry.to_proto(&demo()).expect("the entry fits the program");
     let entity = Entity {

@@ -51,13 +51,36 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
         SWITCH_CORE,
     ),
     (
+        "control/src",
+        &[
+            "core.rs",
+            "desired.rs",
+            "holder.rs",
+            "learn.rs",
+            "macs.rs",
+            "names.rs",
+            "orders.rs",
+            "plan.rs",
+            "roll_out.rs",
+            "rules.rs",
+        ],
+        DECIDING,
+    ),
+    (
         "controller/src",
-        &["config.rs", "core.rs", "desired.rs", "intent.rs", "macs.rs"],
+        &[
+            "config",
+            "config.rs",
+            "intent.rs",
+            "routing.rs",
+            "schedule.rs",
+        ],
         DECIDING,
     ),
     (
         "p4rt/src",
         &[
+            "bidding.rs",
             "bits.rs",
             "entries.rs",
             "entry.rs",

@@ -8,4 +8,5 @@ mod lab;
 mod node;
 mod relay;
 mod router;
+mod stand_in;
 mod translator;

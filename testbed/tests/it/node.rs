@@ -22,7 +22,7 @@ use testbed::{
 use crate::translator::input;
 
 /// Long enough for a loaded machine; nothing waits that long when all is well.
-const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// Longer payloads are for the slow path.
 const MAX_PAYLOAD: usize = 63;
 
@@ -101,7 +101,12 @@ impl Site {
 }
 
 /// Starts a daemon, and waits until it says that it is ready.
-fn start(folder: &TempDir, name: &str, before: &[&str], config: &str) -> anyhow::Result<Process> {
+pub(crate) fn start(
+    folder: &TempDir,
+    name: &str,
+    before: &[&str],
+    config: &str,
+) -> anyhow::Result<Process> {
     let at = |name: &str| folder.path().join(name);
     let ready = at(&format!("{name}.ready"));
     let mut options: Vec<PathBuf> = before.iter().map(PathBuf::from).collect();
@@ -112,7 +117,7 @@ fn start(folder: &TempDir, name: &str, before: &[&str], config: &str) -> anyhow:
 }
 
 /// A program of the workspace. Tests are one folder below them.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let own = env::current_exe().expect("this program has a path");
     let folder = own.parent().and_then(Path::parent);
     let path = folder.expect("it is in a folder of a folder").join(name);
@@ -125,7 +130,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// An address on loopback that nobody uses.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -162,7 +167,7 @@ fn node_configuration(node: SocketAddr, switch: SocketAddr) -> String {
 }
 
 /// Version 6, ipn:1.1 to ipn:2.1, with a payload of this length.
-fn bundle_6(payload_len: usize) -> Vec<u8> {
+pub(crate) fn bundle_6(payload_len: usize) -> Vec<u8> {
     let mut octets =
         b"\x06\x81\x10\x11\x02\x01\x01\x01\x01\x01\x00\x00\x82\xfe\xbb\xfa\x40\x07\x9c\x10\x00"
             .to_vec();

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use contact::UtcTime;
 use p4rt::{
     Bits,
     client::{DigestIn, PipelineChange},
@@ -17,8 +18,9 @@ use p4rt::{
 
 use crate::{
     desired::{Change, ChangeKind, Item, ItemKey, SwitchState, difference},
-    intent::{self, DigestKind, Intent, Origin},
+    learn::{self, DigestKind},
     macs::{Mac, MacTable, Port, Sighting},
+    orders::{Orders, Origin},
 };
 
 /// What happened.
@@ -50,6 +52,10 @@ pub enum Event {
     Digest(DigestIn),
     /// The pause is over.
     PauseOver,
+    /// It is this time now. Times before the last one are taken for the last one.
+    Time(UtcTime),
+    /// There are other orders.
+    Orders(Arc<Orders>),
 }
 
 /// Why a call gave no result.
@@ -184,7 +190,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Core {
     index: Arc<Index>,
-    intent: Intent,
+    orders: Arc<Orders>,
+    now: UtcTime,
     ports: BTreeSet<Port>,
     macs: MacTable,
     actual: SwitchState,
@@ -253,10 +260,11 @@ impl Core {
     /// Starts without a session. Learned ports must be among `ports`, or are taken as they come if
     /// there are none.
     #[must_use]
-    pub fn new(index: Arc<Index>, intent: Intent, ports: &[u32], max_macs: usize) -> Self {
+    pub fn new(index: Arc<Index>, orders: Arc<Orders>, ports: &[u32], max_macs: usize) -> Self {
         Self {
             index,
-            intent,
+            orders,
+            now: UtcTime::default(),
             ports: ports.iter().map(|port| Port(*port)).collect(),
             macs: MacTable::new(max_macs),
             actual: SwitchState::default(),
@@ -280,8 +288,8 @@ impl Core {
     /// What the switch should hold now.
     #[must_use]
     pub fn wanted(&self) -> SwitchState {
-        let mut wanted = self.intent.state.clone();
-        for entry in intent::learned_entries(&self.macs, &self.index) {
+        let mut wanted = self.orders.at(self.now);
+        for entry in learn::learned_entries(&self.macs, &self.index) {
             wanted.put_if_absent(Item::Entry(entry));
         }
         wanted
@@ -291,12 +299,18 @@ impl Core {
     #[must_use]
     pub fn origin(&self, key: &ItemKey) -> Option<Origin> {
         let learned = || {
-            let entries = intent::learned_entries(&self.macs, &self.index);
+            let entries = learn::learned_entries(&self.macs, &self.index);
             let mut keys = entries.into_iter().map(|entry| ItemKey::Entry(entry.key));
             keys.any(|learned| learned == *key)
                 .then_some(Origin::Learned)
         };
-        self.intent.origins.get(key).cloned().or_else(learned)
+        self.orders.origin(key, self.now).or_else(learned)
+    }
+
+    /// When what the switch should hold changes by itself: the next time for [`Event::Time`].
+    #[must_use]
+    pub fn next_edge(&self) -> Option<UtcTime> {
+        self.orders.rules.next_edge(self.now)
     }
 
     /// Takes an event. An answer to a call that is no longer waited for has no effect.
@@ -333,9 +347,27 @@ impl Core {
                 self.blocked.clear();
                 self.read(0)
             }
+            // What was set aside is looked at after what is being written.
+            (Event::PauseOver, Phase::Writing { groups, .. }) => {
+                self.blocked.clear();
+                let then = Then::Verify { rounds: 0 };
+                self.phase = Phase::Writing { groups, then };
+                Vec::new()
+            }
             (Event::Digest(digest), phase) => {
                 self.phase = phase;
                 self.digest(digest)
+            }
+            (Event::Time(time), phase) => {
+                self.phase = phase;
+                self.now = self.now.max(time);
+                self.settle_if_steady()
+            }
+            (Event::Orders(orders), phase) => {
+                self.phase = phase;
+                self.orders = orders;
+                self.blocked.clear();
+                self.settle_if_steady()
             }
             (_, phase) => {
                 self.phase = phase;
@@ -384,7 +416,7 @@ impl Core {
         let mut commands: Vec<_> = unreadable.map(Command::Report).collect();
         self.actual = reading.state;
         if let Some(tally) = self.tally.as_mut().filter(|_| rounds == 0) {
-            for (mac, port) in intent::adopted(&self.actual, &self.index) {
+            for (mac, port) in learn::adopted(&self.actual, &self.index) {
                 let here = self.ports.is_empty() || self.ports.contains(&port);
                 if here && self.macs.port_of(mac).is_none() {
                     self.macs.see(mac, port);
@@ -491,7 +523,16 @@ impl Core {
         news.into_iter().chain([Command::Pause(PAUSE)]).collect()
     }
 
-    /// Writes what was learned since the last write, if anything.
+    /// What changes while the core waits for an answer is written after it.
+    fn settle_if_steady(&mut self) -> Vec<Command> {
+        if matches!(self.phase, Phase::Steady) {
+            self.settle()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Writes what has changed since the last write, if anything.
     fn settle(&mut self) -> Vec<Command> {
         self.phase = Phase::Steady;
         let groups = difference(&self.wanted(), &self.actual, &self.index, &self.blocked);
@@ -526,15 +567,15 @@ impl Core {
         }
         // First the entries, then the acknowledgement: the switch reports the address again if the
         // entries do not arrive.
-        if matches!(self.phase, Phase::Steady) && self.counters.learned > known_macs {
-            commands.extend(self.settle());
+        if self.counters.learned > known_macs {
+            commands.extend(self.settle_if_steady());
         }
         commands.push(Command::Acknowledge(digest));
         commands
     }
 
     fn sample(&mut self, name: &str, sample: &[(&Field, Bits)]) -> Vec<Command> {
-        match intent::digest_kind(name) {
+        match learn::digest_kind(name) {
             DigestKind::Learn => {
                 let Some(sighting) = self.sighting(sample) else {
                     self.counters.ignored += 1;
@@ -569,7 +610,7 @@ impl Core {
     /// The sighting in a sample, if it is on one of our ports.
     fn sighting(&self, sample: &[(&Field, Bits)]) -> Option<(Mac, Port)> {
         let here = |(_, port): &(Mac, Port)| self.ports.is_empty() || self.ports.contains(port);
-        intent::sighting(sample).filter(here)
+        learn::sighting(sample).filter(here)
     }
 
     /// Notes where an address is, and reports it if that is news.

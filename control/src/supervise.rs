@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One switch: the session, the calls and the pauses around a [`Core`].
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use contact::UtcTime;
 use p4rt::{
-    Code,
+    Bidding, Code, Target,
     client::{CallError, Client, ConnectOptions, Connection, Pipeline, Session, SessionOptions},
     p4info::Index,
     session::{Backoff, State},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    core::{Cause, Command, Core, Event, Programmed, Reading, Report},
+    core::{Cause, Command, Core, Event, Programmed, Reading, Report, Sample},
     desired::Change,
     macs::{Port, Sighting},
-    outlets::EventLog,
-    plan::SwitchPlan,
+    orders::Orders,
     wire::{self, Absence},
 };
 
@@ -54,25 +60,57 @@ pub enum Status {
     },
 }
 
+/// A switch, and the program that it is to run.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// Name in logs.
+    pub name: String,
+    /// `host:port` of its P4Runtime server.
+    pub address: String,
+    /// Number of the device behind the address.
+    pub device_id: u64,
+    /// The kind of server.
+    pub target: Target,
+    /// Which election ids are offered.
+    pub bidding: Bidding,
+    /// Waits between attempts to reach it.
+    pub backoff: Backoff,
+    /// Ports that hosts are on; any if there are none.
+    pub ports: Vec<u32>,
+    /// Most addresses that are kept.
+    pub max_macs: usize,
+    /// The program.
+    pub pipeline: Pipeline,
+    /// The names of the program.
+    pub index: Arc<Index>,
+}
+
 /// What a supervised switch tells the daemon.
 #[derive(Clone, Debug)]
-pub(crate) struct News {
+pub struct News {
     /// Place of the switch in the configuration.
-    pub(crate) place: usize,
+    pub place: usize,
     /// How it is doing now.
-    pub(crate) status: Status,
+    pub status: Status,
+}
+
+/// Where samples of bundles go. Must not wait.
+pub trait Samples: Debug + Send + Sync {
+    /// Keeps a sample of a switch.
+    fn record(&self, switch: &str, sample: &Sample);
 }
 
 /// Keeps a switch programmed until it is told to stop.
-pub(crate) struct Supervisor {
+pub struct Supervisor {
     place: usize,
-    plan: SwitchPlan,
+    assignment: Assignment,
     core: Core,
     client: Option<Client>,
     call: Option<Call>,
     pause: Option<Instant>,
     generation: u64,
-    events: EventLog,
+    orders: watch::Receiver<Arc<Orders>>,
+    samples: Arc<dyn Samples>,
     news: mpsc::Sender<News>,
 }
 
@@ -80,42 +118,50 @@ pub(crate) struct Supervisor {
 type Call = Pin<Box<dyn Future<Output = Event> + Send>>;
 
 impl Supervisor {
-    pub(crate) fn new(
+    /// A supervisor that follows the newest orders. When their sender is gone it keeps the last.
+    #[must_use]
+    pub fn new(
         place: usize,
-        plan: SwitchPlan,
-        events: EventLog,
+        assignment: Assignment,
+        mut orders: watch::Receiver<Arc<Orders>>,
+        samples: Arc<dyn Samples>,
         news: mpsc::Sender<News>,
     ) -> Self {
-        let switch = &plan.switch;
-        let (index, intent) = (plan.index.clone(), plan.intent.clone());
-        let core = Core::new(index, intent, &switch.ports, switch.max_macs);
+        let (index, first) = (assignment.index.clone(), orders.borrow_and_update().clone());
+        let core = Core::new(index, first, &assignment.ports, assignment.max_macs);
         let (client, call, pause) = (None, None, None);
         Self {
             place,
-            plan,
+            assignment,
             core,
             client,
             call,
             pause,
             generation: 0,
-            events,
+            orders,
+            samples,
             news,
         }
     }
 
-    pub(crate) async fn run(mut self, backoff: Backoff, stop: CancellationToken) {
-        let switch = &self.plan.switch;
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let switch = &self.assignment;
         let connect = ConnectOptions {
             target: switch.target,
             ..ConnectOptions::new(&switch.address, switch.device_id)
         };
         let options = SessionOptions {
-            backoff,
-            ..SessionOptions::new(connect, u128::from(switch.election_id))
+            bidding: switch.bidding,
+            backoff: switch.backoff,
+            ..SessionOptions::new(connect, 0)
         };
         let mut session = Session::start(options);
+        let mut has_orderer = true;
         loop {
             let pause = self.pause.unwrap_or_else(Instant::now);
+            let edge = self.core.next_edge();
+            let wake = Instant::now() + edge.map_or(LONGEST_SLEEP, until);
             let event = tokio::select! {
                 () = stop.cancelled() => break,
                 changed = session.connection.changed() => {
@@ -126,6 +172,12 @@ impl Supervisor {
                     self.connection(connection).await;
                     continue;
                 }
+                changed = self.orders.changed(), if has_orderer => {
+                    has_orderer = changed.is_ok();
+                    Event::Orders(self.orders.borrow_and_update().clone())
+                }
+                // Edges come before answers: an answer that comes then is handled at the new time.
+                () = sleep_until(wake), if edge.is_some() => Event::Time(now()),
                 event = answer(&mut self.call) => {
                     self.call = None;
                     event
@@ -139,12 +191,7 @@ impl Supervisor {
             self.handle(event).await;
         }
         let (counters, drops) = (self.core.counters(), session.drops());
-        info!(
-            ?counters,
-            ?drops,
-            events_dropped = self.events.dropped(),
-            "leaving the switch"
-        );
+        info!(?counters, ?drops, "leaving the switch");
         session.stop().await;
     }
 
@@ -178,10 +225,12 @@ impl Supervisor {
     }
 
     async fn handle(&mut self, event: Event) {
-        for command in self.core.handle(event) {
+        let mut commands = self.core.handle(Event::Time(now()));
+        commands.extend(self.core.handle(event));
+        for command in commands {
             match command {
                 Command::EnsurePipeline => {
-                    let pipeline = self.plan.pipeline.clone();
+                    let pipeline = self.assignment.pipeline.clone();
                     self.begin(|client, _| Box::pin(ensure_pipeline(client, pipeline)));
                 }
                 Command::Read => {
@@ -196,7 +245,7 @@ impl Supervisor {
                         client.acknowledge(&digest).await;
                     }
                 }
-                Command::Record(sample) => self.events.record(&self.plan.switch.name, &sample),
+                Command::Record(sample) => self.samples.record(&self.assignment.name, &sample),
                 Command::Report(report) => self.report(report).await,
             }
         }
@@ -205,7 +254,7 @@ impl Supervisor {
     fn begin(&mut self, call: impl FnOnce(Client, Arc<Index>) -> Call) {
         let (reason, cause) = ("the session is gone".to_owned(), Cause::Transient);
         self.call = Some(match &self.client {
-            Some(client) => call(client.clone(), self.plan.index.clone()),
+            Some(client) => call(client.clone(), self.assignment.index.clone()),
             None => Box::pin(std::future::ready(Event::CallFailed { reason, cause })),
         });
     }
@@ -388,8 +437,25 @@ fn log(report: Report) {
     }
 }
 
+/// What time it is.
+#[must_use]
+pub fn now() -> UtcTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since.unwrap_or_default().as_micros();
+    UtcTime::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
+
+/// How long it is until a time, and at most so long that a clock that was set is noticed.
+fn until(time: UtcTime) -> Duration {
+    Duration::from_micros(time.since(now()).micros()).min(LONGEST_SLEEP)
+}
+
+/// The clock of the machine may be set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
 /// Waits between attempts to reach a switch.
-pub(crate) fn usual_backoff() -> Backoff {
+#[must_use]
+pub fn usual_backoff() -> Backoff {
     Backoff {
         first: Duration::from_secs(2),
         longest: Duration::from_secs(10),

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A relay whose cluster controller dies: its node goes on with the plan, and hands back.
+//!
+//! Needs the programs of other crates beside the tests: a build of the whole workspace has them.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    thread::sleep,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use testbed::{
+    link::Links,
+    process::{self, Process, contents},
+    traffic::Side,
+    verdict::SLOW_PATH_PORT,
+};
+
+use crate::{
+    node::{DEADLINE, bundle_6, free_address, program, start},
+    translator::input,
+};
+
+/// Node 10, a relay: node 2 behind port 2, and node 3 behind port 1.
+struct Relay {
+    folder: TempDir,
+    links: Links,
+    _switch: Process,
+    grpc: String,
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("it is later than 1970").as_secs_f64()
+}
+
+impl Relay {
+    /// Starts the switch, and writes the files of controller and node. The contact with node 2
+    /// is open between two times, in seconds after the origin; that with node 3 always is.
+    fn start(origin: u64, (open, close): (u64, u64)) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        let out = folder.path().display().to_string();
+        let port = SLOW_PATH_PORT.to_string();
+        #[rustfmt::skip]
+        let options = [
+            "--target", "bmv2", "--max-payload", "63", "--slow-path-port", &port,
+            "--name", "relay", "-o", &out,
+        ];
+        process::output(&program("p4gen"), &options)?;
+        let links = Links::new(&[Side::V6.port(), Side::V7.port()])?;
+        let (switch_end, node_end) = (free_address()?, free_address()?);
+        let mut options: Vec<String> = ["run", "--grpc-addr", "127.0.0.1:0", "--grpc-addr-file"]
+            .map(str::to_owned)
+            .into();
+        options.push(at("grpc-address").display().to_string());
+        options.extend(links.options());
+        options.extend([
+            "-i".to_owned(),
+            format!("{SLOW_PATH_PORT}@udp:{switch_end}={node_end}"),
+        ]);
+        let mut switch = Process::start(&program("p4switch"), &options, &at("switch.log"))?;
+        let address = switch.wait_for("P4Runtime address", DEADLINE, || {
+            contents(&at("grpc-address"))
+        })?;
+        let grpc = address.trim().to_owned();
+        let nodes = free_tcp_address()?;
+        let plan = format!(
+            "a contact +{open} +{close} 10 2 1000000\na contact +0 +9999 10 3 1000000\n\
+             a range +0 +9999 2 10 0\na range +0 +9999 3 10 0\n"
+        );
+        fs::write(at("plan.ionrc"), plan)?;
+        fs::write(
+            at("controller.toml"),
+            controller_configuration(&grpc, nodes, origin)?,
+        )?;
+        let link = format!("link = \"udp:{node_end}={switch_end}\"\n");
+        let controller = format!(
+            "[controller]\naddress = \"{nodes}\"\nnode = 10\nswitch = \"{grpc}\"\npatience_ms = 200\n"
+        );
+        fs::write(at("node.toml"), link + &controller)?;
+        Ok(Self {
+            folder,
+            links,
+            _switch: switch,
+            grpc,
+        })
+    }
+
+    /// How many neighbours the switch knows now.
+    fn neighbours(&self) -> usize {
+        let options = [
+            "--switch", &self.grpc, "--format", "json", "tables", "next_hop",
+        ];
+        let text = process::output(&program("sddtnctl"), &options).expect("the switch answers");
+        let tables: Value = serde_json::from_str(&text).expect("it is JSON");
+        let rows = tables["ingress.next_hop"]
+            .as_array()
+            .expect("the table is there");
+        let entries = rows
+            .iter()
+            .filter(|row| row["meta.next_hop"] != "(default)");
+        entries.count()
+    }
+
+    /// Waits until the switch knows so many neighbours. Returns when it was last seen to know
+    /// another number of them.
+    fn wait_for_neighbours(&self, count: usize) -> f64 {
+        let start = Instant::now();
+        let mut last = now();
+        loop {
+            let asked = now();
+            if self.neighbours() == count {
+                return last;
+            }
+            last = asked;
+            assert!(
+                start.elapsed() < DEADLINE,
+                "no {count} neighbours\n{}",
+                self.logs()
+            );
+        }
+    }
+
+    /// Whether a bundle for node 2 leaves the switch within a time, translated.
+    fn crosses(&self) -> bool {
+        let mut input = input(Side::V6, bundle_6(20));
+        input.datagram.ipv4.destination = [10, 9, 0, 1];
+        let sent = self.links.send(Side::V6.port(), &input.datagram.to_frame());
+        sent.expect("the switch listens");
+        let found = self.links.receive(Duration::from_millis(500));
+        found.is_some_and(|(port, _)| port == Side::V7.port())
+    }
+
+    fn logs(&self) -> String {
+        let logs = ["switch.log", "sddtn-controller.log", "sddtn-node.log"];
+        let text = |name: &str| fs::read_to_string(self.folder.path().join(name));
+        logs.map(|name| format!("{name}:\n{}", text(name).unwrap_or_default()))
+            .join("\n")
+    }
+
+    fn wait_for_log(&self, name: &str, text: &str) {
+        let start = Instant::now();
+        let path = self.folder.path().join(name);
+        while !fs::read_to_string(&path).unwrap_or_default().contains(text) {
+            assert!(start.elapsed() < DEADLINE, "no {text:?}\n{}", self.logs());
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn free_tcp_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn controller_configuration(grpc: &str, nodes: SocketAddr, origin: u64) -> anyhow::Result<String> {
+    let origin = process::output(
+        "date".as_ref(),
+        &["-u", "-d", &format!("@{origin}"), "+%Y-%m-%dT%H:%M:%SZ"],
+    )?;
+    let origin = origin.trim();
+    let link = |to: u64, port: u16, speaks: u8| {
+        format!(
+            "[[link]]\nfrom = 10\nto = {to}\nport = {port}\nethernet = \"02:00:00:00:00:0{to}\"\n\
+             ethernet_source = \"02:00:00:00:00:0a\"\naddress = \"10.9.0.{to}\"\nspeaks = {speaks}\n"
+        )
+    };
+    let links = [link(2, Side::V7.port(), 7), link(3, Side::V6.port(), 6)];
+    Ok(format!(
+        r#"[[switch]]
+name = "relay"
+address = "{grpc}"
+device_id = 1
+election_id = 7
+p4info = "relay.p4info.txtpb"
+device_config = "relay.p4"
+entries = ["relay.entries.json"]
+
+[distribution]
+listen = "{nodes}"
+
+[contacts]
+plan = "plan.ionrc"
+origin = "{origin}"
+
+[[node]]
+number = 10
+switch = "relay"
+address = "10.9.0.1"
+
+{}"#,
+        links.concat()
+    ))
+}
+
+/// Seconds after the origin.
+fn since(origin: u64) -> f64 {
+    now() - Duration::from_secs(origin).as_secs_f64()
+}
+
+#[test]
+fn a_node_goes_on_when_its_controller_dies_and_hands_back() {
+    let origin = SystemTime::now().duration_since(UNIX_EPOCH);
+    let origin = origin.expect("it is later than 1970").as_secs();
+    // Long enough for all programs to start on a loaded machine.
+    let (open, close) = (20, 24);
+    let relay = Relay::start(origin, (open, close)).expect("the switch starts");
+    let start = |name: &str, option: &str, config: &str| {
+        start(&relay.folder, name, &[option], config).unwrap_or_else(|error| panic!("{error:#}"))
+    };
+    let controller = start("sddtn-controller", "--config", "controller.toml");
+    let _node = start("sddtn-node", "run", "node.toml");
+    relay.wait_for_neighbours(1);
+    relay.wait_for_log("sddtn-controller.log", "stage=Active");
+    assert!(!relay.crosses(), "the contact is not open yet");
+
+    drop(controller);
+    let killed = Instant::now();
+    relay.wait_for_log("sddtn-node.log", "the session is primary");
+    let fail_over = killed.elapsed();
+    let (open, close) = (Duration::from_secs(open), Duration::from_secs(close));
+    let early = since(origin);
+    assert!(
+        early < open.as_secs_f64(),
+        "too slow for this scenario: {early} s"
+    );
+
+    // The node opens the contact, and closes it.
+    relay.wait_for_neighbours(2);
+    let opened = since(origin);
+    assert!(opened >= open.as_secs_f64(), "opened at {opened} s");
+    assert!(relay.crosses(), "{}", relay.logs());
+    let last_seen = relay.wait_for_neighbours(1) - Duration::from_secs(origin).as_secs_f64();
+    assert!(
+        last_seen < close.as_secs_f64(),
+        "the rule outlived its contact: {last_seen} s"
+    );
+    assert!(!relay.crosses());
+
+    // The controller comes back, and takes over.
+    let ready = relay.folder.path().join("sddtn-controller.ready");
+    fs::remove_file(ready).expect("the controller was ready");
+    let _controller = start("sddtn-controller", "--config", "controller.toml");
+    assert_eq!(relay.neighbours(), 1);
+    relay.wait_for_log("sddtn-controller.log", "stage=Active");
+    println!(
+        "fail-over {fail_over:?}, opened {:.3} s late",
+        opened - open.as_secs_f64()
+    );
+}
