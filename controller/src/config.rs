@@ -38,6 +38,16 @@ pub struct Config {
     pub links: Vec<Link>,
     /// Where nodes attach, to have their plans ahead of time. Default nowhere.
     pub distribution: Option<Distribution>,
+    /// Where people and programs ask. Default nowhere.
+    pub api: Option<Api>,
+}
+
+/// Where people and programs ask.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Address and port of the HTTP server. There is no access control.
+    pub listen: SocketAddr,
 }
 
 /// Where nodes attach.

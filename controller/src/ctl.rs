@@ -21,6 +21,7 @@ mod digests;
 mod explain;
 mod groups;
 mod pipeline;
+mod remote;
 mod report;
 mod tables;
 
@@ -47,6 +48,14 @@ pub struct Cli {
     /// Kind of server.
     #[arg(long, value_enum, default_value_t = ServerKind::Sddtn, global = true)]
     target: ServerKind,
+    /// Address of the controller's HTTP interface, as host:port.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9561",
+        global = true
+    )]
+    api: String,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     format: Format,
@@ -69,6 +78,10 @@ enum Command {
     /// Show why an entry is there, or where a bundle goes.
     #[command(subcommand)]
     Explain(explain::Command),
+    /// Ask the controller for its nodes: which plans they have, and how they stand.
+    Nodes,
+    /// Make the controller read its configuration again; on an error it keeps what it has.
+    Reload,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,6 +125,18 @@ pub enum CtlError {
     /// The switch has no program to take names from.
     #[error("the switch runs no program; start a controller, or give --p4info")]
     NoProgram,
+    /// The controller does not answer.
+    #[error("cannot ask the controller at {address}")]
+    Api {
+        /// Where it was asked.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The controller does not do what it was asked for.
+    #[error("the controller refuses: {0}")]
+    Refused(String),
     /// The configuration cannot be used.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -148,6 +173,7 @@ impl CtlError {
         match self {
             Self::Connect(ConnectError::Unreachable { .. })
             | Self::Call(_)
+            | Self::Api { .. }
             | Self::File { .. }
             | Self::Plan(PlanError::File { .. }) => 3,
             _ => 1,
@@ -163,6 +189,11 @@ impl Cli {
     pub async fn run(self) -> Result<String, CtlError> {
         if let Command::Explain(explain::Command::Route(args)) = &self.command {
             return args.run(self.format);
+        }
+        match self.command {
+            Command::Nodes => return remote::nodes(&self.api, self.format),
+            Command::Reload => return remote::reload(&self.api),
+            _ => {}
         }
         let address = self.switch.clone();
         let mut options = ConnectOptions::new(self.switch, self.device_id);
@@ -191,7 +222,9 @@ impl Cli {
                 args.run(&client, &index, &address, self.format).await
             }
             // These are done by now.
-            Command::Pipeline | Command::Explain(_) => Ok(String::new()),
+            Command::Pipeline | Command::Explain(_) | Command::Nodes | Command::Reload => {
+                Ok(String::new())
+            }
         }
     }
 }
@@ -217,7 +250,8 @@ Examples:
   sddtnctl --switch 10.0.0.1:9559 --format json counters
   sddtnctl explain route --config controller.toml --from 10 --to 3
   sddtnctl explain route --config controller.toml --from 10 --to 3 --at 2026-11-28T06:00:00Z
-  sddtnctl explain entries --config controller.toml endpoint";
+  sddtnctl explain entries --config controller.toml endpoint
+  sddtnctl --api 127.0.0.1:9561 nodes";
 
 /// A person is waiting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

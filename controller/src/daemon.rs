@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
@@ -25,10 +25,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::{
+    api::{self, Api},
     distribute::{self, Distributor},
     outlets::{EventLog, write_whole},
-    plan::{self, PlanError, SwitchPlan},
-    planner::Planner,
+    plan::{self, PlanError, Site, SwitchPlan},
+    planner::{Planner, Reload},
 };
 
 /// What the command line asks for.
@@ -52,6 +53,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, Default)]
 struct Addresses {
     nodes: Option<SocketAddr>,
+    api: Option<SocketAddr>,
 }
 
 /// How long the program runs.
@@ -123,7 +125,7 @@ impl Failure {
 /// # Errors
 /// See [`Failure`].
 pub async fn run(options: &Options) -> Result<(), Failure> {
-    let site = plan::load(&options.config, now())?;
+    let site = Arc::new(plan::load(&options.config, now())?);
     let signalled = stop_signal().context("cannot listen for signals")?;
     if let Some(path) = &options.ready_file {
         remove_stale(path)?;
@@ -133,36 +135,36 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let (sender, news) = mpsc::channel(NEWS_QUEUE);
     let mut tasks = JoinSet::new();
     let nodes = Distributor::default();
-    let mut planner = Planner::new(site.clone(), nodes.clone());
+    let mut planner = Planner::new(options.config.clone(), site.clone(), nodes.clone());
+    let mut all_orders = Vec::new();
     let samples: Arc<dyn Samples> = Arc::new(events.clone());
     for (place, plan) in site.switches.iter().enumerate() {
         let switch = &plan.switch;
         let span = info_span!("switch", name = %switch.name, address = %switch.address);
         let orders = planner.seat()?;
+        all_orders.push(orders.clone());
         let (samples, sender) = (samples.clone(), sender.clone());
         let supervisor = Supervisor::new(place, assignment(plan, options), orders, samples, sender);
         tasks.spawn(supervisor.run(stop.clone()).instrument(span));
     }
     drop((sender, samples));
-    tasks.spawn(planner.run(stop.clone()));
-    let mut addresses = Addresses::default();
-    if let Some(distribution) = &site.config.distribution {
-        let listener = TcpListener::bind(distribution.listen).await;
-        let context = || format!("cannot listen on {}", distribution.listen);
-        let listener = listener.with_context(context)?;
-        addresses.nodes = Some(listener.local_addr().context("the listener is bound")?);
-        let served = distribute::serve(listener, nodes, stop.clone());
-        tasks.spawn(async move {
-            if let Err(error) = served.await {
-                error!(%error, "nodes cannot attach any more");
-            }
-        });
-    }
+    let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
+    let (statuses, shown) = watch::channel(Vec::new());
+    let api = Api {
+        site: planner.site(),
+        orders: all_orders,
+        statuses: shown,
+        nodes: nodes.clone(),
+        reload: reload.clone(),
+    };
+    tasks.spawn(planner.run(reloads, stop.clone()));
+    tasks.spawn(pass_on_hangups(reload, stop.clone()));
+    let addresses = listen(&site, api, nodes, &mut tasks, &stop).await?;
     info!(switches = site.switches.len(), "started");
 
     let outcome = tokio::select! {
         name = signalled => { info!(signal = name, "stopping"); Ok(()) }
-        outcome = follow(&site.switches, news, options, &addresses) => outcome,
+        outcome = follow(&site.switches, news, options, &addresses, &statuses) => outcome,
         Some(ended) = tasks.join_next() => {
             Err(anyhow::anyhow!("a task ended unasked: {ended:?}").into())
         }
@@ -182,12 +184,72 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     outcome
 }
 
+/// Starts the servers that the configuration asks for.
+async fn listen(
+    site: &Site,
+    api: Api,
+    nodes: Distributor,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Addresses> {
+    let mut addresses = Addresses::default();
+    if let Some(distribution) = &site.config.distribution {
+        let (listener, address) = bind(distribution.listen).await?;
+        addresses.nodes = Some(address);
+        let served = distribute::serve(listener, nodes, stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = served.await {
+                error!(%error, "nodes cannot attach any more");
+            }
+        });
+    }
+    if let Some(place) = &site.config.api {
+        let (listener, address) = bind(place.listen).await?;
+        addresses.api = Some(address);
+        let served = api::serve(listener, api, stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = served.await {
+                error!(%error, "nobody can ask any more");
+            }
+        });
+    }
+    Ok(addresses)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr().context("the listener is bound")?;
+    Ok((listener, address))
+}
+
+/// SIGHUP stands for a wish to read the configuration again.
+async fn pass_on_hangups(reload: mpsc::Sender<Reload>, stop: CancellationToken) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            warn!(%error, "SIGHUP has no effect");
+            return stop.cancelled().await;
+        }
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(()) = hangup.recv() => {
+                // A full queue means that it is being read again anyway.
+                let _ = reload.try_send(None);
+            }
+        }
+    }
+}
+
 /// Follows the switches until there is a reason to end.
 async fn follow(
     plans: &[SwitchPlan],
     mut news: mpsc::Receiver<News>,
     options: &Options,
     addresses: &Addresses,
+    shown: &watch::Sender<Vec<Status>>,
 ) -> Result<(), Failure> {
     let unknown = || Status::Unreachable {
         reason: "no answer yet".to_owned(),
@@ -207,6 +269,7 @@ async fn follow(
             }
             else => return Ok(()),
         }
+        shown.send_replace(statuses.clone());
         if statuses
             .iter()
             .all(|status| has_session(status, options.run))
@@ -317,8 +380,9 @@ fn announce(
                "cookie": cookie, "items": items})
     };
     let switches: Vec<_> = plans.iter().zip(statuses).map(switch).collect();
-    let nodes = addresses.nodes;
-    let text = format!("{}\n", json!({ "switches": switches, "nodes": nodes }));
+    let Addresses { nodes, api } = addresses;
+    let text = json!({ "switches": switches, "nodes": nodes, "api": api });
+    let text = format!("{text}\n");
     Ok(write_whole(path, &text).with_context(|| format!("cannot write {}", path.display()))?)
 }
 
@@ -353,6 +417,9 @@ fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
         }
     })
 }
+
+/// Wishes to read the configuration again. One that waits is as good as many.
+const RELOAD_QUEUE: usize = 4;
 
 /// Status changes that wait to be looked at. A supervisor that is ahead waits.
 const NEWS_QUEUE: usize = 64;

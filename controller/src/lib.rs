@@ -18,6 +18,7 @@
 //!
 //! [P4Runtime 1.5](https://p4.org/p4-spec/p4runtime/v1.5.0/P4Runtime-Spec.html), through `p4rt`.
 
+mod api;
 pub mod config;
 pub mod ctl;
 pub mod daemon;

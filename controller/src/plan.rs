@@ -117,6 +117,44 @@ pub enum PlanError {
     },
 }
 
+impl Site {
+    /// Whether another site has the same switches with the same programs, so that a controller
+    /// can go over to it without a restart. Names the first switch that differs.
+    ///
+    /// # Errors
+    /// What differs, for people.
+    pub fn check_same_switches(&self, other: &Self) -> Result<(), String> {
+        if self.switches.len() != other.switches.len() {
+            return Err("the number of switches has changed; restart the controller".to_owned());
+        }
+        let same = |(one, other): &(&SwitchPlan, &SwitchPlan)| {
+            let key = |plan: &SwitchPlan| {
+                let Switch {
+                    name,
+                    address,
+                    device_id,
+                    election_id,
+                    target,
+                    ports,
+                    max_macs,
+                    ..
+                } = plan.switch.clone();
+                let connection = (address, device_id, election_id, target);
+                (name, connection, ports, max_macs, plan.pipeline.cookie().0)
+            };
+            key(one) == key(other)
+        };
+        let mut pairs = self.switches.iter().zip(&other.switches);
+        match pairs.find(|pair| !same(pair)) {
+            None => Ok(()),
+            Some((plan, _)) => Err(format!(
+                "switch {:?} or its program has changed; restart the controller",
+                plan.switch.name
+            )),
+        }
+    }
+}
+
 /// Reads the configuration and all files that it names, and checks them.
 ///
 /// # Errors

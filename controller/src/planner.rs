@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Keeps rules ahead of the time: computes them for a horizon, and again when half of it is over.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use contact::{Search, Span, UtcTime};
 use control::{
@@ -9,13 +9,17 @@ use control::{
     plan::{pack, program},
     supervise::now,
 };
-use tokio::{sync::watch, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
     distribute::Distributor,
-    plan::{PlanError, Site, SwitchPlan},
+    plan::{self, PlanError, Site, SwitchPlan},
 };
 
 /// Where the orders for a switch go.
@@ -46,23 +50,35 @@ pub fn orders(site: &Site, plan: &SwitchPlan, from: UtcTime) -> Result<Orders, P
     Ok(Orders { intent, rules })
 }
 
+/// A wish to read the configuration again. The answer is the version of the contact plan, or why
+/// everything stays as it is.
+pub(crate) type Reload = Option<oneshot::Sender<Result<u64, String>>>;
+
 /// Makes orders in time, and hands them to switches and nodes.
 #[derive(Debug)]
 pub(crate) struct Planner {
-    site: Arc<Site>,
+    path: PathBuf,
+    site: watch::Sender<Arc<Site>>,
     seats: Vec<Seat>,
     nodes: Distributor,
     version: u64,
 }
 
 impl Planner {
-    pub(crate) fn new(site: Site, nodes: Distributor) -> Self {
+    /// A planner for the site that a configuration file describes.
+    pub(crate) fn new(path: PathBuf, site: Arc<Site>, nodes: Distributor) -> Self {
         Self {
-            site: Arc::new(site),
+            path,
+            site: watch::channel(site).0,
             seats: Vec::new(),
             nodes,
             version: 0,
         }
+    }
+
+    /// The site that is in force.
+    pub(crate) fn site(&self) -> watch::Receiver<Arc<Site>> {
+        self.site.subscribe()
     }
 
     /// The first orders for the next switch, and where later ones come from. Its node gets them
@@ -71,53 +87,96 @@ impl Planner {
     /// # Errors
     /// If routes do not fit the program.
     pub(crate) fn seat(&mut self) -> Result<watch::Receiver<Arc<Orders>>, PlanError> {
-        let plan = &self.site.switches[self.seats.len()];
+        let site = self.site.borrow().clone();
+        let plan = &site.switches[self.seats.len()];
         let now = now();
-        let first = orders(&self.site, plan, now)?;
-        let plan = plan.clone();
-        self.publish(&plan, &first, now);
+        let first = orders(&site, plan, now)?;
+        self.publish(&site, plan, &first, now);
         let (seat, newest) = watch::channel(Arc::new(first));
         self.seats.push(seat);
         Ok(newest)
     }
 
-    /// Sends new orders to all switches and nodes in time, until `stop`.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let pause = Duration::from_micros(horizon(&self.site).micros() / 2);
+    /// Sends new orders to all switches and nodes in time, and when the configuration is read
+    /// again, until `stop`.
+    pub(crate) async fn run(
+        mut self,
+        mut reloads: mpsc::Receiver<Reload>,
+        stop: CancellationToken,
+    ) {
+        let mut renewal = Instant::now() + self.pause();
         loop {
+            let has_network = self.site.borrow().network.is_some();
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep(pause), if self.site.network.is_some() => {}
-            }
-            for place in 0..self.seats.len() {
-                let site = self.site.clone();
-                let made = spawn_blocking(move || orders(&site, &site.switches[place], now()));
-                match made.await {
-                    Ok(Ok(orders)) => self.hand_out(place, orders),
+                () = sleep_until(renewal), if has_network => {
+                    let site = self.site.borrow().clone();
                     // The last rules stay, and end at their time.
-                    Ok(Err(error)) => error!(switch = place, %error, "no new rules"),
-                    Err(error) => error!(switch = place, %error, "no new rules"),
+                    if let Err(error) = self.hand_out(site).await {
+                        error!(error, "no new rules");
+                    }
+                }
+                Some(answer) = reloads.recv() => {
+                    let outcome = self.reload().await;
+                    match &outcome {
+                        Ok(plan) => info!(plan, "the configuration was read again"),
+                        Err(reason) => error!(reason, "the configuration stays as it was"),
+                    }
+                    if let Some(answer) = answer {
+                        // Who does not wait any more does not want to know.
+                        let _ = answer.send(outcome);
+                    }
                 }
             }
+            renewal = Instant::now() + self.pause();
         }
     }
 
-    fn hand_out(&mut self, place: usize, orders: Orders) {
-        let until = orders.rules.end().map(UtcTime::to_text);
-        info!(
-            switch = place,
-            rules = orders.rules.all().len(),
-            until,
-            "rules go on"
-        );
-        let plan = self.site.switches[place].clone();
-        self.publish(&plan, &orders, now());
-        self.seats[place].send_replace(Arc::new(orders));
+    fn pause(&self) -> Duration {
+        Duration::from_micros(horizon(&self.site.borrow()).micros() / 2)
+    }
+
+    /// Goes over to what the configuration says now, or keeps everything.
+    async fn reload(&mut self) -> Result<u64, String> {
+        let path = self.path.clone();
+        let loaded = spawn_blocking(move || plan::load(&path, now())).await;
+        let site = loaded.map_err(|error| error.to_string())?;
+        let site = site.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+        self.site.borrow().check_same_switches(&site)?;
+        let version = site.network.as_ref().map_or(0, |network| network.version);
+        self.hand_out(Arc::new(site)).await?;
+        Ok(version)
+    }
+
+    /// Makes the orders for all switches of a site, and hands them out if all could be made.
+    async fn hand_out(&mut self, site: Arc<Site>) -> Result<(), String> {
+        let making = site.clone();
+        let now = now();
+        let made = spawn_blocking(move || {
+            let plans = making.switches.iter();
+            let orders = plans.map(|plan| orders(&making, plan, now));
+            orders.collect::<Result<Vec<_>, _>>()
+        });
+        let made = made.await.map_err(|error| error.to_string())?;
+        let made = made.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+        self.site.send_replace(site.clone());
+        for (place, (plan, orders)) in site.switches.iter().zip(made).enumerate() {
+            let until = orders.rules.end().map(UtcTime::to_text);
+            info!(
+                switch = plan.switch.name,
+                rules = orders.rules.all().len(),
+                until,
+                "new orders"
+            );
+            self.publish(&site, plan, &orders, now);
+            self.seats[place].send_replace(Arc::new(orders));
+        }
+        Ok(())
     }
 
     /// Makes a plan of orders, for the node that is the switch.
-    fn publish(&mut self, plan: &SwitchPlan, orders: &Orders, now: UtcTime) {
-        let network = self.site.network.as_ref();
+    fn publish(&mut self, site: &Site, plan: &SwitchPlan, orders: &Orders, now: UtcTime) {
+        let network = site.network.as_ref();
         let Some(node) = network.and_then(|network| network.node_of(&plan.switch.name)) else {
             return;
         };

@@ -3,7 +3,8 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread::sleep,
@@ -511,4 +512,110 @@ fn routes_and_entries_are_explained() {
         1,
         "{text}"
     );
+}
+
+/// What the HTTP interface of a daemon answers: the status, and the body as JSON.
+fn ask(site: &Site, method: &str, path: &str) -> (u16, serde_json::Value) {
+    let (status, body) = ask_text(site, method, path);
+    let body = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    (status, body)
+}
+
+fn ask_text(site: &Site, method: &str, path: &str) -> (u16, String) {
+    let ready: serde_json::Value = serde_json::from_str(&site.text("ready")).expect("JSON");
+    let address = ready["api"].as_str().expect("an address").to_owned();
+    let mut stream = TcpStream::connect(&address).expect("the daemon listens");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
+}
+
+#[test]
+fn the_interface_shows_and_explains() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    write_node(&site, &switch, "a contact +0 +9999 10 2 1000");
+    let config = site.text("controller.toml") + "[api]\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(site.path("controller.toml"), config).expect("the folder is writable");
+    let daemon = site.start();
+    site.wait("program", || site.path("ready").exists());
+    let (_, switches) = ask(&site, "GET", "/v1/switches");
+    assert_eq!(switches[0]["status"], "programmed", "{switches}");
+    let (status, rules) = ask(&site, "GET", "/v1/rules?switch=relay");
+    assert_eq!(
+        (status, rules.as_array().map(Vec::len)),
+        (200, Some(2)),
+        "{rules}"
+    );
+    assert_eq!(ask(&site, "GET", "/v1/rules?switch=other").0, 404);
+    let (_, route) = ask(&site, "GET", "/v1/routes?from=10&to=2");
+    assert_eq!(route["contacts"][0]["to"], 2);
+    assert_eq!(ask(&site, "GET", "/v1/routes?from=2&to=10").0, 404);
+    assert_eq!(ask(&site, "GET", "/v1/routes?from=x&to=10").0, 400);
+    let (_, nodes) = ask(&site, "GET", "/v1/nodes");
+    assert_eq!(
+        (&nodes[0]["node"], &nodes[0]["connected"]),
+        (&10.into(), &false.into())
+    );
+    let (_, metrics) = ask_text(&site, "GET", "/metrics");
+    for line in [
+        "sddtn_controller_switch_programmed{switch=\"relay\"} 1",
+        "sddtn_controller_rules_now{switch=\"relay\"} 2",
+        "sddtn_controller_node_connected{node=\"10\"} 0",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} in {metrics}"
+        );
+    }
+    assert!(daemon.stop(), "{}", site.text("log"));
+}
+
+#[test]
+fn a_configuration_is_read_again_or_kept() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    write_node(&site, &switch, "a contact +5000 +9999 10 2 1000");
+    let config = site.text("controller.toml") + "[api]\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(site.path("controller.toml"), &config).expect("the folder is writable");
+    let daemon = site.start();
+    site.wait("program", || site.path("ready").exists());
+    assert_eq!(notes(&switch), []);
+    let plan = |text: &str| {
+        let text = format!("{text}\na range +0 +9999 2 10 1\n");
+        fs::write(site.path("plan.ionrc"), text).expect("the folder is writable");
+    };
+    plan("a contact +0 +9999 10 2 1000");
+    let (status, done) = ask(&site, "POST", "/v1/reload");
+    assert_eq!(status, 200, "{done}");
+    site.wait("rule", || notes(&switch).len() == 1);
+    assert_eq!(done["plan"], notes(&switch)[0].version);
+    // What is wrong changes nothing.
+    plan("a contact from here to there");
+    let (status, error) = ask(&site, "POST", "/v1/reload");
+    assert_eq!(status, 422);
+    let text = error["error"].as_str().expect("a text");
+    assert!(text.contains("plan.ionrc is not a contact plan"), "{text}");
+    fs::write(site.path("demo.p4"), "// another program\n").expect("the folder is writable");
+    plan("a contact +0 +9999 10 2 1000");
+    let (status, error) = ask(&site, "POST", "/v1/reload");
+    assert_eq!(status, 422, "{error}");
+    assert_eq!(notes(&switch).len(), 1);
+    // A signal does the same as a request.
+    fs::write(site.path("demo.p4"), "// the program\n").expect("the folder is writable");
+    plan("a contact +5000 +9999 10 2 1000");
+    let pid = daemon.child.id().to_string();
+    let sent = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(sent.expect("kill runs").success());
+    site.wait("end of the rule", || notes(&switch).is_empty());
+    assert_eq!(switch.pushes(), 1);
+    assert!(daemon.stop(), "{}", site.text("log"));
 }
