@@ -23,7 +23,11 @@ use crate::config;
 const DEFAULT_OPTIONS: [(u8, &str, &str); 2] = [(6, "lifetime32", "1"), (6, "sequence32", "1")];
 
 /// The same for neighbours of a node, whose forms are stated one by one: those of ION.
-const NEIGHBOUR_OPTIONS: [(u8, &str, &str); 9] = [
+const NEIGHBOUR_OPTIONS: [(u8, &str, &str); 13] = [
+    (6, "udp_port", "4556"),
+    (7, "udp_port", "4556"),
+    (6, "hdtn_priority", "0"),
+    (7, "priority_block", "0"),
     (6, "lifetime32", "1"),
     (6, "sequence32", "1"),
     (6, "cbhe", "1"),

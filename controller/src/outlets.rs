@@ -14,7 +14,10 @@ use std::{
 };
 
 use control::{core::Sample, supervise::Samples};
-use p4rt::value::{Format, print};
+use p4rt::{
+    Bits,
+    value::{Format, print},
+};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tracing::error;
@@ -95,10 +98,11 @@ fn event_line(time_ms: u64, switch: &str, sample: &Sample) -> String {
         let decimal = print(bits, Format::Decimal) == *shown && *width_bits <= 64;
         let number = bits.to_uint().and_then(|number| u64::try_from(number).ok());
         let value = number.filter(|number| decimal && *number < MAX_EXACT);
-        fields.insert(
-            name.clone(),
-            value.map_or_else(|| shown.clone().into(), Value::from),
-        );
+        let name_of_endpoint = (name.ends_with("_name") && *width_bits > 64)
+            .then(|| endpoint_name(bits))
+            .flatten();
+        let value = name_of_endpoint.map(Value::from).or(value.map(Value::from));
+        fields.insert(name.clone(), value.unwrap_or_else(|| shown.clone().into()));
     }
     let line = json!({
         "time_ms": time_ms,
@@ -107,6 +111,17 @@ fn event_line(time_ms: u64, switch: &str, sample: &Sample) -> String {
         "fields": fields,
     });
     format!("{line}\n")
+}
+
+/// The name of an endpoint, whose octets are the digits of a wide number. Empty if it is zero.
+fn endpoint_name(bits: &Bits) -> Option<String> {
+    if bits.is_zero() {
+        return Some(String::new());
+    }
+    let name = str::from_utf8(bits.as_bytes()).ok()?;
+    name.chars()
+        .all(|char| char.is_ascii_graphic())
+        .then(|| name.to_owned())
 }
 
 /// Numbers below this survive readers that keep all numbers as floating point.
@@ -123,8 +138,6 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use p4rt::Bits;
-
     use super::*;
 
     #[test]
@@ -140,12 +153,15 @@ mod tests {
                 member("version", 8, 7, Format::Decimal),
                 member("large", 64, u128::from(u64::MAX), Format::Decimal),
                 member("ipv4_src", 32, 0x0a00_0001, Format::Ipv4),
+                member("source_name", 512, 0x2f2f_612f, Format::Hex),
+                member("destination_name", 512, 0, Format::Hex),
             ],
         };
         assert_eq!(
             event_line(1, "s1", &sample),
-            "{\"digest\":\"bundle_report_t\",\"fields\":{\"ipv4_src\":\"10.0.0.1\",\
-             \"large\":\"18446744073709551615\",\"version\":7},\"switch\":\"s1\",\"time_ms\":1}\n"
+            "{\"digest\":\"bundle_report_t\",\"fields\":{\"destination_name\":\"\",\
+             \"ipv4_src\":\"10.0.0.1\",\"large\":\"18446744073709551615\",\
+             \"source_name\":\"//a/\",\"version\":7},\"switch\":\"s1\",\"time_ms\":1}\n"
         );
     }
 }

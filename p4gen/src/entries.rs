@@ -49,7 +49,7 @@ pub fn entries(slow_path_port: Option<u16>) -> Entries {
     let punts = slow_path_port.into_iter().flat_map(|port| {
         Reason::ALL
             .iter()
-            .filter(|reason| reason.kind() == ReasonKind::FastPathLimit)
+            .filter(|reason| goes_to_the_slow_path(**reason))
             .map(move |&reason| punt(reason, port))
     });
     let injects = slow_path_port.map(|port| TableEntry {
@@ -62,6 +62,16 @@ pub fn entries(slow_path_port: Option<u16>) -> Entries {
         tables: punts.chain(injects).collect(),
         digests: ["bundle_report_t", "learn_t"].map(digest).into(),
     }
+}
+
+/// Whether the slow path may do more with the bundle than the program: because it has no sizes, or
+/// because it may send on what cannot be translated.
+fn goes_to_the_slow_path(reason: Reason) -> bool {
+    reason.kind() == ReasonKind::FastPathLimit
+        || matches!(
+            reason,
+            Reason::Security | Reason::Custody | Reason::AdminRecord
+        )
 }
 
 fn punt(reason: Reason, port: u16) -> TableEntry {

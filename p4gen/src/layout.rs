@@ -64,6 +64,9 @@ pub enum Transform {
     Quality,
     /// Hops are counted, and the block has no place in version 6.
     Hops,
+    /// The class of service of version 6 is in the primary block. Its type is not assigned, so the
+    /// block is this one only if the receiver's entry says so.
+    Priority,
 }
 
 /// An extension block.
@@ -124,7 +127,14 @@ pub const FRAGMENT: &[Item] = &[
 ];
 
 /// The extension blocks that the program reads.
-pub const BLOCKS: &[Block] = &[PREVIOUS_NODE, QUALITY, BUNDLE_AGE, PERMITS, HOP_COUNT];
+pub const BLOCKS: &[Block] = &[
+    PREVIOUS_NODE,
+    QUALITY,
+    BUNDLE_AGE,
+    PERMITS,
+    HOP_COUNT,
+    PRIORITY,
+];
 
 /// Who sent the bundle last.
 const PREVIOUS_NODE: Block = Block {
@@ -231,6 +241,20 @@ const HOP_COUNT: Block = Block {
             Item::Number("hop_count.limit"),
             Item::Number("hop_count.count"),
         ],
+        optional: None,
+    }),
+};
+
+/// The class of service of HDTN.
+const PRIORITY: Block = Block {
+    name: "hdtn_priority",
+    title: "Priority of HDTN, where the receiver's entry says so",
+    fields: &[("class_of_service", FieldKind::Number)],
+    transform: Transform::Priority,
+    v6: None,
+    v7: Some(Content {
+        code: 13,
+        items: &[Item::Number("hdtn_priority.class_of_service")],
         optional: None,
     }),
 };

@@ -24,7 +24,8 @@ use askama::Template as _;
 pub use entries::{Entries, entries};
 pub use limits::SLOW_PATH;
 pub use parameters::{
-    EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, ParameterError, Parameters, Profile, Target,
+    EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, MOST_PORTS, ParameterError, Parameters, Profile,
+    Target, UdpPorts,
 };
 pub use report::Report;
 

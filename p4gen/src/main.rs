@@ -48,6 +48,8 @@ impl Failure {
       a smaller program; longer payloads go to port 3, unchanged, with a reason
   p4gen --target bmv2 --max-payload 9000 --max-blocks 12 --max-eid 32 -o out --name wide
       for jumbo frames; more extension blocks, shorter dtn names
+  p4gen --target bmv2 --max-payload 1400 --udp-port 4556 --udp-port 4557 -o out --name two
+      bundles in datagrams to two UDP ports
   p4gen explain --max-payload 255
       show layouts, what goes to the slow path and why, and the cost of each parameter
   p4gen check out/small.p4

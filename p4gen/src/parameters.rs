@@ -9,6 +9,9 @@ pub const LARGEST_PAYLOAD: u32 = 65_507;
 /// The most extension blocks: their numbers are one octet each in version 7.
 pub const MOST_BLOCKS: u32 = 20;
 
+/// The most UDP ports of the convergence layer.
+pub const MOST_PORTS: usize = 8;
+
 /// Limits of the length of names, in octets. Three of them fill a part of the new head.
 pub const EID_OCTETS: core::ops::RangeInclusive<u32> = 8..=72;
 
@@ -55,8 +58,8 @@ pub struct Parameters {
     pub max_blocks: u32,
     /// The longest name of a `dtn` endpoint, without its scheme, in octets.
     pub max_eid: u32,
-    /// The UDP port of the convergence layer.
-    pub udp_port: u16,
+    /// The UDP ports of the convergence layer.
+    pub udp_ports: UdpPorts,
 }
 
 impl Default for Parameters {
@@ -68,7 +71,7 @@ impl Default for Parameters {
             max_payload: 1400,
             max_blocks: 8,
             max_eid: 64,
-            udp_port: 4556,
+            udp_ports: UdpPorts::default(),
         }
     }
 }
@@ -97,6 +100,57 @@ pub enum ParameterError {
     /// Port 0 is not a port that a datagram can be sent to.
     #[error("--udp-port 0 cannot receive datagrams: choose 4556, the registered port, or another")]
     PortZero,
+    /// A port is given twice.
+    #[error("--udp-port {0} is given twice: give it once")]
+    PortTwice(u16),
+    /// Each port is a choice of the parser.
+    #[error("{0} times --udp-port is too often: choose 1 to {MOST_PORTS} ports")]
+    TooManyPorts(usize),
+}
+
+/// The UDP ports of the convergence layer, from one to [`MOST_PORTS`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UdpPorts([u16; MOST_PORTS]);
+
+impl UdpPorts {
+    /// These ports.
+    ///
+    /// # Errors
+    ///
+    /// None, too many, port 0, or one of them twice.
+    pub fn new(ports: &[u16]) -> Result<Self, ParameterError> {
+        let mut places = [0; MOST_PORTS];
+        let free = places
+            .get_mut(..ports.len())
+            .filter(|free| !free.is_empty());
+        let Some(free) = free else {
+            return Err(ParameterError::TooManyPorts(ports.len()));
+        };
+        free.copy_from_slice(ports);
+        for (at, &port) in ports.iter().enumerate() {
+            if port == 0 {
+                return Err(ParameterError::PortZero);
+            }
+            if ports[..at].contains(&port) {
+                return Err(ParameterError::PortTwice(port));
+            }
+        }
+        Ok(Self(places))
+    }
+
+    /// The ports, in the order in which they were given.
+    pub fn iter(self) -> impl Iterator<Item = u16> {
+        self.0.into_iter().take_while(|&port| port != 0)
+    }
+}
+
+impl Default for UdpPorts {
+    /// The registered port.
+    fn default() -> Self {
+        let mut places = [0; MOST_PORTS];
+        places[0] = 4556;
+        Self(places)
+    }
 }
 
 impl Parameters {
@@ -115,9 +169,6 @@ impl Parameters {
         if !EID_OCTETS.contains(&self.max_eid) {
             return Err(ParameterError::EidOctets(self.max_eid));
         }
-        if self.udp_port == 0 {
-            return Err(ParameterError::PortZero);
-        }
         Ok(())
     }
 }
@@ -126,13 +177,12 @@ impl fmt::Display for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "--target {} --profile {} --max-payload {} --max-blocks {} --max-eid {} --udp-port {}",
-            self.target,
-            self.profile,
-            self.max_payload,
-            self.max_blocks,
-            self.max_eid,
-            self.udp_port
-        )
+            "--target {} --profile {} --max-payload {} --max-blocks {} --max-eid {}",
+            self.target, self.profile, self.max_payload, self.max_blocks, self.max_eid,
+        )?;
+        for port in self.udp_ports.iter() {
+            write!(f, " --udp-port {port}")?;
+        }
+        Ok(())
     }
 }

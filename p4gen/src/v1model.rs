@@ -24,6 +24,11 @@ const START_BITS: usize = 1024;
 /// times when the CRC takes them.
 const CURSOR_BITS: usize = 1024;
 
+/// The name of a UDP port, by its place among them.
+fn port_constant(at: usize) -> String {
+    format!("BUNDLE_PORT_{at}")
+}
+
 /// The name of a reason among the members of `error`.
 fn error_name(reason: Reason) -> String {
     format!("{reason:?}")

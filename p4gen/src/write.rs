@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use p4gen::{Parameters, Profile, Report, Target, entries};
+use p4gen::{Parameters, Profile, Report, Target, UdpPorts, entries};
 
 use crate::{Failure, Status};
 
@@ -30,9 +30,9 @@ pub(crate) struct Args {
     /// How times and sequence numbers cross: `a` moves the milliseconds into the sequence number.
     #[arg(long, value_enum, default_value = "a")]
     profile: ProfileName,
-    /// UDP port of the convergence layer.
-    #[arg(long, value_name = "PORT", default_value_t = 4556)]
-    udp_port: u16,
+    /// UDP port of the convergence layer; may be given several times.
+    #[arg(long, value_name = "PORT", default_values_t = [4556])]
+    udp_port: Vec<u16>,
     /// Port of the switch that leads to the slow path; without it, what the program cannot
     /// finish is dropped and counted.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(0..=510))]
@@ -80,7 +80,8 @@ impl Args {
             max_payload,
             max_blocks: self.max_blocks,
             max_eid: self.max_eid,
-            udp_port: self.udp_port,
+            udp_ports: UdpPorts::new(&self.udp_port)
+                .map_err(|error| Failure::new(Status::CommandLine, error))?,
         };
         let text = p4gen::generate(parameters)
             .map_err(|error| Failure::new(Status::CommandLine, error))?;

@@ -7,7 +7,10 @@ const bit<16> ETHERTYPE_PUNT = {{ punt_ethertype }};
 /// The second of the two that are for local experiments; the first one is that of punted frames.
 const bit<16> ETHERTYPE_INJECT = 0x88b6;
 const bit<8> PROTOCOL_UDP = 17;
-const bit<16> BUNDLE_PORT = {{ udp_port }};
+/// UDP ports of the convergence layer.
+{%- for port in udp_ports %}
+const bit<16> {{ port.constant }} = {{ port.number }};
+{%- endfor %}
 
 /// Octets of the longest payload that this program carries; a longer one takes the slow path.
 const bit<64> MAX_PAYLOAD = {{ max_payload }};

@@ -96,7 +96,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
 
     /// Version 6 in the forms that the receiver reads. `mtu` is that of its link, or 0.
     action reads_v6{{ suffix }}(bit<1> sequence32, bit<1> lifetime32, bit<1> cbhe,
-            bit<1> dictionary, bit<8> age_type, bit<16> mtu) {
+            bit<1> dictionary, bit<8> age_type, bit<1> hdtn_priority, bit<16> mtu) {
         peer{{ suffix }}_traffic.count();
         peer{{ suffix }}_meter.read(meta.colour);
         meta.again.peer_version = 6;
@@ -105,31 +105,44 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         meta.again.cbhe = cbhe;
         meta.again.dictionary = dictionary;
         meta.again.age_type = age_type;
+        meta.again.hdtn_priority = hdtn_priority;
         meta.again.mtu = mtu;
     }
 
-    /// Version 7 with CRCs of these types: 0 none, 1 CRC-16, 2 CRC-32C.
-    action reads_v7{{ suffix }}(bit<2> crc_primary, bit<2> crc_blocks, bit<16> mtu) {
+    /// Version 7 with CRCs of these types: 0 none, 1 CRC-16, 2 CRC-32C. `priority_block` is the type of
+    /// the block that carries the priority, if nothing else does: 193 of ION, 13 of HDTN, 0 for none.
+    action reads_v7{{ suffix }}(bit<2> crc_primary, bit<2> crc_blocks, bit<8> priority_block,
+            bit<16> mtu) {
         peer{{ suffix }}_traffic.count();
         peer{{ suffix }}_meter.read(meta.colour);
         meta.again.peer_version = 7;
         meta.again.crc_primary = crc_primary;
         meta.again.crc_blocks = crc_blocks;
+        meta.again.priority_block = priority_block;
         meta.again.mtu = mtu;
     }
-{%- if suffix.is_empty() %}
 
     /// The datagram is for this node, which has this node ID, and routes bundles. Each gets older by
     /// `residence` milliseconds.
-    action routes(bit<64> node, bit<64> service, bit<16> residence) {
-        peer_traffic.count();
-        peer_meter.read(meta.colour);
+    action routes{{ suffix }}(bit<64> node, bit<64> service, bit<16> residence) {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
         meta.again.is_node = 1;
         meta.again.node = node;
         meta.again.service = service;
         meta.again.residence = residence;
     }
-{%- endif %}
+
+    /// The same for a node ID of the scheme `dtn`: what stands behind the colon, in the lowest bits.
+    action routes_named{{ suffix }}(bit<{{ eid_bits }}> name, bit<16> name_length,
+            bit<16> residence) {
+        peer{{ suffix }}_traffic.count();
+        peer{{ suffix }}_meter.read(meta.colour);
+        meta.again.is_node = 1;
+        meta.again.name = name;
+        meta.again.name_length = name_length;
+        meta.again.residence = residence;
+    }
 
     action pass{{ suffix }}() {
         peer{{ suffix }}_traffic.count();
@@ -146,9 +159,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             speaks_v7{{ suffix }};
             reads_v6{{ suffix }};
             reads_v7{{ suffix }};
-{%- if suffix.is_empty() %}
-            routes;
-{%- endif %}
+            routes{{ suffix }};
+            routes_named{{ suffix }};
             pass{{ suffix }};
         }
         default_action = pass{{ suffix }}();
@@ -211,37 +223,50 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
 
     direct_counter(CounterType.packets_and_bytes) next_hop_traffic;
 
-    action hop_v6(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst, bit<32> ipv4_src,
-            bit<32> ipv4_dst, bit<1> sequence32, bit<1> lifetime32, bit<1> cbhe,
-            bit<1> dictionary, bit<8> age_type, bit<16> mtu) {
+{%- for (suffix, ip, bits) in [("", "4", "32"), ("_ipv6", "6", "128")] %}
+
+    /// A neighbour that reads version 6, and the addresses of datagrams for it.
+    action hop_v6{{ suffix }}(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst,
+            bit<{{ bits }}> ipv{{ ip }}_src, bit<{{ bits }}> ipv{{ ip }}_dst, bit<16> udp_port, bit<1> sequence32,
+            bit<1> lifetime32, bit<1> cbhe, bit<1> dictionary, bit<8> age_type,
+            bit<1> hdtn_priority, bit<16> mtu) {
         next_hop_traffic.count();
         meta.again.egress_port = port;
         meta.again.ethernet_src = ethernet_src;
         meta.again.ethernet_dst = ethernet_dst;
-        meta.again.ipv4_src = ipv4_src;
-        meta.again.ipv4_dst = ipv4_dst;
+        meta.again.hop_ipv6 = {% if suffix.is_empty() %}0{% else %}1{% endif %};
+        meta.again.ip_src = (bit<128>)ipv{{ ip }}_src;
+        meta.again.ip_dst = (bit<128>)ipv{{ ip }}_dst;
+        meta.again.udp_port = udp_port;
         meta.again.peer_version = 6;
         meta.again.sequence32 = sequence32;
         meta.again.lifetime32 = lifetime32;
         meta.again.cbhe = cbhe;
         meta.again.dictionary = dictionary;
         meta.again.age_type = age_type;
+        meta.again.hdtn_priority = hdtn_priority;
         meta.again.mtu = mtu;
     }
 
-    action hop_v7(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst, bit<32> ipv4_src,
-            bit<32> ipv4_dst, bit<2> crc_primary, bit<2> crc_blocks, bit<16> mtu) {
+    /// The same for version 7.
+    action hop_v7{{ suffix }}(bit<9> port, bit<48> ethernet_src, bit<48> ethernet_dst,
+            bit<{{ bits }}> ipv{{ ip }}_src, bit<{{ bits }}> ipv{{ ip }}_dst, bit<16> udp_port,
+            bit<2> crc_primary, bit<2> crc_blocks, bit<8> priority_block, bit<16> mtu) {
         next_hop_traffic.count();
         meta.again.egress_port = port;
         meta.again.ethernet_src = ethernet_src;
         meta.again.ethernet_dst = ethernet_dst;
-        meta.again.ipv4_src = ipv4_src;
-        meta.again.ipv4_dst = ipv4_dst;
+        meta.again.hop_ipv6 = {% if suffix.is_empty() %}0{% else %}1{% endif %};
+        meta.again.ip_src = (bit<128>)ipv{{ ip }}_src;
+        meta.again.ip_dst = (bit<128>)ipv{{ ip }}_dst;
+        meta.again.udp_port = udp_port;
         meta.again.peer_version = 7;
         meta.again.crc_primary = crc_primary;
         meta.again.crc_blocks = crc_blocks;
+        meta.again.priority_block = priority_block;
         meta.again.mtu = mtu;
     }
+{%- endfor %}
 
     action no_neighbour() {
         next_hop_traffic.count();
@@ -256,6 +281,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
         actions = {
             hop_v6;
             hop_v7;
+            hop_v6_ipv6;
+            hop_v7_ipv6;
             no_neighbour;
         }
         default_action = no_neighbour();
@@ -300,6 +327,22 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             meta.reason: ternary;
             meta.primary.source.node: ternary;
             meta.primary.destination.node: ternary;
+        }
+        actions = {
+            silence;
+            NoAction;
+        }
+        default_action = NoAction();
+        size = TELEMETRY_ENTRIES;
+    }
+
+    /// The same for bundles that name an endpoint of the scheme `dtn`. The first octet of a name is in
+    /// the highest bits, so that a mask can be for the beginning of a name.
+    table named_telemetry {
+        key = {
+            meta.reason: ternary;
+            meta.source_name: ternary;
+            meta.destination_name: ternary;
         }
         actions = {
             silence;
@@ -431,18 +474,29 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             // The parser has read the bundle, and has written it.
             meta.version = meta.again.version;
             bundle_report_t report = {
-                meta.version,
-                meta.primary.source.node, meta.primary.source.service,
+                meta.version, meta.primary.flags,
+                meta.primary.source.node, meta.primary.source.service, meta.primary.source.text,
                 meta.primary.destination.node, meta.primary.destination.service,
-                meta.primary.time, meta.primary.sequence, meta.primary.lifetime,
-                meta.bundle_age.age, meta.payload.length,
-                0, hdr.ethernet.src, meta.again.ingress_port,
-                16w0 ++ meta.again.ingress_time
+                meta.primary.destination.text,
+                meta.primary.time, meta.primary.sequence,
+                meta.primary.fragment_offset, meta.primary.adu_length,
+                meta.primary.lifetime, meta.age, meta.payload.length,
+                hdr.udp.length - 8, 0, 0, 0, hdr.ethernet.src,
+                (hdr.ipv4.isValid() ? (bit<128>)hdr.ipv4.src : hdr.ipv6.src), hdr.udp.src_port,
+                meta.again.ingress_port, 16w0 ++ meta.again.ingress_time
             };
             clock.apply();
-            bit<80> ends = (bit<80>)meta.primary.time + (bit<80>)meta.primary.lifetime;
+            // When the bundle ends: a time, or an age if its source has no clock.
+            bit<96> ends = (bit<96>)meta.primary.time + (bit<96>)meta.primary.lifetime;
+            bit<96> is_at = (bit<96>)meta.now;
             if (meta.version == 6) {
                 ends = ends * 1000;
+            }
+            if (meta.primary.time == 0) {
+                is_at = (bit<96>)meta.age;
+                if (meta.version == 6) {
+                    ends = ends * 1000;
+                }
             }
             bool encapsulated = meta.encapsulation == 1;
             if (hdr.ipv4.isValid()) {
@@ -469,21 +523,27 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                     meta.reason = REASON_TRUNCATED;
                 } else if (meta.cursor.length + 8 < hdr.udp.length) {
                     meta.reason = REASON_TRAILING_OCTETS;
-                } else if (meta.now != 0 && meta.primary.time != 0 && ends < (bit<80>)meta.now) {
+                } else if (meta.now != 0 && ends < is_at) {
                     meta.reason = REASON_EXPIRED;
                 }
             }
             // A node that sends the bundle on in its version has written that already.
             bool same_version = false;
+            bool named = (meta.primary.source.length | meta.primary.destination.length) != 0;
+            if (named) {
+                meta.shift = (bit<8>)(({{ max_eid }} - meta.primary.source.length) << 1);
+                meta.source_name = meta.primary.source.text << meta.shift << meta.shift
+                    << meta.shift << meta.shift;
+                meta.shift = (bit<8>)(({{ max_eid }} - meta.primary.destination.length) << 1);
+                meta.destination_name = meta.primary.destination.text << meta.shift << meta.shift
+                    << meta.shift << meta.shift;
+            }
             if (meta.reason == 0 && meta.again.look == 2) {
                 // The second look of a node: where does the bundle go?
                 meta.again.add_previous = meta.previous_node.present ^ 1;
                 if (meta.primary.destination.length == 0) {
                     endpoint.apply();
                 } else {
-                    meta.shift = (bit<8>)(({{ max_eid }} - meta.primary.destination.length) << 1);
-                    meta.destination_name = meta.primary.destination.text << meta.shift << meta.shift
-                        << meta.shift << meta.shift;
                     named_endpoint.apply();
                 }
                 if (meta.reason == 0) {
@@ -519,14 +579,27 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 }
             }
             bool leaves = meta.reason == 0 && (meta.again.look == 1 || same_version);
+            bool over_ipv6 = hdr.ipv6.isValid();
+            if (meta.again.is_node == 1) {
+                over_ipv6 = meta.again.hop_ipv6 == 1;
+            }
+            if (leaves && over_ipv6 && hdr.ipv4.isValid() && hdr.udp.checksum == 0) {
+                // There is no datagram without a checksum in IPv6, and none to make one from.
+                meta.reason = REASON_ENCAPSULATION;
+                leaves = false;
+            }
             if (leaves && meta.again.mtu != 0) {
-                bit<16> ip_length = new_length + (hdr.ipv4.isValid() ? 16w20 : 40);
+                bit<16> ip_length = new_length + (over_ipv6 ? 16w40 : 20);
                 if (ip_length > meta.again.mtu) {
                     meta.reason = REASON_MTU;
                     leaves = false;
                 }
             }
+            if (leaves || meta.reason == REASON_MTU) {
+                report.sent_length = new_length - 8;
+            }
             if (leaves) {
+                report.sent_version = meta.again.peer_version;
                 head.apply(hdr, meta, new_length);
                 bit<32> from = meta.version == 6 ? 32w0 : 32w1;
                 if (same_version) {
@@ -542,6 +615,9 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             }
             report.reason = meta.reason;
             telemetry.apply();
+            if (named) {
+                named_telemetry.apply();
+            }
             if (reported && (meta.reason != 0 || leaves)) {
                 digest<bundle_report_t>(1, report);
             }

@@ -472,6 +472,12 @@ struct again_t {
     /// Type of the bundle age block of version 6.
     @field_list(1)
     bit<8> age_type;
+    /// Blocks of type 13 are HDTN's priority.
+    @field_list(1)
+    bit<1> hdtn_priority;
+    /// Type of the block of version 7 that carries the priority, 0 for none.
+    @field_list(1)
+    bit<8> priority_block;
     /// Types of the CRCs of version 7.
     @field_list(1)
     bit<2> crc_primary;
@@ -489,6 +495,11 @@ struct again_t {
     bit<64> node;
     @field_list(1)
     bit<64> service;
+    /// The same for a node ID of the scheme `dtn`: what stands behind the colon.
+    @field_list(1)
+    bit<{{ eid_bits }}> name;
+    @field_list(1)
+    bit<16> name_length;
     /// Milliseconds that a bundle gets older on its way to this node and in it.
     @field_list(1)
     bit<16> residence;
@@ -500,9 +511,14 @@ struct again_t {
     @field_list(1)
     bit<48> ethernet_dst;
     @field_list(1)
-    bit<32> ipv4_src;
+    bit<16> udp_port;
+    /// Addresses of IPv6, or of IPv4 in the lowest bits.
     @field_list(1)
-    bit<32> ipv4_dst;
+    bit<1> hop_ipv6;
+    @field_list(1)
+    bit<128> ip_src;
+    @field_list(1)
+    bit<128> ip_dst;
 }
 
 struct metadata_t {
@@ -564,8 +580,11 @@ struct metadata_t {
     bit<8> reason;
     /// Where the route of a bundle leads, 0 for nowhere.
     bit<16> next_hop;
-    /// The name of the destination, its first octet in the highest bits.
+    /// Names of the scheme `dtn`, their first octets in the highest bits.
+    bit<{{ eid_bits }}> source_name;
     bit<{{ eid_bits }}> destination_name;
+    /// The age as it was received: microseconds in version 6, milliseconds in version 7.
+    bit<64> age;
     /// Colour of the traffic to a receiver: 2 is red, and too much.
     bit<2> colour;
     /// Milliseconds since 2000-01-01, or 0 if nobody set the clock.
@@ -575,17 +594,35 @@ struct metadata_t {
 /// A bundle that crossed, or why it did not. Fields are as received.
 struct bundle_report_t {
     bit<8> version;
+    /// Bundle processing control flags.
+    bit<64> flags;
     bit<64> source_node;
     bit<64> source_service;
+    /// What stands behind `dtn:`, or 0.
+    bit<{{ eid_bits }}> source_name;
     bit<64> destination_node;
     bit<64> destination_service;
+    bit<{{ eid_bits }}> destination_name;
+    /// Seconds (version 6) or milliseconds (version 7) since 2000-01-01.
     bit<64> creation_time;
     bit<64> sequence;
+    bit<64> fragment_offset;
+    bit<64> adu_length;
+    /// Seconds (version 6) or milliseconds (version 7).
     bit<64> lifetime;
+    /// Microseconds (version 6) or milliseconds (version 7).
     bit<64> age;
     bit<64> payload_length;
+    /// Octets of the bundle as it came, and as it left or would have left.
+    bit<16> length;
+    bit<16> sent_length;
+    /// The version in which it left, 0 if it did not.
+    bit<8> sent_version;
     bit<8> reason;
+    /// Who sent the datagram: addresses of Ethernet and IP (IPv4 is in the lowest bits), UDP port.
     bit<48> neighbour;
+    bit<128> neighbour_ip;
+    bit<16> neighbour_udp_port;
     bit<9> ingress_port;
     /// Microseconds since the switch started. Also keeps reports apart that would otherwise be
     /// equal, which P4Runtime delivers as one.

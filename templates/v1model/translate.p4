@@ -1,10 +1,76 @@
 {# SPDX-License-Identifier: Apache-2.0 OR MIT -#}
 {# From what the parser wrote to headers. Filled from ProgramText in p4gen/src/v1model/text.rs. -#}
+/// Adds what the UDP checksum covers of the IP header, and the ports.
+control add_addresses(inout headers_t hdr, out bit<32> sum) {
+    fold() folded;
+    apply {
+        sum = (bit<32>)PROTOCOL_UDP + (bit<32>)hdr.udp.src_port + (bit<32>)hdr.udp.dst_port;
+        if (hdr.ipv4.isValid()) {
+            sum = sum + (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
+                + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0];
+        } else {
+            bit<72> addresses = (bit<72>)hdr.ipv6.src[127:64] + (bit<72>)hdr.ipv6.src[63:0]
+                + (bit<72>)hdr.ipv6.dst[127:64] + (bit<72>)hdr.ipv6.dst[63:0];
+            sum = sum + (bit<32>)addresses[15:0] + (bit<32>)addresses[31:16]
+                + (bit<32>)addresses[47:32] + (bit<32>)addresses[63:48] + (bit<32>)addresses[71:64];
+        }
+        folded.apply(sum);
+    }
+}
+
+/// The headers of a node's own datagram, in the IP version of the next hop.
+control readdress(inout headers_t hdr, inout metadata_t meta) {
+    apply {
+        hdr.ethernet.src = meta.again.ethernet_src;
+        hdr.ethernet.dst = meta.again.ethernet_dst;
+        hdr.udp.dst_port = meta.again.udp_port;
+        bit<16> ethertype = ETHERTYPE_IPV4;
+        if (meta.again.hop_ipv6 == 1) {
+            ethertype = ETHERTYPE_IPV6;
+            if (hdr.ipv4.isValid()) {
+                hdr.ipv6.setValid();
+                hdr.ipv6.version = 6;
+                hdr.ipv6.traffic_class = hdr.ipv4.dscp_ecn;
+                hdr.ipv6.flow_label = 0;
+                hdr.ipv6.next_header = PROTOCOL_UDP;
+                hdr.ipv4.setInvalid();
+            }
+            hdr.ipv6.hop_limit = 64;
+            hdr.ipv6.src = meta.again.ip_src;
+            hdr.ipv6.dst = meta.again.ip_dst;
+        } else {
+            if (hdr.ipv6.isValid()) {
+                hdr.ipv4.setValid();
+                hdr.ipv4.version = 4;
+                hdr.ipv4.ihl = 5;
+                hdr.ipv4.dscp_ecn = hdr.ipv6.traffic_class;
+                // Not to be fragmented, so that it needs no identification (RFC 6864).
+                hdr.ipv4.identification = 0;
+                hdr.ipv4.flags = 2;
+                hdr.ipv4.fragment_offset = 0;
+                hdr.ipv4.protocol = PROTOCOL_UDP;
+                hdr.ipv6.setInvalid();
+            }
+            hdr.ipv4.ttl = 64;
+            hdr.ipv4.src = meta.again.ip_src[31:0];
+            hdr.ipv4.dst = meta.again.ip_dst[31:0];
+        }
+        if (hdr.vlan.isValid()) {
+            hdr.vlan.ethertype = ethertype;
+        } else {
+            hdr.ethernet.ethertype = ethertype;
+        }
+    }
+}
+
 /// Puts what the parser wrote into headers, and makes lengths and checksums fit it.
 control replace_head(inout headers_t hdr, inout metadata_t meta, in bit<16> new_length) {
     fold() folded;
     add_words() words;
     shift() shifted;
+    add_addresses() old_addresses;
+    add_addresses() new_addresses;
+    readdress() own;
     apply {
 {%- for segment in segments %}
         // {{ segment.name }}: {{ segment.comment }}.
@@ -72,17 +138,8 @@ control replace_head(inout headers_t hdr, inout metadata_t meta, in bit<16> new_
 
         // RFC 1624: what the old sum says of the payload goes into the new sum, so that a payload
         // that was damaged on the way here is still seen to be damaged.
-        bit<32> same = (bit<32>)PROTOCOL_UDP + (bit<32>)hdr.udp.src_port + (bit<32>)hdr.udp.dst_port;
-        if (hdr.ipv4.isValid()) {
-            same = same + (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
-                + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0];
-        } else {
-            bit<72> addresses = (bit<72>)hdr.ipv6.src[127:64] + (bit<72>)hdr.ipv6.src[63:0]
-                + (bit<72>)hdr.ipv6.dst[127:64] + (bit<72>)hdr.ipv6.dst[63:0];
-            same = same + (bit<32>)addresses[15:0] + (bit<32>)addresses[31:16]
-                + (bit<32>)addresses[47:32] + (bit<32>)addresses[63:48] + (bit<32>)addresses[71:64];
-        }
-        folded.apply(same);
+        bit<32> same;
+        old_addresses.apply(hdr, same);
         folded.apply(old_sum);
         old_sum = old_sum + same + (bit<32>)old_length + (bit<32>)old_length;
         folded.apply(old_sum);
@@ -91,16 +148,8 @@ control replace_head(inout headers_t hdr, inout metadata_t meta, in bit<16> new_
         shifted.apply(sum, meta.payload.start[0:0] ^ head_length[0:0]);
         // A node sends the bundle on in a datagram of its own.
         if (meta.again.is_node == 1) {
-            hdr.ethernet.src = meta.again.ethernet_src;
-            hdr.ethernet.dst = meta.again.ethernet_dst;
-            hdr.ipv4.src = meta.again.ipv4_src;
-            hdr.ipv4.dst = meta.again.ipv4_dst;
-            hdr.ipv4.ttl = 64;
-            hdr.ipv4.checksum = 0;
-            same = (bit<32>)PROTOCOL_UDP + (bit<32>)hdr.udp.src_port + (bit<32>)hdr.udp.dst_port
-                + (bit<32>)hdr.ipv4.src[31:16] + (bit<32>)hdr.ipv4.src[15:0]
-                + (bit<32>)hdr.ipv4.dst[31:16] + (bit<32>)hdr.ipv4.dst[15:0];
-            folded.apply(same);
+            own.apply(hdr, meta);
+            new_addresses.apply(hdr, same);
         }
         sum = sum + new_sum + trailer_sum + same + (bit<32>)new_length + (bit<32>)new_length;
         folded.apply(sum);

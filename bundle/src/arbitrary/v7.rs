@@ -279,7 +279,14 @@ fn other() -> impl Strategy<Value = (BlockType, Vec<u8>)> {
             2_u64, 8, 11, 12, 13, 15, 23, 24, 192, 195, 222, 255, 256, 65_536,
         ][..],
     );
-    (kinds.prop_map(BlockType), payload(40))
+    let priority = (0..5_u64).prop_map(|class| {
+        let data = Block::number_data(class);
+        (BlockType::HDTN_PRIORITY, data)
+    });
+    prop_oneof![
+        7 => (kinds.prop_map(BlockType), payload(40)),
+        1 => priority,
+    ]
 }
 
 /// Clears what a bundle may not ask for if nobody may be told about it.

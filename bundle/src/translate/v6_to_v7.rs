@@ -218,9 +218,6 @@ impl Writer<'_> {
                 v7::Eid::from(node.id.clone()).encode(out);
             });
         }
-        if !has(|content| matches!(content, Content::Ecos { .. })) {
-            self.priority();
-        }
         let mut payload_seen = false;
         for known in blocks {
             payload_seen |= matches!(known.content, Content::Payload(_));
@@ -229,6 +226,9 @@ impl Writer<'_> {
                 .map_err(|reason| Refusal::new(reason, known.offset, "block data"))?;
             self.losses
                 .add_if(payload_seen && self.next_number > before, Loss::BlockOrder);
+        }
+        if !has(|content| matches!(content, Content::Ecos { .. })) {
+            self.priority();
         }
         // Version 7 wants an age when there is no creation time. The translator has seen the
         // bundle for as long as it was here.

@@ -226,7 +226,7 @@ fn octets_that_are_no_bundle_are_refused() {
 }
 
 /// Blocks of any kind that a hop does not touch.
-fn is_untouched_7(block: &&v7::Block<'_>) -> bool {
+fn is_untouched_7(block: &v7::Block<'_>) -> bool {
     !matches!(
         block.kind,
         BlockType::PREVIOUS_NODE | BlockType::AGE | BlockType::HOP_COUNT
@@ -247,7 +247,8 @@ fn check_any_7(octets: &[u8]) -> Result<(), TestCaseError> {
             let unknown = matches!(block.content(), Ok(v7::Content::Other));
             !(goes && unknown && block.flags.contains(BlockFlags::DISCARD_UNPROCESSED))
         };
-        let blocks = bundle.blocks.iter().filter(is_untouched_7).filter(goes);
+        let blocks = bundle.blocks.iter();
+        let blocks = blocks.filter(|block| is_untouched_7(block)).filter(goes);
         blocks.map(|block| format!("{block:?}")).collect()
     };
     prop_assert_eq!(kept(&old, true), kept(&new, false));

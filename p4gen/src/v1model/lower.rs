@@ -5,12 +5,12 @@ use bundle::Reason;
 
 use super::parser::{Sizes, parser};
 use super::text::{
-    BlockText, ErrorText, FieldText, HeadChunk, PayloadChunk, ProgramText, ReasonText, SegmentText,
-    Slice,
+    BlockText, ErrorText, FieldText, HeadChunk, PayloadChunk, PortText, ProgramText, ReasonText,
+    SegmentText, Slice,
 };
-use super::{CURSOR_BITS, OUT_BITS, START_BITS, error_name};
+use super::{CURSOR_BITS, OUT_BITS, START_BITS, error_name, port_constant};
 use crate::layout::{BLOCKS, Block, FieldKind};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, UdpPorts};
 
 /// `EtherType` for local experiments (IEEE 802): frames between the switch and its slow path.
 const PUNT_ETHERTYPE: &str = "0x88b5";
@@ -78,10 +78,11 @@ pub(crate) fn lower(parameters: Parameters) -> ProgramText {
         max_eid: parameters.max_eid as usize,
         max_blocks: parameters.max_blocks as usize,
         payload_bits: u32::BITS - parameters.max_payload.max(1).leading_zeros(),
+        udp_ports: parameters.udp_ports.iter().count(),
     };
     ProgramText {
         parameters: parameters.to_string(),
-        udp_port: parameters.udp_port,
+        udp_ports: udp_ports(parameters.udp_ports),
         punt_ethertype: PUNT_ETHERTYPE,
         max_payload: parameters.max_payload,
         max_blocks: parameters.max_blocks,
@@ -103,6 +104,14 @@ pub(crate) fn lower(parameters: Parameters) -> ProgramText {
         out_words: slices(OUT_BITS, 64),
         div_1000_factor: format!("{:#x}", (1_u128 << 70).div_ceil(125)),
     }
+}
+
+fn udp_ports(ports: UdpPorts) -> Vec<PortText> {
+    let port = |(at, number)| PortText {
+        constant: port_constant(at),
+        number,
+    };
+    ports.iter().enumerate().map(port).collect()
 }
 
 /// The reasons that the program knows, in the order of the codes.

@@ -8,7 +8,7 @@ use askama::Template;
 #[template(path = "v1model/main.p4")]
 pub(crate) struct ProgramText {
     pub(crate) parameters: String,
-    pub(crate) udp_port: u16,
+    pub(crate) udp_ports: Vec<PortText>,
     pub(crate) punt_ethertype: &'static str,
     pub(crate) max_payload: u32,
     pub(crate) max_blocks: u32,
@@ -26,6 +26,12 @@ pub(crate) struct ProgramText {
     pub(crate) cursor_bits: usize,
     pub(crate) out_words: Vec<Slice>,
     pub(crate) div_1000_factor: String,
+}
+
+/// A UDP port of the convergence layer as a constant.
+pub(crate) struct PortText {
+    pub(crate) constant: String,
+    pub(crate) number: u16,
 }
 
 /// A reason code as a constant.

@@ -2,7 +2,8 @@
 //! Generated programs. What they do with packets is tested where there is a switch, in `testbed`.
 
 use p4gen::{
-    EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, ParameterError, Parameters, Report, generate,
+    EID_OCTETS, LARGEST_PAYLOAD, MOST_BLOCKS, ParameterError, Parameters, Report, UdpPorts,
+    generate,
 };
 
 fn parameters(max_payload: u32) -> Parameters {
@@ -115,9 +116,15 @@ fn refuses_impossible_parameters() {
     ] {
         assert_eq!(generate(parameters), Err(error));
     }
-    let no_port = Parameters {
-        udp_port: 0,
-        ..parameters(13)
-    };
-    assert_eq!(generate(no_port), Err(ParameterError::PortZero));
+    for (ports, error) in [
+        (&[0][..], ParameterError::PortZero),
+        (&[4556, 4557, 4556], ParameterError::PortTwice(4556)),
+        (&[], ParameterError::TooManyPorts(0)),
+        (
+            &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+            ParameterError::TooManyPorts(9),
+        ),
+    ] {
+        assert_eq!(UdpPorts::new(ports), Err(error));
+    }
 }

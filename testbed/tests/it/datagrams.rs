@@ -115,7 +115,7 @@ fn long_payload_takes_the_slow_path() {
 }
 
 /// The bundle of version 7 that the worked example of version 6 becomes.
-fn hello_7() -> Vec<u8> {
+pub(crate) fn hello_7() -> Vec<u8> {
     translate(BUNDLE_6, &Policy::default())
         .expect("the reference translates it")
         .octets
@@ -207,7 +207,8 @@ fn results_above_the_mtu_take_the_slow_path() {
         lab.install(&format!(
             r#"{{"tables": [{{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "10.7.99.0/24"}},
                 "action": "ingress.reads_v7",
-                "params": {{"crc_primary": "1", "crc_blocks": "0", "mtu": "{mtu}"}}}}]}}"#
+                "params": {{"crc_primary": "1", "crc_blocks": "0", "priority_block": "0",
+                  "mtu": "{mtu}"}}}}]}}"#
         ));
         input.datagram.ipv4.destination = Side::V7.host([0, 0, 99, 2]).octets();
         let (port, output) = one(&mut lab, &frame_of(&input));

@@ -3,7 +3,7 @@
 
 use bundle::{
     Policy,
-    translate::{Crcs, PeerV6},
+    translate::{Crcs, PeerV6, PriorityRule},
     v6::BlockType,
     v7::CrcType,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Lab {
 struct Collector {
     frames: Vec<(u16, Vec<u8>)>,
     digests: usize,
+    /// The last one.
+    digest: Vec<u64>,
 }
 
 impl Sink for Collector {
@@ -34,8 +36,9 @@ impl Sink for Collector {
             .push((port.try_into().expect("ports are small"), packet.to_vec()));
     }
 
-    fn digest(&mut self, _digest: usize, _values: &[u64]) {
+    fn digest(&mut self, _digest: usize, values: &[u64]) {
         self.digests += 1;
+        self.digest = values.to_vec();
     }
 
     fn drop(&mut self, _reason: DropReason) {}
@@ -43,10 +46,14 @@ impl Sink for Collector {
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        let parameters = Parameters {
+        Self::with(Parameters {
             max_payload: MAX_PAYLOAD,
             ..Parameters::default()
-        };
+        })
+    }
+
+    /// A switch that runs the translator for these parameters.
+    pub(crate) fn with(parameters: Parameters) -> Self {
         let text = p4gen::generate(parameters).expect("the parameters are possible");
         let source = p4::Source {
             name: "translator.p4",
@@ -87,6 +94,13 @@ impl Lab {
         let mut collector = Collector::default();
         self.switch.run(port.into(), frame, 0, &mut collector);
         collector.digests
+    }
+
+    /// The values of the last report that a frame makes, in words of 64 bits.
+    pub(crate) fn report(&mut self, port: u16, frame: &[u8]) -> Vec<u64> {
+        let mut collector = Collector::default();
+        self.switch.run(port.into(), frame, 0, &mut collector);
+        collector.digest
     }
 
     /// The frames that leave, and what happened.
@@ -141,6 +155,13 @@ impl Receiver {
                     BlockType::AGE
                 },
             },
+            // One of them has the priority in ION's block, and the other in HDTN's.
+            hdtn_priority: wide,
+            priority: if wide {
+                PriorityRule::Hdtn
+            } else {
+                PriorityRule::Qos
+            },
             ..Policy::default()
         }
     }
@@ -160,16 +181,28 @@ impl Receiver {
                 let bits = [cbhe, dictionary, sequence32, lifetime32].map(u8::from);
                 let params = format!(
                     r#""cbhe": "{}", "dictionary": "{}", "sequence32": "{}", "lifetime32": "{}",
-                       "age_type": "{}", "mtu": "0""#,
-                    bits[0], bits[1], bits[2], bits[3], age_block.0
+                       "age_type": "{}", "hdtn_priority": "{}", "mtu": "0""#,
+                    bits[0],
+                    bits[1],
+                    bits[2],
+                    bits[3],
+                    age_block.0,
+                    u8::from(policy.hdtn_priority)
                 );
                 ("reads_v6", params)
             }
             Side::V7 => {
                 let [primary, blocks] =
                     [policy.crcs.primary, policy.crcs.blocks].map(|crc| crc as u64);
-                let params =
-                    format!(r#""crc_primary": "{primary}", "crc_blocks": "{blocks}", "mtu": "0""#);
+                let block = match policy.priority {
+                    PriorityRule::Drop => 0,
+                    PriorityRule::Qos => 193,
+                    PriorityRule::Hdtn => 13,
+                };
+                let params = format!(
+                    r#""crc_primary": "{primary}", "crc_blocks": "{blocks}",
+                       "priority_block": "{block}", "mtu": "0""#
+                );
                 ("reads_v7", params)
             }
         };

@@ -5,6 +5,7 @@ mod architecture;
 mod datagrams;
 mod demo;
 mod lab;
+mod neighbours;
 mod node;
 mod relay;
 mod router;

@@ -89,15 +89,16 @@ impl Oddities {
     /// Whether the program may leave the bundle to the slow path for this reason.
     fn explain(&self, reason: Reason) -> bool {
         match reason {
-            Reason::Security => self.is_secured,
             Reason::Custody => self.wants_custody,
             Reason::BlockOrder => self.has_blocks_behind_payload,
             Reason::EidForm => self.has_odd_names,
             Reason::TooManyBlocks => self.blocks > 8,
             Reason::PayloadTooLong => self.payload_len > MAX_PAYLOAD as usize,
-            // The head that is not the payload has parts of 255 octets.
-            Reason::BlockUnsupported => self.octets - self.payload_len > 200,
-            _ => false,
+            // The parts of the head have 255 octets, and 127 up to a dictionary.
+            Reason::BlockUnsupported => self.octets - self.payload_len > 127,
+            // Security; and what cannot be read in front of a security block may be encrypted, which
+            // the program does not know yet.
+            _ => self.is_secured,
         }
     }
 }
@@ -240,9 +241,9 @@ fn relayed_bundles_above_the_mtu_take_the_slow_path() {
                 {{"table": "ingress.next_hop", "match": {{"meta.next_hop": "2"}},
                   "action": "ingress.hop_v6", "params": {{"port": "1",
                     "ethernet_src": "02:00:00:00:00:09", "ethernet_dst": "02:00:00:00:00:07",
-                    "ipv4_src": "10.9.0.1", "ipv4_dst": "10.99.0.7", "mtu": "{mtu}",
-                    "sequence32": "1", "lifetime32": "1", "cbhe": "1", "dictionary": "1",
-                    "age_type": "20"}}}}]}}"#
+                    "ipv4_src": "10.9.0.1", "ipv4_dst": "10.99.0.7", "udp_port": "4556",
+                    "mtu": "{mtu}", "sequence32": "1", "lifetime32": "1", "cbhe": "1",
+                    "dictionary": "1", "age_type": "20", "hdtn_priority": "0"}}}}]}}"#
         ));
         let input = to_node(Side::V6, BUNDLE_6.to_vec());
         let (frames, recorder) = lab.run(Side::V6.port(), &input.datagram.to_frame());

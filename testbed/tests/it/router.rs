@@ -52,9 +52,13 @@ fn node(side: Side) -> Lab {
     let (action, forms) = match side {
         Side::V6 => (
             "hop_v6",
-            r#""sequence32": "1", "lifetime32": "1", "cbhe": "1", "dictionary": "1", "age_type": "20""#,
+            r#""sequence32": "1", "lifetime32": "1", "cbhe": "1", "dictionary": "1",
+               "age_type": "20", "hdtn_priority": "0""#,
         ),
-        Side::V7 => ("hop_v7", r#""crc_primary": "1", "crc_blocks": "0""#),
+        Side::V7 => (
+            "hop_v7",
+            r#""crc_primary": "1", "crc_blocks": "0", "priority_block": "0""#,
+        ),
     };
     let port = side.port();
     lab.install(&format!(
@@ -67,7 +71,8 @@ fn node(side: Side) -> Lab {
             {{"table": "ingress.next_hop", "match": {{"meta.next_hop": "1"}},
               "action": "ingress.{action}", "params": {{"port": "{port}",
                 "ethernet_src": "02:00:00:00:00:09", "ethernet_dst": "02:00:00:00:00:07",
-                "ipv4_src": "10.9.0.1", "ipv4_dst": "10.99.0.7", "mtu": "0", {forms}}}}}]}}"#
+                "ipv4_src": "10.9.0.1", "ipv4_dst": "10.99.0.7", "udp_port": "4556", "mtu": "0",
+                {forms}}}}}]}}"#
     ));
     lab
 }

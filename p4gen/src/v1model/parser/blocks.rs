@@ -193,9 +193,13 @@ impl Graph {
         let mut cases = vec![("(1, 1)".to_owned(), "parse_payload".to_owned())];
         for block in BLOCKS {
             if let Some(content) = block.content(version) {
+                let state = match block.transform {
+                    Transform::Priority => "see",
+                    _ => "parse",
+                };
                 cases.push((
                     format!("(1, {})", content.code),
-                    format!("parse_{prefix}_{}", block.name),
+                    format!("{state}_{prefix}_{}", block.name),
                 ));
             }
         }
@@ -317,9 +321,9 @@ impl Graph {
     /// Makes the values of a block those of the other version.
     fn transform(&mut self, open: Open, block: &Block, from: Version) -> Open {
         match (block.transform, from) {
-            (Transform::Same, _) | (Transform::Hops, Version::V6) => open,
+            (Transform::Same, _) | (Transform::Hops | Transform::Priority, Version::V6) => open,
             (Transform::Age, Version::V6) => {
-                open.set(
+                open.set("age", "meta.bundle_age.age").set(
                     "bundle_age.age",
                     format!(
                         "{} + (48w0 ++ meta.again.residence)",
@@ -328,6 +332,7 @@ impl Graph {
                 )
             }
             (Transform::Age, Version::V7) => open
+                .set("age", "meta.bundle_age.age")
                 .set(
                     "to.wide",
                     "((bit<80>)meta.bundle_age.age + (bit<80>)meta.again.residence) * 1000",
@@ -346,6 +351,7 @@ impl Graph {
                     "((meta.quality.flags7 & ECOS_STREAMING) == ECOS_STREAMING ? (meta.quality.flags7 & ~ECOS_STREAMING) | QOS_STREAMING : meta.quality.flags7)",
                 ),
             (Transform::Quality, Version::V7) => self.quality_6(open),
+            (Transform::Priority, Version::V7) => self.priority_6(open),
             (Transform::Hops, Version::V7) => open
                 .verify(
                     "meta.hop_count.limit != 0 && meta.hop_count.limit <= 255",
@@ -356,6 +362,30 @@ impl Graph {
                     Reason::HopLimit,
                 ),
         }
+    }
+
+    /// ION's block counts, if there is one.
+    fn priority_6(&mut self, open: Open) -> Open {
+        self.branch(
+            Open::new("see_v7_hdtn_priority"),
+            "meta.again.hdtn_priority",
+            "1",
+            "parse_v7_hdtn_priority",
+            "parse_v7_unknown",
+        );
+        self.branch(
+            open,
+            "meta.quality.present",
+            "1",
+            "parse_v7_block_end",
+            "take_v7_hdtn_priority",
+        );
+        Open::new("take_v7_hdtn_priority")
+            .verify("meta.hdtn_priority.class_of_service <= 3", Reason::ValueRange)
+            .set(
+                "to.priority",
+                "(meta.hdtn_priority.class_of_service == 3 ? 2w1 : meta.hdtn_priority.class_of_service[1:0])",
+            )
     }
 
     fn quality_6(&mut self, open: Open) -> Open {

@@ -135,8 +135,8 @@ impl Open {
     pub(super) fn node_eid(self, to: &str) -> Self {
         self.set(&format!("{to}.node"), "meta.again.node")
             .set(&format!("{to}.service"), "meta.again.service")
-            .set(&format!("{to}.text"), "0")
-            .set(&format!("{to}.length"), "0")
+            .set(&format!("{to}.text"), "meta.again.name")
+            .set(&format!("{to}.length"), "meta.again.name_length")
     }
 
     /// Reads one octet into `meta.octet`.
@@ -253,6 +253,8 @@ pub(crate) struct Sizes {
     pub(crate) max_blocks: usize,
     /// Bits of the length of the payload.
     pub(crate) payload_bits: u32,
+    /// UDP ports.
+    pub(crate) udp_ports: usize,
 }
 
 pub(super) struct Graph {

@@ -197,11 +197,11 @@ impl Graph {
         let prefix = super::fields::prefix(version);
         let open = Open::new(format!("hop_{prefix}_{}", block.name));
         let open = match (block.transform, version) {
-            (Transform::Age, Version::V6) => open.set(
+            (Transform::Age, Version::V6) => open.set("age", "meta.bundle_age.age").set(
                 "bundle_age.age",
                 "meta.bundle_age.age |+| (bit<64>)meta.again.residence * 1000",
             ),
-            (Transform::Age, Version::V7) => open.set(
+            (Transform::Age, Version::V7) => open.set("age", "meta.bundle_age.age").set(
                 "bundle_age.age",
                 "meta.bundle_age.age |+| (bit<64>)meta.again.residence",
             ),

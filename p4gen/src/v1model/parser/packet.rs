@@ -2,6 +2,7 @@
 //! States for the headers in front of a bundle.
 
 use super::graph::{Graph, Open};
+use crate::v1model::port_constant;
 
 impl Graph {
     pub(super) fn packet(&mut self) {
@@ -36,10 +37,16 @@ impl Graph {
             ],
         );
         self.ip();
+        let ports: Vec<_> = (0..self.sizes.udp_ports).map(port_constant).collect();
+        let mut cases: Vec<_> = ports
+            .iter()
+            .map(|port| (port.as_str(), "parse_look"))
+            .collect();
+        cases.push(("default", "accept"));
         self.select(
             Open::new("parse_udp").add("pkt.extract(hdr.udp);"),
             "hdr.udp.dst_port",
-            &[("BUNDLE_PORT", "parse_look"), ("default", "accept")],
+            &cases,
         );
         self.branch(
             Open::new("parse_look"),

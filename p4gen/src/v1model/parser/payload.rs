@@ -192,13 +192,16 @@ impl Graph {
             Open::new("parse_v6_end").verify("meta.payload.present == 1", Reason::PayloadMissing);
         self.select(
             open,
-            "meta.again.look, meta.primary.time, meta.bundle_age.present",
+            "meta.again.look, meta.again.priority_block, meta.quality.present, meta.primary.time, meta.bundle_age.present",
             &[
-                ("(2, _, _)", "accept"),
-                ("(_, 0, 0)", "write_v7_age"),
+                ("(2, _, _, _, _)", "accept"),
+                ("(_, 13, 0, _, _)", "write_v7_priority"),
+                ("(_, 193, 0, _, _)", "write_v7_quality"),
+                ("(_, _, _, 0, 0)", "write_v7_age"),
                 ("default", "write_v7_payload"),
             ],
         );
+        self.priority_7();
         let open = Open::new("write_v7_age")
             .comment(&["RFC 9171 4.2.7: without a creation time there has to be an age."])
             .hold();
@@ -213,6 +216,37 @@ impl Graph {
             .set("put_block.flags", "1");
         let open = self.call(open, Routine::PutBlock, "put_block_7", "write_v7_age");
         self.goto(open, "write_v7_payload");
+    }
+
+    /// The priority of version 6 in a block, if the receiver wants it and no other block has it.
+    fn priority_7(&mut self) {
+        let class = "(meta.primary.flags[8:7] == 3 ? 8w1 : 6w0 ++ meta.primary.flags[8:7])";
+        let open = Open::new("write_v7_quality")
+            .comment(&["The priority of version 6, which no other block has."])
+            .hold()
+            .append("16w0x8400", 2)
+            .append(class, 1)
+            .append("16w0", 2)
+            .set("put_block.type", "193")
+            .set("put_block.flags", "1");
+        self.goto(open, "write_v7_class");
+        let open = Open::new("write_v7_priority")
+            .hold()
+            .append(class, 1)
+            .set("put_block.type", "13")
+            .set("put_block.flags", "0");
+        self.goto(open, "write_v7_class");
+        let open = self.call(
+            Open::new("write_v7_class"),
+            Routine::PutBlock,
+            "put_block_7",
+            "write_v7_class",
+        );
+        self.select(
+            open,
+            "meta.primary.time, meta.bundle_age.present",
+            &[("(0, 0)", "write_v7_age"), ("default", "write_v7_payload")],
+        );
     }
 
     /// The end of a bundle of version 7, and the CRC of its payload block.
