@@ -149,6 +149,7 @@ impl Supervisor {
         let switch = &self.assignment;
         let connect = ConnectOptions {
             target: switch.target,
+            tls: self.plan.tls.clone(),
             ..ConnectOptions::new(&switch.address, switch.device_id)
         };
         let options = SessionOptions {

@@ -70,6 +70,8 @@ pub struct Switch {
     pub device_id: u64,
     /// Larger wins against other controllers of the same switch.
     pub election_id: u64,
+    /// Certificates for the connection; default none, and a connection in the clear.
+    pub tls: Option<Tls>,
     /// The kind of server; default `sddtn`.
     #[serde(default)]
     pub target: Target,
@@ -88,6 +90,20 @@ pub struct Switch {
     /// Most MAC addresses that are kept; default 512. The oldest makes room for a new one.
     #[serde(default = "default_max_macs")]
     pub max_macs: usize,
+}
+
+/// Certificates for the connection to a switch, `[switch.tls]`: files in PEM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Authorities of switches.
+    pub ca: PathBuf,
+    /// The controller's certificates, for switches that ask for one.
+    pub certificate: Option<PathBuf>,
+    /// The key of the first of them.
+    pub key: Option<PathBuf>,
+    /// The name in the certificate of the switch; default that in `address`.
+    pub name: Option<String>,
 }
 
 /// A receiver of bundles.
@@ -169,6 +185,9 @@ pub enum Misconfiguration {
     /// The server has no device 0.
     #[error("switch {0:?}: device_id must be above 0 for this target")]
     DeviceId(String),
+    /// A certificate is of use with its key only.
+    #[error("switch {0:?}: tls needs both certificate and key, or neither")]
+    Key(String),
     /// A port is listed twice.
     #[error("switch {name:?}: port {port} is listed twice")]
     SamePort {
@@ -309,6 +328,10 @@ impl Switch {
         }
         if self.device_id == 0 && quirks.device_zero == Support::Missing {
             found.push(Misconfiguration::DeviceId(name()));
+        }
+        let tls = self.tls.as_ref();
+        if tls.is_some_and(|tls| tls.certificate.is_some() != tls.key.is_some()) {
+            found.push(Misconfiguration::Key(name()));
         }
         let mut ports = BTreeSet::new();
         for port in &self.ports {

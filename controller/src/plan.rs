@@ -12,14 +12,14 @@ use contact::{
 };
 use control::orders::Intent;
 use p4rt::{
-    client::Pipeline,
+    client::{Pipeline, Tls},
     entries::EntriesFile,
     p4info::{Index, IndexError},
     text::TextError,
 };
 
 use crate::{
-    config::{Config, Contacts, Misconfiguration, PlanFormat, Switch},
+    config::{self, Config, Contacts, Misconfiguration, PlanFormat, Switch},
     intent::{self, Misfit},
     schedule::Network,
 };
@@ -40,6 +40,8 @@ pub struct Site {
 pub struct SwitchPlan {
     /// Its part of the configuration.
     pub switch: Switch,
+    /// Certificates for its connection.
+    pub tls: Option<Tls>,
     /// The program.
     pub pipeline: Pipeline,
     /// The names of the program.
@@ -199,10 +201,7 @@ fn load_switch(
     })?;
     let index = Index::new(&p4info).map_err(|source| PlanError::Index { path, source })?;
     let path = folder.join(&switch.device_config);
-    let device_config = fs::read(&path).map_err(|source| PlanError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let device_config = read(&path)?;
     let mut files = Vec::new();
     for name in &switch.entries {
         let path = folder.join(name);
@@ -224,8 +223,10 @@ fn load_switch(
         p4info,
         device_config,
     };
+    let tls = switch.tls.as_ref();
     Ok(SwitchPlan {
         switch: switch.clone(),
+        tls: tls.map(|tls| load_tls(tls, folder)).transpose()?,
         pipeline,
         index: Arc::new(index),
         intent,
@@ -297,6 +298,24 @@ fn texts<E: std::error::Error>(errors: &[E]) -> Vec<String> {
         text
     };
     errors.iter().map(text).collect()
+}
+
+fn load_tls(tls: &config::Tls, folder: &Path) -> Result<Tls, PlanError> {
+    let pair = tls.certificate.as_ref().zip(tls.key.as_ref());
+    let pair = pair
+        .map(|(certificate, key)| Ok((read(&folder.join(certificate))?, read(&folder.join(key))?)));
+    Ok(Tls {
+        authority: read(&folder.join(&tls.ca))?,
+        identity: pair.transpose()?,
+        name: tls.name.clone(),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PlanError> {
+    fs::read(path).map_err(|source| PlanError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, PlanError> {

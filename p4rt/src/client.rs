@@ -7,7 +7,9 @@
 mod pipeline;
 mod rpc;
 mod session;
+mod tls;
 
 pub use pipeline::{Cookie, Pipeline, PipelineChange};
 pub use rpc::{CallError, Client, ConnectError, ConnectOptions};
 pub use session::{Connection, DigestIn, Drops, PacketIn, Session, SessionOptions};
+pub use tls::Tls;

@@ -53,11 +53,12 @@ pub fn update_failures(status: &Status, updates: usize) -> Option<Vec<UpdateFail
     Some(failed.map(|(index, error)| failure(index, error)).collect())
 }
 
-/// Makes the status of a Write call from the outcome of each update, in order; for servers.
+/// Makes the status of a Write or Read call from the outcome of each update or request, in order;
+/// for servers.
 ///
-/// `None` if every update succeeded.
+/// `None` if all succeeded.
 #[must_use]
-pub fn write_status(outcomes: &[Error]) -> Option<Status> {
+pub fn batch_status(outcomes: &[Error]) -> Option<Status> {
     let failed = outcomes
         .iter()
         .filter(|error| error.canonical_code != 0)
@@ -65,7 +66,7 @@ pub fn write_status(outcomes: &[Error]) -> Option<Status> {
     if failed == 0 {
         return None;
     }
-    let message = format!("{failed} of {} updates failed", outcomes.len());
+    let message = format!("{failed} of {} failed", outcomes.len());
     let pack = |error: &Error| prost_types::Any {
         type_url: ERROR_TYPE_URL.to_owned(),
         value: error.encode_to_vec(),
@@ -111,8 +112,8 @@ mod tests {
             outcome(Code::AlreadyExists, "entry exists"),
             outcome(Code::ResourceExhausted, "table is full"),
         ];
-        let status = write_status(&outcomes).expect("two updates failed");
-        assert_eq!(status.message(), "2 of 3 updates failed");
+        let status = batch_status(&outcomes).expect("two updates failed");
+        assert_eq!(status.message(), "2 of 3 failed");
         let failures = update_failures(&status, 3).expect("the status has details");
         let short: Vec<_> = failures
             .iter()
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn success_has_no_status() {
-        assert!(write_status(&[outcome(Code::Ok, "")]).is_none());
+        assert!(batch_status(&[outcome(Code::Ok, "")]).is_none());
     }
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
             None
         );
         assert_eq!(update_failures(&Status::unknown("no details"), 3), None);
-        let status = write_status(&[outcome(Code::NotFound, "")]).expect("one update failed");
+        let status = batch_status(&[outcome(Code::NotFound, "")]).expect("one update failed");
         assert_eq!(
             update_failures(&status, 2),
             None,

@@ -5,12 +5,12 @@
 //! through the pipeline, sends what comes out, and queues what concerns a controller.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     engine::event::{DropReason, Recorder, Silent},
     ports::Transmitter,
-    run::Config,
+    run::{Config, Trace},
     server::Active,
     trace,
     traffic::{Sink, Worker},
@@ -86,10 +86,12 @@ impl Statistics {
 pub struct Device {
     pub(crate) id: u64,
     cpu_port: Option<u32>,
-    trace: bool,
+    trace: Trace,
     optimise: bool,
     started: Instant,
     ports: BTreeMap<u32, Transmitter>,
+    /// Ports whose links were down when they were last looked at.
+    down: Mutex<BTreeSet<u32>>,
     active: RwLock<Option<Arc<Active>>>,
     /// Tells the ports that a pipeline is in force.
     running: watch::Sender<bool>,
@@ -109,10 +111,11 @@ impl Device {
         let device = Self {
             id,
             cpu_port: config.cpu_port,
-            trace: config.trace,
+            trace: config.trace.clone(),
             optimise: config.optimise,
             started: Instant::now(),
             ports,
+            down: Mutex::default(),
             active: RwLock::default(),
             running: watch::Sender::new(false),
             notifications,
@@ -131,6 +134,41 @@ impl Device {
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// When the switch started, in seconds since the epoch.
+    pub(crate) fn started_at(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = since
+            .unwrap_or_default()
+            .saturating_sub(self.started.elapsed());
+        since.as_secs()
+    }
+
+    /// Whether the switch has a port.
+    pub(crate) fn has_port(&self, port: u32) -> bool {
+        self.ports.contains_key(&port) || self.cpu_port == Some(port)
+    }
+
+    /// Ports whose links are down.
+    fn ports_down(&self) -> BTreeSet<u32> {
+        let ports = self.ports.iter();
+        let down = ports.filter(|(_, transmitter)| !transmitter.is_up());
+        down.map(|(port, _)| *port).collect()
+    }
+
+    /// Looks at the links, and leaves out of selections what depends on one that is down.
+    pub(crate) fn look_at_links(&self) {
+        let down = self.ports_down();
+        let mut known = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == down {
+            return;
+        }
+        tracing::info!(?down, "links have changed");
+        if let Some(active) = self.active() {
+            active.pipeline.state_mut().set_down(&down);
+        }
+        *known = down;
     }
 
     pub(crate) fn cpu_port(&self) -> Option<u32> {
@@ -155,7 +193,10 @@ impl Device {
                 Err(error) => tracing::warn!(reason = %error, "no machine code"),
             });
         }
+        let known = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        active.pipeline.state_mut().set_down(&known);
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Some(active);
+        drop(known);
         self.running.send_replace(true);
     }
 
@@ -187,7 +228,7 @@ impl Device {
         };
         for packet in packets {
             self.statistics.received.fetch_add(1, Relaxed);
-            if self.trace {
+            if self.trace.wants(port, packet) {
                 let mut recorder = Recorder::default();
                 active.pipeline.process_with(
                     &state,

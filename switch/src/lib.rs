@@ -26,6 +26,8 @@
 
 mod device;
 mod engine;
+pub mod filter;
+mod incoming;
 mod metrics;
 pub mod offline;
 pub mod pipeline;
@@ -33,6 +35,7 @@ pub mod ports;
 pub mod run;
 mod server;
 pub mod stf;
+mod tls;
 pub mod trace;
 pub mod traffic;
 
@@ -46,4 +49,5 @@ pub use self::{
         tables::{Call, ControlError, Count, Entry, NewEntry, Table},
     },
     server::ProgramError,
+    tls::Tls,
 };

@@ -4,7 +4,11 @@
 //!
 //! One answer for each connection: whoever scrapes asks every few seconds, and nobody else should.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -29,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn list(device: &Device, control: &Control) -> Vec<(String, u64)> {
     let mut list = device.statistics().list();
     list.push(("not delivered to a controller".to_owned(), control.lost()));
+    let refused = control.refused.load(Relaxed);
+    list.push(("not accepted: too many connections".to_owned(), refused));
     list
 }
 
@@ -68,7 +74,7 @@ async fn answer(mut stream: TcpStream, device: &Device, control: &Control) -> st
         }
     }
     let (status, text) = if request.starts_with(b"GET /metrics ") {
-        ("200 OK", exposition(&list(device, control)))
+        ("200 OK", exposition(&list(device, control), device))
     } else {
         ("404 Not Found", "the counters are at /metrics\n".to_owned())
     };
@@ -82,7 +88,24 @@ async fn answer(mut stream: TcpStream, device: &Device, control: &Control) -> st
     stream.shutdown().await
 }
 
-fn exposition(list: &[(String, u64)]) -> String {
+/// Counters, and what tells a restart: the switch begins without a program, and with zeros.
+fn exposition(list: &[(String, u64)], device: &Device) -> String {
+    let mut text = counters(list);
+    _ = write!(
+        text,
+        "# HELP p4switch_start_time_seconds When the switch started, since the epoch.\n\
+         # TYPE p4switch_start_time_seconds gauge\n\
+         p4switch_start_time_seconds {}\n\
+         # HELP p4switch_programmed Whether there is a program.\n\
+         # TYPE p4switch_programmed gauge\n\
+         p4switch_programmed {}\n",
+        device.started_at(),
+        u8::from(device.active().is_some()),
+    );
+    text
+}
+
+fn counters(list: &[(String, u64)]) -> String {
     let mut text = String::from(
         "# HELP p4switch_packets_total Packets, digests and messages by what became of them.\n\
          # TYPE p4switch_packets_total counter\n",
@@ -101,7 +124,7 @@ mod tests {
     #[test]
     fn counters_are_written_in_the_text_format() {
         let list = [("received".to_owned(), 7), ("a \"b\" \\".to_owned(), 0)];
-        let text = exposition(&list);
+        let text = counters(&list);
         let lines: Vec<&str> = text.lines().skip(2).collect();
         let expected = [
             r#"p4switch_packets_total{event="received"} 7"#,

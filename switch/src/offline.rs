@@ -153,6 +153,8 @@ impl Offline {
             active: &self.active,
             digests: &mut self.digests,
             now_ns: 0,
+            // Without a switch there are no ports, and each may be there one day.
+            has_port: &|_| true,
         };
         for (position, (kind, entity)) in updates.into_iter().enumerate() {
             let entity = Some(proto::Entity {

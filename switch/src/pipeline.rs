@@ -6,7 +6,7 @@
 //! registers and hit times change under the reading lock, by atomics or locks of their own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,11 +19,11 @@ use crate::engine::{
     CompileError,
     code::{Code, Place},
     compile,
-    exec::ValueSetMember,
     externs::{Externs, MeterCell, shown},
     native::{NativeCode, NativeError},
     profiles::{Profile, Through},
     tables::{ControlError, Count, NewEntry, Table},
+    value_sets::ValueSetMember,
 };
 
 /// A copy that the replication engine makes.
@@ -65,6 +65,8 @@ pub struct State {
     /// Clone sessions by number.
     pub sessions: BTreeMap<u32, CloneSession>,
     pub(crate) value_sets: Vec<Vec<ValueSetMember>>,
+    /// What controllers keep with default entries.
+    pub(crate) default_metadata: BTreeMap<TableId, Vec<u8>>,
 }
 
 impl State {
@@ -101,6 +103,21 @@ impl State {
             .iter()
             .flat_map(|id| self.tables[id.index()].entries());
         entries.any(|entry| entry.new.through.as_ref() == Some(through))
+    }
+
+    /// Whether an entry of a table brings its own list of actions.
+    pub(crate) fn has_one_shots(&self, index: usize) -> bool {
+        let tables = self.profiles.get(index).into_iter();
+        let tables = tables.flat_map(|profile| &profile.tables);
+        let mut entries = tables.flat_map(|id| self.tables[id.index()].entries());
+        entries.any(|entry| matches!(entry.new.through, Some(Through::OneShot(_))))
+    }
+
+    /// Leaves out of all selections what depends on a port that is down.
+    pub(crate) fn set_down(&mut self, down: &BTreeSet<u32>) {
+        for index in 0..self.profiles.len() {
+            self.change_profile(index, |profile| profile.down.clone_from(down));
+        }
     }
 
     /// A table, to change it.
@@ -144,6 +161,7 @@ impl Pipeline {
             groups: BTreeMap::new(),
             sessions: BTreeMap::new(),
             value_sets: vec![Vec::new(); program.value_sets.len()],
+            default_metadata: BTreeMap::new(),
         };
         let standard = StandardField::ALL.map(|field| code.place(program.standard(field)));
         let externs = Externs::new(&program);

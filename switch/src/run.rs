@@ -4,21 +4,24 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use p4rt::proto::p4::v1::p4_runtime_server::P4RuntimeServer;
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::{
+    net::TcpListener,
+    task::JoinSet,
+    time::{MissedTickBehavior, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use crate::{
     device::Device,
+    filter::Filter,
+    incoming::Incoming,
     metrics,
     offline::Offline,
     ports::{self, Link, PortError, PortSpec, Transmitter},
     server::{Control, Service, run_hub},
+    tls::Tls,
 };
-
-/// Longest message that the server reads: programs are pushed as one message.
-const MAX_MESSAGE: usize = 64 << 20;
 
 /// What the server accepts in headers: statuses of large batches travel there.
 const MAX_HEADERS: u32 = 4 << 20;
@@ -26,6 +29,65 @@ const MAX_HEADERS: u32 = 4 << 20;
 /// How long calls in progress may take to end; a controller that does not go away must not keep
 /// the switch.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the links of ports are looked at.
+const LINKS: Duration = Duration::from_millis(100);
+
+/// After this time without an octet from a controller, it is asked whether it is there, and has
+/// as long to answer.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// What controllers may use up. Enough for any that means well.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections to the server at a time; others are closed.
+    pub connections: usize,
+    /// Calls of one connection that are worked on at a time; others wait.
+    pub calls: u32,
+    /// Calls of one connection in a second; others fail with `RESOURCE_EXHAUSTED`.
+    pub calls_per_second: u32,
+    /// Streams that are open at a time, whether they have said who they are or not.
+    pub streams: usize,
+    /// How long a new stream may be silent before it says who it is.
+    pub silence: Duration,
+    /// Longest message that is read, in octets: programs are pushed as one message.
+    pub message: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            calls: 32,
+            calls_per_second: 2000,
+            streams: 32,
+            silence: Duration::from_secs(10),
+            message: 64 << 20,
+        }
+    }
+}
+
+/// Which packets have their story written to standard error.
+#[derive(Clone, Debug, Default)]
+pub enum Trace {
+    /// None.
+    #[default]
+    Off,
+    /// All.
+    All,
+    /// Those that a filter accepts.
+    Only(Filter),
+}
+
+impl Trace {
+    pub(crate) fn wants(&self, port: u32, packet: &[u8]) -> bool {
+        match self {
+            Self::Off => false,
+            Self::All => true,
+            Self::Only(filter) => filter.accepts(port, packet),
+        }
+    }
+}
 
 /// What a switch is made of.
 #[derive(Debug)]
@@ -42,8 +104,12 @@ pub struct Config {
     pub links: Vec<u32>,
     /// Port whose packets go to and come from controllers.
     pub cpu_port: Option<u32>,
-    /// Whether to write the story of each packet to standard error.
-    pub trace: bool,
+    /// Certificates of the server; without some, it speaks in the clear.
+    pub tls: Option<Tls>,
+    /// What controllers may use up.
+    pub limits: Limits,
+    /// Which packets have their story written to standard error.
+    pub trace: Trace,
     /// Whether to compile programs that gain from it to machine code while they run.
     pub optimise: bool,
     /// A program to start with, and the entries that it was given.
@@ -59,7 +125,9 @@ impl Default for Config {
             ports: Vec::new(),
             links: Vec::new(),
             cpu_port: None,
-            trace: false,
+            tls: None,
+            limits: Limits::default(),
+            trace: Trace::Off,
             optimise: false,
             program: None,
         }
@@ -82,6 +150,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The certificates cannot be used.
+    #[error("cannot use the certificate, its key or the authorities of controllers")]
+    Tls(#[source] tonic::transport::Error),
 }
 
 /// A switch in operation.
@@ -122,8 +193,9 @@ impl Switch {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let server = server(&config)?;
         let (device, notifications) = Device::new(&config, transmitters);
-        let control = Arc::new(Control::new(Arc::clone(&device)));
+        let control = Arc::new(Control::new(Arc::clone(&device), config.limits));
         if let Some(program) = config.program {
             control.commit(Arc::new(program.into_active()));
         }
@@ -143,7 +215,10 @@ impl Switch {
             tasks.spawn(metrics::serve(listener, device, control, stop.clone()));
         }
         tasks.spawn(run_hub(Arc::clone(&control), notifications, stop.clone()));
-        tasks.spawn(serve(Arc::clone(&control), listener, stop.clone()));
+        tasks.spawn(watch_links(Arc::clone(&device), stop.clone()));
+        let refused = Arc::clone(&control.refused);
+        let incoming = Incoming::new(listener, config.limits.connections, refused);
+        tasks.spawn(serve(server, Arc::clone(&control), incoming, stop.clone()));
         Ok(Self {
             device,
             control,
@@ -207,15 +282,46 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     Ok((listener, address))
 }
 
-async fn serve(control: Arc<Control>, listener: TcpListener, stop: CancellationToken) {
-    let service = P4RuntimeServer::new(Service::new(control, stop.clone()))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(usize::MAX);
+/// A server with its certificates and limits.
+fn server(config: &Config) -> Result<Server, StartError> {
+    let limits = &config.limits;
     let server = Server::builder()
         .http2_max_header_list_size(MAX_HEADERS)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .max_concurrent_streams(Some(limits.calls));
+    match &config.tls {
+        None => Ok(server),
+        Some(tls) => server.tls_config(tls.config()).map_err(StartError::Tls),
+    }
+}
+
+async fn serve(
+    mut server: Server,
+    control: Arc<Control>,
+    incoming: Incoming,
+    stop: CancellationToken,
+) {
+    let longest = control.limits.message;
+    let service = P4RuntimeServer::new(Service::new(control, stop.clone()))
+        .max_decoding_message_size(longest)
+        .max_encoding_message_size(usize::MAX);
+    let serving = server
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled());
-    if let Err(error) = server.await {
+        .serve_with_incoming_shutdown(incoming, stop.cancelled());
+    if let Err(error) = serving.await {
         tracing::error!(reason = %error, "the P4Runtime server has ended");
+    }
+}
+
+/// Looks at the links of ports until `stop`.
+async fn watch_links(device: Arc<Device>, stop: CancellationToken) {
+    let mut next = tokio::time::interval(LINKS);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = next.tick() => device.look_at_links(),
+        }
     }
 }

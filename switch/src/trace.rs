@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use p4::ir::{MatchKind, Program, limb_count};
+use p4::ir::{Match, MatchKind, Program, limb_count};
 
 use crate::engine::{
     decimal,
@@ -90,7 +90,7 @@ fn describe(program: &Program, event: &Event) -> String {
         Event::Apply {
             table,
             keys,
-            hit,
+            entry,
             action,
             args,
         } => {
@@ -102,7 +102,10 @@ fn describe(program: &Program, event: &Event) -> String {
                 .zip(keys)
                 .map(|(key, value)| format!("{}={}", key.name, hex(value)))
                 .collect();
-            let outcome = if *hit { "hit" } else { "miss" };
+            let outcome = match entry {
+                Some(entry) => format!("hit {}", entry_text(entry)),
+                None => "miss".to_owned(),
+            };
             let action = call(program, *action, args);
             format!(
                 "table {} ({}): {outcome}, {action}",
@@ -120,6 +123,25 @@ fn describe(program: &Program, event: &Event) -> String {
         Event::Recirculate => "recirculate".to_owned(),
         Event::Drop(reason) => format!("drop: {reason}"),
         Event::Transmit { port, packet } => format!("send {} octets on port {port}", packet.len()),
+    }
+}
+
+/// An entry as its patterns in the order of the keys, with the priority if there is one.
+fn entry_text((matches, priority): &(Vec<Match>, i32)) -> String {
+    let patterns: Vec<String> = matches.iter().map(pattern).collect();
+    match priority {
+        0 => format!("[{}]", patterns.join(" ")),
+        _ => format!("[{}] priority {priority}", patterns.join(" ")),
+    }
+}
+
+fn pattern(pattern: &Match) -> String {
+    match pattern {
+        Match::Any => "*".to_owned(),
+        Match::Exact(value) => hex(&value.limbs),
+        Match::Lpm { value, prefix_len } => format!("{}/{prefix_len}", hex(&value.limbs)),
+        Match::Ternary { value, mask } => format!("{}&{}", hex(&value.limbs), hex(&mask.limbs)),
+        Match::Range { low, high } => format!("{}..{}", hex(&low.limbs), hex(&high.limbs)),
     }
 }
 

@@ -11,7 +11,7 @@ use tonic::{
 
 use crate::{
     Target,
-    client::{Cookie, DigestIn, Pipeline, PipelineChange},
+    client::{Cookie, DigestIn, Pipeline, PipelineChange, Tls},
     proto::p4::v1::{
         CapabilitiesRequest, DigestListAck, Entity, ForwardingPipelineConfig,
         GetForwardingPipelineConfigRequest, PacketMetadata, PacketOut, ReadRequest,
@@ -35,6 +35,8 @@ pub struct ConnectOptions {
     pub target: Target,
     /// Longest wait for the connection.
     pub connect_timeout: Duration,
+    /// Certificates; without them, the connection is in the clear.
+    pub tls: Option<Tls>,
 }
 
 impl ConnectOptions {
@@ -47,12 +49,15 @@ impl ConnectOptions {
             role: String::new(),
             target: Target::default(),
             connect_timeout: Duration::from_secs(5),
+            tls: None,
         }
     }
 
     fn endpoint(&self) -> Result<Endpoint, ConnectError> {
         let url = if self.address.contains("://") {
             self.address.clone()
+        } else if self.tls.is_some() {
+            format!("https://{}", self.address)
         } else {
             format!("http://{}", self.address)
         };
@@ -60,10 +65,14 @@ impl ConnectOptions {
         let endpoint = endpoint.map_err(|_| ConnectError::Address(self.address.clone()))?;
         // Servers in C++ close a connection that pings often while no data flow. TCP's own
         // keep-alive finds a dead peer without that.
-        Ok(endpoint
+        let endpoint = endpoint
             .connect_timeout(self.connect_timeout)
             .tcp_keepalive(Some(TCP_KEEPALIVE))
-            .http2_max_header_list_size(MAX_HEADERS_BYTES))
+            .http2_max_header_list_size(MAX_HEADERS_BYTES);
+        match &self.tls {
+            None => Ok(endpoint),
+            Some(tls) => endpoint.tls_config(tls.config()).map_err(ConnectError::Tls),
+        }
     }
 }
 
@@ -73,6 +82,9 @@ pub enum ConnectError {
     /// The text is no address.
     #[error("{0:?} is not an address of the form host:port")]
     Address(String),
+    /// The certificates cannot be used.
+    #[error("cannot use the certificates for the connection")]
+    Tls(#[source] tonic::transport::Error),
     /// Nobody answers there.
     #[error("cannot reach {address}")]
     Unreachable {

@@ -21,7 +21,7 @@ use crate::{
             p4_runtime_server::P4Runtime, stream_message_request, stream_message_response,
         },
     },
-    status::write_status,
+    status::batch_status,
 };
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -51,7 +51,7 @@ impl P4Runtime for Service {
             .into_iter()
             .map(|update| device.update(update).err().unwrap_or_default())
             .collect();
-        match write_status(&outcomes) {
+        match batch_status(&outcomes) {
             None => Ok(Response::new(WriteResponse {})),
             Some(status) => Err(status),
         }

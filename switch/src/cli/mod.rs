@@ -25,6 +25,10 @@ Examples:
       Run a program on two interfaces; controllers connect to 127.0.0.1:9559.
   p4switch run --grpc-addr 127.0.0.1:0 --grpc-addr-file addr -i 1@udp:127.0.0.1:5001=127.0.0.1:6001
       Wait for a controller to push a program; needs no privileges.
+  p4switch run -i 1@veth1 --tls-cert switch.pem --tls-key switch.key --tls-client-ca controllers.pem
+      Speak TLS, and let only controllers in that have a certificate.
+  p4switch run router.p4 -i 1@veth1 '--trace=port=1 and udp.dst=4556'
+      Show what happens to some packets; fields are port, type, mac, ip and udp, with .src and .dst.
   p4switch check router.p4 --p4info-out router.p4info.txtpb
       Check a program, and write what a controller needs to know about it.
   p4switch trace router.p4 --entries router.entries.json --pcap in.pcap

@@ -5,13 +5,14 @@ use std::{fs, future::Future, io, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use switch::{
+    Tls,
     ports::PortSpec,
-    run::{Config, Switch},
+    run::{Config, Limits, Switch, Trace},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use super::{Failure, input, load, system};
+use super::{Failure, input, load, read, system};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
@@ -35,9 +36,24 @@ pub(crate) struct Run {
     /// Port whose packets go to and come from controllers.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=510))]
     cpu_port: Option<u32>,
-    /// Write what happens to each packet to standard error.
-    #[arg(long)]
-    trace: bool,
+    /// Write what happens to each packet to standard error; with a filter, of those packets only.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    trace: Option<String>,
+    /// Certificates of the server, in PEM: it then speaks TLS only.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Key of the first certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Authorities of controllers: one without a certificate of them is refused.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
 }
 
 impl Run {
@@ -47,7 +63,27 @@ impl Run {
         runtime.block_on(self.serve())
     }
 
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(None);
+        };
+        Ok(Some(Tls {
+            certificate: read(certificate)?,
+            key: read(key)?,
+            client_ca: self.tls_client_ca.as_deref().map(read).transpose()?,
+        }))
+    }
+
+    fn trace(&self) -> Result<Trace, Failure> {
+        Ok(match self.trace.as_deref() {
+            None => Trace::Off,
+            Some("") => Trace::All,
+            Some(filter) => Trace::Only(filter.parse().map_err(input)?),
+        })
+    }
+
     async fn serve(self) -> Result<(), Failure> {
+        let (tls, trace) = (self.tls()?, self.trace()?);
         let program = match &self.program {
             Some(path) => Some(load(path)?.map_err(input)?),
             None => None,
@@ -63,7 +99,9 @@ impl Run {
             ports: self.ports,
             links: Vec::new(),
             cpu_port: self.cpu_port,
-            trace: self.trace,
+            tls,
+            limits: Limits::default(),
+            trace,
             optimise: cfg!(feature = "native"),
             program,
         })
@@ -82,6 +120,10 @@ impl Run {
             info!(%address, "counters are at /metrics");
         }
         info!(%address, device_id = self.device_id, "ready");
+        if self.program.is_none() {
+            // Nothing outlives a restart: a controller has to push and write everything again.
+            info!("empty: no program, no entries; waiting for a controller");
+        }
         info!(signal = signalled.await, "stopping");
         for (name, count) in switch.stop().await {
             eprintln!("{name}: {count}");

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use switch::{DropReason, ports::pcap, trace, traffic::Sink};
+use switch::{DropReason, filter::Filter, ports::pcap, trace, traffic::Sink};
 
 use super::{Failure, input, load, read, system};
 
@@ -24,6 +24,9 @@ pub(crate) struct Trace {
     /// Port that the packets come in on.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     port: u32,
+    /// Show only packets that this accepts, for example `ip.dst=10.0.0.0/8 and not udp=53`; all run.
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
     /// Where to write the packets that leave, on whatever port.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -52,8 +55,15 @@ impl Trace {
         }
         for (number, (frame, now_ns)) in frames.iter().zip((0..).step_by(STEP_NS)).enumerate() {
             let recorder = program.run(self.port, frame, now_ns, &mut sink);
-            println!("#{}", number + 1);
-            print!("{}", trace::render(program.pipeline().program(), &recorder));
+            let port = self.port;
+            if self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.accepts(port, frame))
+            {
+                println!("#{}", number + 1);
+                print!("{}", trace::render(program.pipeline().program(), &recorder));
+            }
         }
         match sink.failed {
             None => Ok(()),

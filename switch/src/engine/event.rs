@@ -2,7 +2,7 @@
 //! What happens to a packet, for whoever wants to see it.
 
 use p4::{
-    ir::{HeaderId, StateId, TableId},
+    ir::{HeaderId, Match, StateId, TableId},
     source::Span,
 };
 
@@ -45,8 +45,8 @@ pub enum Event {
         table: TableId,
         /// Values of the keys.
         keys: Vec<Vec<u64>>,
-        /// Whether an entry was found.
-        hit: bool,
+        /// The entry that was found: its matches and its priority.
+        entry: Option<(Vec<Match>, i32)>,
         /// The action that runs.
         action: usize,
         /// Its arguments.

@@ -12,6 +12,7 @@ use super::{
     event::{Event, Observer, Watch as _},
     externs::Externs,
     tables::Table,
+    value_sets::ValueSetMember,
     wide,
 };
 
@@ -27,12 +28,6 @@ pub(crate) struct Env<'a> {
     pub(crate) externs: &'a Externs,
     /// Time since the switch started.
     pub(crate) now_ns: u64,
-}
-
-/// A member of a parser value set: mask and value of each field, in limbs.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct ValueSetMember {
-    pub(crate) fields: Vec<(Vec<u64>, Vec<u64>)>,
 }
 
 /// What a program asks for while it handles a packet; it is done after the control has ended.
@@ -346,7 +341,10 @@ impl Context {
             observer.event(Event::Apply {
                 table: id,
                 keys,
-                hit: self.hit != 0,
+                entry: found.and_then(|index| {
+                    let entry = env.tables[id.index()].entries[index].as_ref()?;
+                    Some((entry.new.matches.clone(), entry.new.priority))
+                }),
                 action: run.action,
                 args,
             });
@@ -404,12 +402,10 @@ impl Context {
                 compare(low).is_ge() && compare(high).is_le()
             }
             Test::ValueSet { set, keys } => env.value_sets[*set].iter().any(|member| {
-                member.fields.iter().zip(keys).all(|((mask, value), key)| {
-                    let limbs = self.frame[range(*key)].iter();
-                    limbs
-                        .zip(mask.iter().zip(value))
-                        .all(|(limb, (m, v))| limb & m == *v)
-                })
+                let fields = member.fields.iter().zip(keys);
+                fields
+                    .into_iter()
+                    .all(|(test, key)| test.accepts(&self.frame[range(*key)]))
             }),
         }
     }

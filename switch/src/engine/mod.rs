@@ -29,6 +29,7 @@ pub(crate) mod native;
 pub(crate) mod native;
 pub(crate) mod profiles;
 pub(crate) mod tables;
+pub(crate) mod value_sets;
 pub(crate) mod wide;
 
 pub(crate) use self::{

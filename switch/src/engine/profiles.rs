@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Action profiles and selectors: actions that entries share, alone or in groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use p4::ir::{ActionProfileId, Program, TableId};
 
@@ -25,7 +25,7 @@ pub struct WeightedCall {
     pub call: Call,
     /// How often it is chosen, compared with the others.
     pub weight: u32,
-    /// Port whose state a controller watches; opaque to the switch.
+    /// Port, as octets of a number: while it is down, this is not chosen. Empty for none.
     pub watch_port: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ pub struct GroupMember {
     pub member: u32,
     /// How often it is chosen, compared with the others.
     pub weight: u32,
-    /// Port whose state a controller watches; opaque to the switch.
+    /// Port, as octets of a number: while it is down, this is not chosen. Empty for none.
     pub watch_port: Vec<u8>,
 }
 
@@ -59,6 +59,8 @@ pub struct Profile {
     pub(crate) tables: Vec<TableId>,
     pub(crate) members: BTreeMap<u32, Call>,
     pub(crate) groups: BTreeMap<u32, Group>,
+    /// Ports that are down: what watches one of them is not chosen.
+    pub(crate) down: BTreeSet<u32>,
 }
 
 impl Profile {
@@ -75,9 +77,18 @@ impl Profile {
                 tables: tables.map(|(_, index)| TableId(index)).collect(),
                 members: BTreeMap::new(),
                 groups: BTreeMap::new(),
+                down: BTreeSet::new(),
             }
         };
         profiles.map(new).collect()
+    }
+
+    /// Whether a watched port, in the octets of the control plane, is up; no port is.
+    fn is_live(&self, port: &[u8]) -> bool {
+        let number = port
+            .iter()
+            .fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
+        port.is_empty() || !u32::try_from(number).is_ok_and(|port| self.down.contains(&port))
     }
 
     /// The actions that an entry chooses from: each as often as its weight says.
@@ -91,7 +102,8 @@ impl Profile {
             Through::Group(id) => {
                 let group = self.groups.get(id).ok_or(ControlError::NotFound)?;
                 let members = group.members.iter();
-                let calls = members.filter_map(|one| {
+                let live = members.filter(|one| self.is_live(&one.watch_port));
+                let calls = live.filter_map(|one| {
                     let call = self.members.get(&one.member)?;
                     Some(repeat(call, one.weight))
                 });
@@ -99,6 +111,7 @@ impl Profile {
             }
             Through::OneShot(list) => Ok(list
                 .iter()
+                .filter(|one| self.is_live(&one.watch_port))
                 .flat_map(|one| repeat(&one.call, one.weight))
                 .collect()),
         }

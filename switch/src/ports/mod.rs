@@ -154,6 +154,14 @@ impl Transmitter {
             Self::Link(sender) => sender.try_send(frame.to_vec()).is_ok(),
         }
     }
+
+    /// Whether the link of the port works. Ports without a link of their own always do.
+    pub(crate) fn is_up(&self) -> bool {
+        match self {
+            Self::Interface(socket) => socket.is_up(),
+            Self::Udp { .. } | Self::Pcap(_) | Self::Link(_) => true,
+        }
+    }
 }
 
 /// The receiving side of a port.

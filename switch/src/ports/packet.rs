@@ -27,6 +27,7 @@ const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
 #[derive(Debug)]
 pub(crate) struct PacketSocket {
     socket: AsyncFd<OwnedFd>,
+    name: CString,
 }
 
 impl PacketSocket {
@@ -50,7 +51,24 @@ impl PacketSocket {
         // SAFETY: the descriptor is owned, so it stays open and the same until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
         let socket = socket.map_err(io::Error::from)?;
-        Ok(Self { socket })
+        Ok(Self { socket, name })
+    }
+
+    /// Whether the interface is up, and has a carrier.
+    pub(crate) fn is_up(&self) -> bool {
+        // SAFETY: all fields of the structure are integers, for which zero is a value.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        let name = self.name.as_bytes_with_nul();
+        // The kernel knows the name, so that it fits.
+        for (to, octet) in request.ifr_name.iter_mut().zip(name) {
+            *to = octet.cast_signed();
+        }
+        let fd = self.socket.as_raw_fd();
+        // SAFETY: the request is a live structure of the type that this call reads and writes.
+        let done = unsafe { libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) };
+        let wanted = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        // SAFETY: the call has written the flags.
+        done == 0 && unsafe { request.ifr_ifru.ifru_flags } & wanted == wanted
     }
 
     /// Sends a frame without waiting.

@@ -25,9 +25,10 @@ use super::{
     frontend::{ProgramError, check_interface, load},
     objects::Active,
     read::Reader,
+    roles::{RoleConfig, Scope, object_id},
     write::Writer,
 };
-use crate::device::Device;
+use crate::{device::Device, run::Limits};
 
 /// Messages that may wait for one controller. Beyond it they are dropped and counted, because
 /// a slow controller must hold up neither packets nor other controllers.
@@ -41,8 +42,26 @@ pub(crate) struct Shared {
     pub(crate) arbitration: Arbitration,
     pub(crate) digests: Digests,
     streams: BTreeMap<StreamId, Outbox>,
-    saved: Option<Arc<Active>>,
+    saved: Option<Saved>,
     next_stream: StreamId,
+}
+
+/// A pipeline that waits to be committed. Until then it is what requests read and write.
+#[derive(Debug)]
+struct Saved {
+    active: Arc<Active>,
+    digests: Digests,
+}
+
+impl Shared {
+    /// What requests read and write: the saved pipeline, or the one in force.
+    fn target(&mut self, device: &Device) -> Result<(Arc<Active>, &mut Digests), Status> {
+        if let Some(saved) = &mut self.saved {
+            return Ok((Arc::clone(&saved.active), &mut saved.digests));
+        }
+        let none = || Status::failed_precondition("no forwarding pipeline is set");
+        Ok((device.active().ok_or_else(none)?, &mut self.digests))
+    }
 }
 
 /// The control side of one device.
@@ -53,11 +72,14 @@ pub(crate) struct Control {
     /// Makes requests that change something wait for each other: a new primary is accepted only
     /// when the writes of the old one are done.
     pub(crate) gate: tokio::sync::Mutex<()>,
+    pub(crate) limits: Limits,
+    /// Connections that were closed because there were too many.
+    pub(crate) refused: Arc<AtomicU64>,
     lost: AtomicU64,
 }
 
 impl Control {
-    pub(crate) fn new(device: Arc<Device>) -> Self {
+    pub(crate) fn new(device: Arc<Device>, limits: Limits) -> Self {
         let shared = Shared {
             arbitration: Arbitration::new(device.id),
             digests: Digests::default(),
@@ -69,6 +91,8 @@ impl Control {
             device,
             shared: Mutex::new(shared),
             gate: tokio::sync::Mutex::default(),
+            limits,
+            refused: Arc::default(),
             lost: AtomicU64::new(0),
         }
     }
@@ -83,12 +107,17 @@ impl Control {
         self.lost.load(Relaxed) + self.shared().digests.dropped()
     }
 
-    pub(crate) fn open_stream(&self, outbox: Outbox) -> StreamId {
+    /// Registers a stream, which has not said yet who it is.
+    pub(crate) fn open_stream(&self, outbox: Outbox) -> Result<StreamId, Status> {
         let mut shared = self.shared();
+        if shared.streams.len() >= self.limits.streams {
+            let message = format!("too many streams: {} are open", self.limits.streams);
+            return Err(Status::resource_exhausted(message));
+        }
         shared.next_stream += 1;
         let id = shared.next_stream;
         shared.streams.insert(id, outbox);
-        id
+        Ok(id)
     }
 
     pub(crate) fn close_stream(&self, id: StreamId) {
@@ -124,29 +153,42 @@ impl Control {
         }
     }
 
-    /// Queues a message for all primaries.
-    pub(crate) fn send_to_primaries(&self, shared: &Shared, update: &Update) {
+    /// Queues for each primary what it may hear of something.
+    pub(crate) fn send_to_primaries(
+        &self,
+        shared: &Shared,
+        heard: impl Fn(Option<&RoleConfig>) -> Option<Update>,
+    ) {
         let primaries = shared.arbitration.primaries();
-        if primaries.is_empty() {
-            self.lost.fetch_add(1, Relaxed);
+        let messages = primaries
+            .into_iter()
+            .filter_map(|(stream, config)| Some((stream, heard(config)?)));
+        let mut somebody = false;
+        for (stream, update) in messages {
+            somebody = true;
+            self.send(shared, stream, update);
         }
-        for stream in primaries {
-            self.send(shared, stream, update.clone());
+        if !somebody {
+            self.lost.fetch_add(1, Relaxed);
         }
     }
 
-    /// Checks who asks: the device, and the primary of the role.
+    /// Checks who asks, device, role and primary, and returns what they may do.
     pub(crate) fn authorise(
         &self,
         device: u64,
         role: &str,
         election: Option<u128>,
-    ) -> Result<(), Status> {
+    ) -> Result<Scope, Status> {
         self.check_device(device)?;
-        if !self.shared().arbitration.may_write(role, election) {
+        let shared = self.shared();
+        if !shared.arbitration.knows(role) {
+            return Err(Status::not_found(format!("no role {role:?} here")));
+        }
+        if !shared.arbitration.may_write(role, election) {
             return Err(Status::permission_denied("only the primary may write"));
         }
-        Ok(())
+        Ok(shared.arbitration.scope(role))
     }
 
     pub(crate) fn check_device(&self, device: u64) -> Result<(), Status> {
@@ -162,40 +204,51 @@ impl Control {
     }
 
     /// Carries updates out one by one; returns the outcome of each.
-    pub(crate) fn write(&self, updates: &[proto::Update]) -> Result<Vec<proto::Error>, Status> {
-        let active = self.active()?;
+    pub(crate) fn write(
+        &self,
+        scope: &Scope,
+        updates: &[proto::Update],
+    ) -> Result<Vec<proto::Error>, Status> {
         let mut shared = self.shared();
-        let now_ns = self.device.now_ns();
+        let (active, digests) = shared.target(&self.device)?;
         let mut writer = Writer {
             active: &active,
-            digests: &mut shared.digests,
-            now_ns,
+            digests,
+            now_ns: self.device.now_ns(),
+            has_port: &|port| self.device.has_port(port),
         };
+        let mut apply = |update| permitted(scope, update).and_then(|()| writer.apply(update));
         Ok(updates
             .iter()
-            .map(|update| outcome(writer.apply(update)))
+            .map(|update| outcome(apply(update)))
             .collect())
     }
 
     /// Carries all updates out, or none: after the first that fails, those before it are taken
     /// back. Packets wait meanwhile, so that they see all of the batch or nothing.
-    pub(crate) fn write_all(&self, updates: &[proto::Update]) -> Result<Vec<proto::Error>, Status> {
-        let active = self.active()?;
+    pub(crate) fn write_all(
+        &self,
+        scope: &Scope,
+        updates: &[proto::Update],
+    ) -> Result<Vec<proto::Error>, Status> {
         let mut shared = self.shared();
+        let (active, digests) = shared.target(&self.device)?;
         let now_ns = self.device.now_ns();
         let _paused = active.pipeline.pause();
         let mut undo = Vec::new();
         for (position, update) in updates.iter().enumerate() {
             let reader = Reader {
                 active: &active,
-                digests: &shared.digests,
+                digests,
                 now_ns,
             };
-            let before = super::undo::reverse(&reader, update);
+            let before =
+                permitted(scope, update).and_then(|()| super::undo::reverse(&reader, update));
             let mut writer = Writer {
                 active: &active,
-                digests: &mut shared.digests,
+                digests,
                 now_ns,
+                has_port: &|port| self.device.has_port(port),
             };
             let failed = match before {
                 Ok(before) => writer.apply(update).map(|()| undo.push(before)).err(),
@@ -216,21 +269,31 @@ impl Control {
         Ok(vec![proto::Error::default(); updates.len()])
     }
 
-    /// Collects all entities that a read stands for; the first bad one ends it.
-    pub(crate) fn read(&self, entities: &[proto::Entity]) -> Result<Vec<proto::Entity>, Status> {
-        let active = self.active()?;
-        let shared = self.shared();
-        let now_ns = self.device.now_ns();
+    /// Collects all entities that requests stand for and the role sees, and the outcome of each
+    /// request.
+    pub(crate) fn read(
+        &self,
+        role: &str,
+        entities: &[proto::Entity],
+    ) -> Result<(Vec<proto::Entity>, Vec<proto::Error>), Status> {
+        let mut shared = self.shared();
+        let scope = shared.arbitration.scope(role);
+        let (active, digests) = shared.target(&self.device)?;
         let reader = Reader {
             active: &active,
-            digests: &shared.digests,
-            now_ns,
+            digests,
+            now_ns: self.device.now_ns(),
         };
         let mut found = Vec::new();
+        let mut outcomes = Vec::with_capacity(entities.len());
         for entity in entities {
-            found.extend(reader.read(entity)?);
+            let result = reader.read(entity).map(|entities| {
+                let seen = |entity: &proto::Entity| scope.reads(object_id(entity));
+                found.extend(entities.into_iter().filter(seen));
+            });
+            outcomes.push(outcome(result));
         }
-        Ok(found)
+        Ok((found, outcomes))
     }
 
     /// Verifies, saves or commits a pipeline.
@@ -240,9 +303,16 @@ impl Control {
         config: Option<proto::ForwardingPipelineConfig>,
     ) -> Result<(), Status> {
         if action == Action::Commit {
-            let saved = self.shared().saved.take();
-            let none = || Status::failed_precondition("no pipeline was saved");
-            self.commit(saved.ok_or_else(none)?);
+            if config.is_some() {
+                return Err(Status::invalid_argument(
+                    "what is committed was saved before",
+                ));
+            }
+            let mut shared = self.shared();
+            let none = || Status::not_found("no pipeline was saved");
+            let saved = shared.saved.take().ok_or_else(none)?;
+            shared.digests = saved.digests;
+            self.device.activate(saved.active);
             return Ok(());
         }
         let config = config.ok_or_else(|| Status::invalid_argument("config is missing"))?;
@@ -250,7 +320,10 @@ impl Control {
         match action {
             Action::Unspecified => return Err(Status::invalid_argument("action is unspecified")),
             Action::Verify | Action::Commit => {}
-            Action::VerifyAndSave => self.shared().saved = Some(active),
+            Action::VerifyAndSave => {
+                let digests = Digests::default();
+                self.shared().saved = Some(Saved { active, digests });
+            }
             Action::VerifyAndCommit => self.commit(active),
             Action::ReconcileAndCommit => self.reconcile(active)?,
         }
@@ -259,7 +332,9 @@ impl Control {
 
     /// Puts a pipeline into force. All forwarding state of the old one is gone.
     pub(crate) fn commit(&self, active: Arc<Active>) {
-        self.shared().digests = Digests::default();
+        let mut shared = self.shared();
+        shared.saved = None;
+        shared.digests = Digests::default();
         self.device.activate(active);
     }
 
@@ -282,6 +357,7 @@ impl Control {
             active: &active,
             digests: &mut digests,
             now_ns,
+            has_port: &|port| self.device.has_port(port),
         };
         for update in &updates {
             let mut outcome = writer.apply(update);
@@ -301,10 +377,24 @@ impl Control {
                 Status::new(Code::InvalidArgument, message)
             })?;
         }
+        shared.saved = None;
         shared.digests = digests;
         self.device.activate(active);
         Ok(())
     }
+}
+
+/// Whether a role may carry an update out.
+fn permitted(scope: &Scope, update: &proto::Update) -> Result<(), Status> {
+    let Some(entity) = &update.entity else {
+        return Ok(());
+    };
+    if scope.writes(object_id(entity)) {
+        return Ok(());
+    }
+    Err(Status::permission_denied(
+        "the object belongs to another role",
+    ))
 }
 
 fn outcome(result: Result<(), Status>) -> proto::Error {
@@ -345,7 +435,6 @@ impl From<ProgramError> for Status {
     fn from(error: ProgramError) -> Self {
         let code = match error {
             ProgramError::P4Info(_) => Code::Internal,
-            ProgramError::Engine(_) => Code::ResourceExhausted,
             _ => Code::InvalidArgument,
         };
         Status::new(code, error.to_string())
@@ -359,12 +448,16 @@ fn arbitration_message(device_id: u64, notice: &Notice) -> proto::MasterArbitrat
         Standing::Vacant => (Code::NotFound, "there is no primary"),
     };
     let named = !notice.role.is_empty();
-    proto::MasterArbitrationUpdate {
-        device_id,
-        role: named.then(|| proto::Role {
+    let bare = || {
+        named.then(|| proto::Role {
             name: notice.role.clone(),
             ..proto::Role::default()
-        }),
+        })
+    };
+    let role = notice.config.as_ref().map(|config| config.given().clone());
+    proto::MasterArbitrationUpdate {
+        device_id,
+        role: role.or_else(bare),
         election_id: notice.highest.map(|id| proto::Uint128 {
             high: u64::try_from(id >> 64).unwrap_or(u64::MAX),
             low: u64::try_from(id & u128::from(u64::MAX)).unwrap_or(u64::MAX),

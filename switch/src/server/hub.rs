@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{
-    control::Control,
+    control::{Control, Shared},
     digest::List,
     messages::{digest_list, packet_in},
     objects::Active,
@@ -70,14 +70,15 @@ fn handle(control: &Control, notification: Notification) {
             let now_ns = control.device.now_ns();
             let mut shared = control.shared();
             if let Some(list) = shared.digests.sample(digest, &values, now_ns) {
-                let update = list_message(&active, &list);
-                control.send_to_primaries(&shared, &update);
+                send_list(control, &shared, &active, &list);
             }
         }
         Notification::PacketIn(packet) => {
             if let Some(message) = packet_in(&active.objects.packet_in, &packet) {
-                let update = Update::Packet(message);
-                control.send_to_primaries(&control.shared(), &update);
+                control.send_to_primaries(&control.shared(), |config| {
+                    let heard = config.is_none_or(|config| config.hears(&message));
+                    heard.then(|| Update::Packet(message.clone()))
+                });
             }
         }
     }
@@ -90,14 +91,17 @@ fn send_due(control: &Control) {
     let now_ns = control.device.now_ns();
     let mut shared = control.shared();
     for list in shared.digests.due(now_ns) {
-        let update = list_message(&active, &list);
-        control.send_to_primaries(&shared, &update);
+        send_list(control, &shared, &active, &list);
     }
 }
 
-/// The time of a list is that of the epoch, as the protocol has it.
-fn list_message(active: &Active, list: &List) -> Update {
-    Update::Digest(digest_list(active, list, epoch_ns()))
+/// Sends a list to those whose digest it is. Its time is that of the epoch, as the protocol has it.
+fn send_list(control: &Control, shared: &Shared, active: &Active, list: &List) {
+    let message = digest_list(active, list, epoch_ns());
+    control.send_to_primaries(shared, |config| {
+        let heard = config.is_none_or(|config| config.has(message.digest_id));
+        heard.then(|| Update::Digest(message.clone()))
+    });
 }
 
 fn report_idle(control: &Control) {
@@ -128,12 +132,18 @@ fn report_idle(control: &Control) {
             ..shown
         })
     });
-    let notification = IdleTimeoutNotification {
-        table_entry: entries.collect(),
-        timestamp: epoch_ns(),
-    };
-    let update = Update::IdleTimeoutNotification(notification);
-    control.send_to_primaries(&control.shared(), &update);
+    let entries: Vec<TableEntry> = entries.collect();
+    let timestamp = epoch_ns();
+    control.send_to_primaries(&control.shared(), |config| {
+        let heard = |entry: &&TableEntry| config.is_none_or(|config| config.has(entry.table_id));
+        let table_entry: Vec<_> = entries.iter().filter(heard).cloned().collect();
+        let notification = IdleTimeoutNotification {
+            table_entry,
+            timestamp,
+        };
+        let some = !notification.table_entry.is_empty();
+        some.then_some(Update::IdleTimeoutNotification(notification))
+    });
 }
 
 fn epoch_ns() -> i64 {
@@ -159,7 +169,7 @@ pub(super) fn snapshot(reader: &Reader<'_>) -> Result<Vec<WriteUpdate>, Status> 
     let group = proto::MulticastGroupEntry::default();
     let session = proto::CloneSessionEntry::default();
     let engine = |kind| proto::PacketReplicationEngineEntry { r#type: Some(kind) };
-    let wanted: [(Kind, Type); 10] = [
+    let wanted: [(Kind, Type); 11] = [
         // Entries refer to groups, and groups to members.
         (
             Kind::ActionProfileMember(proto::ActionProfileMember::default()),
@@ -178,6 +188,10 @@ pub(super) fn snapshot(reader: &Reader<'_>) -> Result<Vec<WriteUpdate>, Status> 
         (Kind::MeterEntry(proto::MeterEntry::default()), Type::Modify),
         (
             Kind::RegisterEntry(proto::RegisterEntry::default()),
+            Type::Modify,
+        ),
+        (
+            Kind::ValueSetEntry(proto::ValueSetEntry::default()),
             Type::Modify,
         ),
         (

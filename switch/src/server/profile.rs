@@ -12,13 +12,16 @@ use tonic::Status;
 use super::{
     objects::{Objects, TableObject},
     read::Reader,
-    table_entry::{action_to_proto, call, invalid, weights},
-    write::{Writer, missing},
+    table_entry::{action_to_proto, call, invalid, old_watch, weights},
+    write::{Writer, missing, too_much},
 };
 use crate::engine::{
     profiles::{Group, GroupMember, Profile, Through},
     tables::ControlError,
 };
+
+/// Groups of one action profile, of which the program says no number.
+const MAX_GROUPS: usize = 65_536;
 
 /// The index of a profile in the program, and the greatest sum of weights of a group.
 fn find(objects: &Objects, id: u32) -> Result<(usize, u32), Status> {
@@ -45,6 +48,11 @@ impl Writer<'_> {
         let mut state = self.active.pipeline.state_mut();
         let profile = &state.profiles[index];
         check(kind, profile.members.contains_key(&id), id)?;
+        if kind == Type::Insert && state.has_one_shots(index) {
+            return Err(invalid(
+                "entries of this action profile are programmed in one shot: it has no members",
+            ));
+        }
         if kind == Type::Delete {
             let mut groups = profile.groups.values().flat_map(|group| &group.members);
             if groups.any(|one| one.member == id) {
@@ -87,6 +95,13 @@ impl Writer<'_> {
             return Ok(());
         }
         let group = read_group(profile, given, most)?;
+        let ports = group.members.iter().map(|member| &member.watch_port);
+        ports
+            .into_iter()
+            .try_for_each(|port| self.watch_port(port))?;
+        if kind == Type::Insert && profile.groups.len() >= MAX_GROUPS {
+            return Err(too_much("list of groups", MAX_GROUPS));
+        }
         if let Some(old) = profile.groups.get(&id)
             && old.max_size != group.max_size
         {
@@ -135,7 +150,9 @@ fn read_group(
             weight: u32::try_from(member.weight).unwrap_or(0),
             watch_port: match &member.watch_kind {
                 Some(WatchKind::WatchPort(port)) => port.clone(),
-                _ => Vec::new(),
+                #[expect(deprecated, reason = "older controllers write the port as a number")]
+                Some(WatchKind::Watch(port)) => old_watch(*port),
+                None => Vec::new(),
             },
         });
     }

@@ -11,14 +11,15 @@ use tonic::Status;
 use super::{
     digest::Digests,
     objects::{Active, TableObject},
-    table_entry::{call_to_proto, invalid, matches, to_proto},
+    table_entry::{call_to_proto, fields_to_proto, invalid, matches, to_proto},
     values::print,
-    write::{cells, missing},
+    write::{cells, missing, no_colours, value_set_object},
 };
 use crate::{
     engine::{
         externs::MeterConfig,
-        tables::{Count, Entry},
+        tables::{ControlError, Count, Entry},
+        value_sets::ValueSetMember,
     },
     pipeline::Replica,
 };
@@ -48,9 +49,9 @@ impl Reader<'_> {
             Kind::PacketReplicationEngineEntry(entry) => self.replication(entry)?,
             Kind::ActionProfileMember(member) => self.members(member)?,
             Kind::ActionProfileGroup(group) => self.groups(group)?,
-            Kind::ValueSetEntry(_) => {
-                return Err(Status::unimplemented("value sets cannot be read back"));
-            }
+            Kind::ValueSetEntry(entry) => self.value_sets(entry)?,
+            // A question for all externs has an answer: there are none.
+            Kind::ExternEntry(entry) if entry.extern_type_id == 0 => Vec::new(),
             Kind::ExternEntry(_) => {
                 return Err(Status::unimplemented("v1model has no such extern"));
             }
@@ -74,11 +75,18 @@ impl Reader<'_> {
         if wanted.table_id == 0 && !wanted.r#match.is_empty() {
             return Err(invalid("matches need a table"));
         }
+        no_colours(wanted.meter_counter_data.as_ref())?;
         let mut found = Vec::new();
         for table in self.tables(wanted.table_id)? {
             if wanted.is_default_action {
+                if wanted.idle_timeout_ns != 0 || wanted.time_since_last_hit.is_some() {
+                    return Err(invalid("the default entry has no idle time-out"));
+                }
                 found.push(Kind::TableEntry(self.default_entry(table, wanted)));
                 continue;
+            }
+            if wanted.time_since_last_hit.is_some() && wanted.table_id != 0 && !table.idle_timeout {
+                return Err(invalid("table does not support idle time-outs"));
             }
             self.each(table, wanted, |entry| {
                 let shown = self.shown(table, wanted, entry);
@@ -86,14 +94,14 @@ impl Reader<'_> {
             })?;
         }
         let action = wanted.action.as_ref().and_then(action_id);
-        if let Some(action) = action {
-            found.retain(|kind| match kind {
-                Kind::TableEntry(entry) => {
-                    entry.action.as_ref().and_then(action_id) == Some(action)
-                }
-                _ => true,
-            });
-        }
+        let of = |entry: &proto::TableEntry| entry.action.as_ref().and_then(action_id);
+        found.retain(|kind| match kind {
+            Kind::TableEntry(entry) => {
+                (action.is_none() || of(entry) == action)
+                    && (wanted.metadata.is_empty() || entry.metadata == wanted.metadata)
+            }
+            _ => true,
+        });
         Ok(found)
     }
 
@@ -110,21 +118,27 @@ impl Reader<'_> {
         table.is_some_and(initial)
     }
 
-    /// Visits the entries that a request stands for: one, or all if it gives no key.
+    /// Visits the entries that a request stands for: one, or all (of a priority) if it gives no
+    /// key. Returns whether there was one.
     fn each(
         &self,
         table: &TableObject,
         wanted: &proto::TableEntry,
         mut visit: impl FnMut(&Entry),
-    ) -> Result<(), Status> {
+    ) -> Result<bool, Status> {
         let state = self.active.pipeline.state();
         let rows = state.table(table.index);
-        if wanted.r#match.is_empty() && wanted.priority == 0 {
-            rows.entries().for_each(visit);
-        } else if let Some(entry) = rows.entry(&matches(table, &wanted.r#match)?, wanted.priority) {
+        if wanted.r#match.is_empty() {
+            let asked =
+                |entry: &&Entry| wanted.priority == 0 || entry.new.priority == wanted.priority;
+            rows.entries().filter(asked).for_each(visit);
+            return Ok(true);
+        }
+        let found = rows.entry(&matches(table, &wanted.r#match)?, wanted.priority);
+        if let Some(entry) = found {
             visit(entry);
         }
-        Ok(())
+        Ok(found.is_some())
     }
 
     fn shown(
@@ -162,6 +176,11 @@ impl Reader<'_> {
             is_default_action: true,
             action: Some(call_to_proto(&self.active.objects, rows.default_call())),
             counter_data: counter.map(count),
+            metadata: state
+                .default_metadata
+                .get(&table.index)
+                .cloned()
+                .unwrap_or_default(),
             ..proto::TableEntry::default()
         }
     }
@@ -219,15 +238,19 @@ impl Reader<'_> {
                 push(self.default_entry(table, &wanted), count);
                 continue;
             }
-            self.each(table, &wanted, |entry| {
+            let any = self.each(table, &wanted, |entry| {
                 let shown = to_proto(&self.active.objects, table, &entry.new, entry.is_const);
                 push(shown, entry.count());
             })?;
+            if !any {
+                return Err(ControlError::NotFound.into());
+            }
         }
         Ok(found)
     }
 
     fn meters(&self, wanted: &proto::MeterEntry) -> Result<Vec<Kind>, Status> {
+        no_colours(wanted.counter_data.as_ref())?;
         let pipeline = &self.active.pipeline;
         let all = self.active.objects.meters.iter();
         let ids: Vec<_> = all
@@ -254,6 +277,7 @@ impl Reader<'_> {
     }
 
     fn direct_meters(&self, wanted: &proto::DirectMeterEntry) -> Result<Vec<Kind>, Status> {
+        no_colours(wanted.counter_data.as_ref())?;
         let wanted = wanted.table_entry.clone().unwrap_or_default();
         let mut found = Vec::new();
         for table in self.tables(wanted.table_id)? {
@@ -263,7 +287,7 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            self.each(table, &wanted, |entry| {
+            let any = self.each(table, &wanted, |entry| {
                 let shown = to_proto(&self.active.objects, table, &entry.new, entry.is_const);
                 found.push(Kind::DirectMeterEntry(proto::DirectMeterEntry {
                     table_entry: Some(proto::TableEntry {
@@ -274,8 +298,32 @@ impl Reader<'_> {
                     counter_data: None,
                 }));
             })?;
+            if !any {
+                return Err(ControlError::NotFound.into());
+            }
         }
         Ok(found)
+    }
+
+    fn value_sets(&self, wanted: &proto::ValueSetEntry) -> Result<Vec<Kind>, Status> {
+        let id = wanted.value_set_id;
+        let all = &self.active.objects.value_sets;
+        if id != 0 && !all.contains_key(&id) {
+            return Err(missing("value set", id));
+        }
+        let state = self.active.pipeline.state();
+        let sets = all.iter().filter(|(other, _)| id == 0 || id == **other);
+        let entry = |(id, index): (&u32, &usize)| {
+            let object = value_set_object(*id, &self.active.pipeline.program().value_sets[*index]);
+            let member = |member: &ValueSetMember| proto::ValueSetMember {
+                r#match: fields_to_proto(&object, &member.matches),
+            };
+            Kind::ValueSetEntry(proto::ValueSetEntry {
+                value_set_id: *id,
+                members: state.value_sets[*index].iter().map(member).collect(),
+            })
+        };
+        Ok(sets.map(entry).collect())
     }
 
     fn registers(&self, wanted: &proto::RegisterEntry) -> Result<Vec<Kind>, Status> {

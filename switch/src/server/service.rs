@@ -13,9 +13,9 @@ use p4rt::{
         p4_runtime_server::P4Runtime, set_forwarding_pipeline_config_request::Action, stream_error,
         stream_message_request, stream_message_response::Update, write_request::Atomicity,
     },
-    status::write_status,
+    status::batch_status,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -23,7 +23,9 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     arbitration::StreamId,
     control::{Control, STREAM_QUEUE},
+    limits::CallRates,
     messages,
+    roles::RoleConfig,
 };
 
 /// The version of the protocol that this server implements.
@@ -37,6 +39,7 @@ const ENTITIES_PER_MESSAGE: usize = 1000;
 pub(crate) struct Service {
     control: Arc<Control>,
     stop: CancellationToken,
+    rates: CallRates,
     /// One task reads each stream.
     readers: Mutex<JoinSet<()>>,
 }
@@ -44,10 +47,22 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(control: Arc<Control>, stop: CancellationToken) -> Self {
         Self {
+            rates: CallRates::new(control.limits.calls_per_second),
             control,
             stop,
             readers: Mutex::default(),
         }
+    }
+
+    /// Takes a request, unless its sender makes too many.
+    fn admit<T>(&self, request: Request<T>) -> Result<T, Status> {
+        let now_ns = self.control.device.now_ns();
+        if !self.rates.admit(request.remote_addr(), now_ns) {
+            let most = self.control.limits.calls_per_second;
+            let message = format!("more than {most} calls in a second on one connection");
+            return Err(Status::resource_exhausted(message));
+        }
+        Ok(request.into_inner())
     }
 }
 
@@ -62,19 +77,20 @@ impl P4Runtime for Service {
         &self,
         request: Request<WriteRequest>,
     ) -> Result<Response<WriteResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.admit(request)?;
         let _turn = self.control.gate.lock().await;
         let election = request.election_id.as_ref().map(number);
-        self.control
+        let scope = self
+            .control
             .authorise(request.device_id, &request.role, election)?;
         let outcomes = match Atomicity::try_from(request.atomicity) {
-            Ok(Atomicity::ContinueOnError) => self.control.write(&request.updates)?,
+            Ok(Atomicity::ContinueOnError) => self.control.write(&scope, &request.updates)?,
             Ok(Atomicity::RollbackOnError | Atomicity::DataplaneAtomic) => {
-                self.control.write_all(&request.updates)?
+                self.control.write_all(&scope, &request.updates)?
             }
             Err(_) => return Err(Status::invalid_argument("unknown atomicity")),
         };
-        match write_status(&outcomes) {
+        match batch_status(&outcomes) {
             None => Ok(Response::new(WriteResponse {})),
             Some(status) => Err(status),
         }
@@ -84,17 +100,19 @@ impl P4Runtime for Service {
         &self,
         request: Request<ReadRequest>,
     ) -> Result<Response<Self::ReadStream>, Status> {
-        let request = request.into_inner();
+        let request = self.admit(request)?;
         self.control.check_device(request.device_id)?;
-        let entities = self.control.read(&request.entities)?;
+        let (entities, outcomes) = self.control.read(&request.role, &request.entities)?;
         let chunks = entities.chunks(ENTITIES_PER_MESSAGE);
-        let messages: Vec<_> = chunks
+        let mut messages: Vec<_> = chunks
             .map(|chunk| {
                 Ok(ReadResponse {
                     entities: chunk.to_vec(),
                 })
             })
             .collect();
+        // What could be read comes first, and then what was wrong with the rest.
+        messages.extend(batch_status(&outcomes).map(Err));
         Ok(Response::new(tokio_stream::iter(messages)))
     }
 
@@ -102,11 +120,16 @@ impl P4Runtime for Service {
         &self,
         request: Request<SetForwardingPipelineConfigRequest>,
     ) -> Result<Response<SetForwardingPipelineConfigResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.admit(request)?;
         let _turn = self.control.gate.lock().await;
         let election = request.election_id.as_ref().map(number);
-        self.control
+        let scope = self
+            .control
             .authorise(request.device_id, &request.role, election)?;
+        if !scope.pushes() {
+            let message = "the role may not change the pipeline";
+            return Err(Status::permission_denied(message));
+        }
         let action = Action::try_from(request.action).unwrap_or(Action::Unspecified);
         let control = Arc::clone(&self.control);
         // Checking a large program takes long enough to hold up other calls.
@@ -120,7 +143,7 @@ impl P4Runtime for Service {
         &self,
         request: Request<GetForwardingPipelineConfigRequest>,
     ) -> Result<Response<GetForwardingPipelineConfigResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.admit(request)?;
         self.control.check_device(request.device_id)?;
         let kind = ResponseType::try_from(request.response_type).unwrap_or(ResponseType::All);
         let Some(active) = self.control.device.active() else {
@@ -155,8 +178,9 @@ impl P4Runtime for Service {
     ) -> Result<Response<Self::StreamChannelStream>, Status> {
         let (outbox, receiver) = mpsc::channel(STREAM_QUEUE);
         let control = Arc::clone(&self.control);
-        let id = control.open_stream(outbox);
-        let (incoming, stop) = (request.into_inner(), self.stop.clone());
+        let incoming = self.admit(request)?;
+        let id = control.open_stream(outbox)?;
+        let stop = self.stop.clone();
         let reader = async move {
             tokio::select! {
                 () = stop.cancelled() => {
@@ -175,8 +199,12 @@ impl P4Runtime for Service {
 
     async fn capabilities(
         &self,
-        _: Request<CapabilitiesRequest>,
+        request: Request<CapabilitiesRequest>,
     ) -> Result<Response<CapabilitiesResponse>, Status> {
+        let device = self.admit(request)?.device_id;
+        if device != 0 {
+            self.control.check_device(device)?;
+        }
         let p4runtime_api_version = API_VERSION.to_owned();
         Ok(Response::new(CapabilitiesResponse {
             p4runtime_api_version,
@@ -191,7 +219,12 @@ async fn serve_stream(
     id: StreamId,
     mut incoming: Streaming<StreamMessageRequest>,
 ) {
-    while let Ok(Some(message)) = incoming.message().await {
+    let silent = timeout(control.limits.silence, incoming.message()).await;
+    let Ok(mut received) = silent else {
+        let message = "no arbitration update came in time";
+        return control.refuse(id, Status::deadline_exceeded(message));
+    };
+    while let Ok(Some(message)) = received {
         let handled = match message.update {
             Some(stream_message_request::Update::Arbitration(update)) => {
                 let _turn = control.gate.lock().await;
@@ -216,6 +249,7 @@ async fn serve_stream(
         if let Err(status) = handled {
             return control.refuse(id, status);
         }
+        received = incoming.message().await;
     }
 }
 
@@ -225,11 +259,16 @@ fn arbitrate(
     update: &proto::MasterArbitrationUpdate,
 ) -> Result<(), Status> {
     let role = update.role.as_ref().map_or("", |role| role.name.as_str());
+    let config = match &update.role {
+        Some(role) => RoleConfig::read(role),
+        None => Ok(None),
+    };
+    let config = config.map_err(|error| Status::invalid_argument(error.to_string()))?;
     let election = update.election_id.as_ref().map(number);
     let mut shared = control.shared();
     match shared
         .arbitration
-        .update(id, update.device_id, role, election)
+        .update(id, update.device_id, (role, config.as_ref()), election)
     {
         Ok(notices) => {
             control.send_notices(&shared, &notices);
@@ -276,7 +315,8 @@ fn acknowledge(control: &Control, id: StreamId, ack: proto::DigestListAck) {
         }
         let active = control.active()?;
         let digest = active.objects.digests.get(&ack.digest_id).copied();
-        let digest = digest.ok_or_else(|| super::write::missing("digest", ack.digest_id))?;
+        let unknown = || Status::invalid_argument(format!("no digest {:#010x}", ack.digest_id));
+        let digest = digest.ok_or_else(unknown)?;
         // A list that is not waiting was acknowledged late: that is no error.
         control.shared().digests.acknowledge(digest, ack.list_id);
         Ok(())

@@ -140,9 +140,17 @@ fn calls(
         }
         table_action::Type::ActionProfileGroupId(id) => Through::Group(*id),
         table_action::Type::ActionProfileActionSet(set) => {
+            one_shot_modes(set)?;
             let most = table.profile_group_size(objects);
             let actions = &set.action_profile_actions;
-            weights(actions.iter().map(|one| one.weight), most)?;
+            weights(actions.iter().map(|one| one.weight), most).map_err(|status| {
+                // Of a list that belongs to an entry, the program says the greatest size.
+                if most == 0 {
+                    status
+                } else {
+                    invalid(status.message())
+                }
+            })?;
             let one = |one: &proto::ActionProfileAction| {
                 let action = one.action.as_ref();
                 let action = action.ok_or_else(|| invalid("action is missing"))?;
@@ -159,6 +167,16 @@ fn calls(
         Status::not_found("table entry refers to a member or group that is not there")
     })?;
     Ok((calls, Some(through)))
+}
+
+/// A list is chosen from as the selector does it: by a hash, by weights.
+fn one_shot_modes(set: &proto::ActionProfileActionSet) -> Result<(), Status> {
+    if set.action_selection_mode != 0 || set.size_semantics != 0 {
+        return Err(Status::unimplemented(
+            "a list is chosen from as its selector does it, and not otherwise",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks the weights of a group.
@@ -184,8 +202,18 @@ const MAX_WEIGHTS: u32 = 4096;
 fn action_watch(action: &proto::ActionProfileAction) -> Vec<u8> {
     match &action.watch_kind {
         Some(proto::action_profile_action::WatchKind::WatchPort(port)) => port.clone(),
-        _ => Vec::new(),
+        #[expect(deprecated, reason = "older controllers write the port as a number")]
+        Some(proto::action_profile_action::WatchKind::Watch(port)) => old_watch(*port),
+        None => Vec::new(),
     }
+}
+
+/// A watched port as older controllers write it: 0 is none.
+pub(crate) fn old_watch(port: i32) -> Vec<u8> {
+    if port == 0 {
+        return Vec::new();
+    }
+    print(&Const::new(32, u64::from(port.cast_unsigned())))
 }
 
 /// Reads an action of a table.
@@ -236,9 +264,10 @@ pub(crate) fn new_entry(
     if idle != 0 && !table.idle_timeout {
         return Err(invalid("table does not support idle time-outs"));
     }
+    let matches = matches(table, &entry.r#match)?;
     let (calls, through) = calls(objects, table, profile, action)?;
     Ok(NewEntry {
-        matches: matches(table, &entry.r#match)?,
+        matches,
         priority: entry.priority,
         calls,
         through,
@@ -254,12 +283,9 @@ pub(crate) fn to_proto(
     entry: &NewEntry,
     is_const: bool,
 ) -> proto::TableEntry {
-    let pairs = table.fields.iter().zip(&entry.matches);
     proto::TableEntry {
         table_id: table.id,
-        r#match: pairs
-            .filter_map(|(field, pattern)| field_to_proto(field, pattern))
-            .collect(),
+        r#match: fields_to_proto(table, &entry.matches),
         action: entry_action(objects, entry),
         priority: entry.priority,
         idle_timeout_ns: entry
@@ -270,6 +296,14 @@ pub(crate) fn to_proto(
         is_const,
         ..proto::TableEntry::default()
     }
+}
+
+/// Writes the matches of an entry, without those that match everything.
+pub(crate) fn fields_to_proto(table: &TableObject, matches: &[Match]) -> Vec<FieldMatch> {
+    let pairs = table.fields.iter().zip(matches);
+    pairs
+        .filter_map(|(field, pattern)| field_to_proto(field, pattern))
+        .collect()
 }
 
 /// Writes what an entry does.

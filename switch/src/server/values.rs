@@ -8,9 +8,7 @@ use tonic::{Code, Status};
 /// See [P4Runtime §8.3](https://p4.org/p4-spec/p4runtime/v1.5.0/P4Runtime-Spec.html#sec-bytestrings).
 pub(crate) fn parse(bytes: &[u8], width: u32) -> Result<Const, Status> {
     if bytes.is_empty() {
-        return Err(Status::invalid_argument(
-            "empty byte string; zero is one octet",
-        ));
+        return Err(Status::out_of_range("empty byte string; zero is one octet"));
     }
     let first = bytes
         .iter()
@@ -70,7 +68,7 @@ mod tests {
         check(&[0, 7], 9, Ok(&[7]));
         check(&[1, 0xff], 9, Ok(&[1, 0xff]));
         check(&[2, 0], 9, Err(Code::OutOfRange));
-        check(&[], 9, Err(Code::InvalidArgument));
+        check(&[], 9, Err(Code::OutOfRange));
         check(&[0xff; 8], 64, Ok(&[0xff; 8]));
         check(&[1, 0, 0, 0, 0, 0, 0, 0, 0], 64, Err(Code::OutOfRange));
         check(

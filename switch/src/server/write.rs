@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Updates: what a Write request changes, one entity at a time.
 
-use p4::ir::{MeterId, limb_count};
+use std::collections::{BTreeMap, BTreeSet};
+
+use p4::ir::MeterId;
 use p4rt::proto::p4::v1::{
     self as proto, entity::Entity as Kind, p4_data, packet_replication_engine_entry, replica,
     update::Type,
@@ -10,21 +12,28 @@ use tonic::{Code, Status};
 
 use super::{
     digest::{Config, Digests},
-    objects::{Active, TableObject},
+    objects::{Active, Field, TableObject},
     table_entry::{call, invalid, matches, new_entry},
     values::parse,
 };
 use crate::{
     engine::{
-        exec::ValueSetMember,
         externs::MeterConfig,
-        tables::{ControlError, Count},
+        profiles::Through,
+        tables::{ControlError, Count, Entry, NewEntry},
+        value_sets::ValueSetMember,
     },
     pipeline::{CloneSession, MulticastGroup, Replica},
 };
 
 /// Largest session number that BMv2's clone register holds.
 const MAX_SESSION: u32 = 0x7fff;
+
+/// Copies of one group or session: more than one packet may become.
+const MAX_REPLICAS: usize = crate::traffic::COPY_LIMIT;
+
+/// Longest text that a controller may keep with an entry or group, in octets.
+const MAX_METADATA: usize = 4096;
 
 impl From<ControlError> for Status {
     fn from(error: ControlError) -> Self {
@@ -50,6 +59,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) active: &'a Active,
     pub(crate) digests: &'a mut Digests,
     pub(crate) now_ns: u64,
+    /// Whether the switch has a port.
+    pub(crate) has_port: &'a dyn Fn(u32) -> bool,
 }
 
 impl Writer<'_> {
@@ -75,6 +86,7 @@ impl Writer<'_> {
             Kind::MeterEntry(entry) => only_modify(kind).and_then(|()| self.meter(entry)),
             Kind::DirectMeterEntry(entry) => {
                 only_modify(kind)?;
+                no_colours(entry.counter_data.as_ref())?;
                 self.direct_meter(entry.table_entry.as_ref(), entry.config.as_ref())
             }
             Kind::RegisterEntry(entry) => only_modify(kind).and_then(|()| self.register(entry)),
@@ -102,9 +114,11 @@ impl Writer<'_> {
 
     fn table_entry(&self, kind: Type, entry: &proto::TableEntry) -> Result<(), Status> {
         let table = self.table(entry.table_id)?;
+        if entry.is_const {
+            return Err(invalid("only the program makes entries constant"));
+        }
         let mut state = self.active.pipeline.state_mut();
         let state = &mut *state;
-        let profile = table.profile.and_then(|index| state.profiles.get(index));
         let rows = &mut state.tables[table.index.index()];
         if kind == Type::Delete {
             // Only the key matters.
@@ -115,15 +129,28 @@ impl Writer<'_> {
                 "table has no key: only its default entry can be written",
             ));
         }
-        let new = new_entry(&self.active.objects, table, profile, entry)?;
-        let (key, priority) = (new.matches.clone(), new.priority);
-        let meter = entry.meter_config.as_ref().map(meter_config).transpose()?;
-        let count = entry.counter_data.as_ref().map(count).transpose()?;
-        if meter.is_some() && table.direct_meter.is_none() {
-            return Err(invalid("table has no direct meter"));
+        let direct = DirectResources::read(table, entry)?;
+        if kind == Type::Modify && entry.action.is_none() {
+            // Of a constant entry, the direct resources may change, and nothing else.
+            let key = matches(table, &entry.r#match)?;
+            let row = rows.entry(&key, entry.priority);
+            let row = row.filter(|row| row.is_const);
+            direct.write(
+                row.ok_or_else(|| invalid("action is missing"))?,
+                self.now_ns,
+            );
+            return Ok(());
         }
-        if count.is_some() && table.direct_counter.is_none() {
-            return Err(invalid("table has no direct counter"));
+        let profile = table.profile.and_then(|index| state.profiles.get(index));
+        let new = new_entry(&self.active.objects, table, profile, entry)?;
+        self.watched(&new)?;
+        let (key, priority) = (new.matches.clone(), new.priority);
+        if matches!(new.through, Some(Through::OneShot(_)))
+            && profile.is_some_and(|profile| !profile.members.is_empty())
+        {
+            return Err(invalid(
+                "action profile has members: its entries are not programmed in one shot",
+            ));
         }
         if kind == Type::Insert {
             rows.insert(new, self.now_ns)?;
@@ -131,13 +158,26 @@ impl Writer<'_> {
             rows.modify(new, self.now_ns)?;
         }
         if let Some(row) = rows.entry(&key, priority) {
-            if let Some(count) = count {
-                row.set_count(count);
-            }
-            // A modification without a meter configuration resets it.
-            row.with_meter(|cell| cell.configure(meter, self.now_ns));
+            direct.write(row, self.now_ns);
         }
         Ok(())
+    }
+
+    /// Checks the ports that the actions of an entry depend on.
+    fn watched(&self, new: &NewEntry) -> Result<(), Status> {
+        let Some(Through::OneShot(list)) = &new.through else {
+            return Ok(());
+        };
+        list.iter()
+            .try_for_each(|one| self.watch_port(&one.watch_port))
+    }
+
+    /// Checks a port that a member depends on: none, or one that the switch has.
+    pub(super) fn watch_port(&self, port: &[u8]) -> Result<(), Status> {
+        if port.is_empty() || watched_port(port).is_some_and(|port| (self.has_port)(port)) {
+            return Ok(());
+        }
+        Err(invalid("watch port is no port of the switch"))
     }
 
     fn default_entry(&self, kind: Type, entry: &proto::TableEntry) -> Result<(), Status> {
@@ -150,6 +190,17 @@ impl Writer<'_> {
                 "the default entry has neither matches nor a priority",
             ));
         }
+        if entry.is_const {
+            return Err(invalid("only the program makes entries constant"));
+        }
+        if entry.idle_timeout_ns != 0 {
+            return Err(invalid("the default entry has no idle time-out"));
+        }
+        let direct = DirectResources::read(table, entry)?;
+        if direct.meter.is_some() {
+            let message = "the meter of a default entry cannot be configured";
+            return Err(Status::unimplemented(message));
+        }
         let action = entry
             .action
             .as_ref()
@@ -161,13 +212,22 @@ impl Writer<'_> {
             }
             Some(_) => return Err(invalid("the default entry has an action of its own")),
         };
-        let count = entry.counter_data.as_ref().map(count).transpose()?;
+        let reset = call.is_none();
         let mut state = self.active.pipeline.state_mut();
         let rows = state.table_mut(table.index);
         rows.set_default(call)?;
-        if let Some(count) = count {
+        if reset {
+            rows.set_default_count(Count::default());
+        }
+        if let Some(count) = direct.count {
             rows.set_default_count(count);
         }
+        let metadata = if reset {
+            Vec::new()
+        } else {
+            entry.metadata.clone()
+        };
+        state.default_metadata.insert(table.index, metadata);
         Ok(())
     }
 
@@ -175,14 +235,11 @@ impl Writer<'_> {
         let pipeline = &self.active.pipeline;
         let found = self.active.objects.counters.get(&entry.counter_id).copied();
         let id = found.ok_or_else(|| missing("counter", entry.counter_id))?;
-        let data = entry
-            .data
-            .as_ref()
-            .map(count)
-            .transpose()?
-            .unwrap_or_default();
+        let data = entry.data.as_ref().map(count).transpose()?;
         for cell in cells(entry.index.as_ref(), pipeline.counter_size(id))? {
-            pipeline.set_counter(id, cell, data)?;
+            if let Some(data) = data {
+                pipeline.set_counter(id, cell, data)?;
+            }
         }
         Ok(())
     }
@@ -197,15 +254,20 @@ impl Writer<'_> {
         if table.direct_counter.is_none() {
             return Err(invalid("table has no direct counter"));
         }
-        let data = data.map(count).transpose()?.unwrap_or_default();
+        let data = data.map(count).transpose()?;
         let state = self.active.pipeline.state();
         let rows = state.table(table.index);
         if entry.is_default_action {
-            rows.set_default_count(data);
+            if let Some(data) = data {
+                rows.set_default_count(data);
+            }
             return Ok(());
         }
         let row = rows.entry(&matches(table, &entry.r#match)?, entry.priority);
-        row.ok_or(ControlError::NotFound)?.set_count(data);
+        let row = row.ok_or(ControlError::NotFound)?;
+        if let Some(data) = data {
+            row.set_count(data);
+        }
         Ok(())
     }
 
@@ -213,6 +275,7 @@ impl Writer<'_> {
         let pipeline = &self.active.pipeline;
         let found = self.active.objects.meters.get(&entry.meter_id).copied();
         let id: MeterId = found.ok_or_else(|| missing("meter", entry.meter_id))?;
+        no_colours(entry.counter_data.as_ref())?;
         let config = entry.config.as_ref().map(meter_config).transpose()?;
         for cell in cells(entry.index.as_ref(), pipeline.meter_size(id))? {
             pipeline.with_meter(id, cell, |meter| meter.configure(config, self.now_ns))?;
@@ -296,36 +359,15 @@ impl Writer<'_> {
         if entry.members.len() as u64 > set.size {
             return Err(ControlError::Full { size: set.size }.into());
         }
-        let fields = set.fields.iter().zip(1..);
-        let object = TableObject {
-            id: entry.value_set_id,
-            index: p4::ir::TableId(0),
-            fields: fields
-                .map(|((width, kind), id)| super::objects::Field {
-                    id,
-                    width: *width,
-                    kind: *kind,
-                })
-                .collect(),
-            actions: std::collections::BTreeMap::new(),
-            direct_counter: None,
-            direct_meter: None,
-            idle_timeout: false,
-            profile: None,
-        };
-        let member = |member: &proto::ValueSetMember| {
-            let matches = matches(&object, &member.r#match)?;
-            let pairs = matches.iter().zip(&object.fields);
-            let fields = pairs.map(|(pattern, field)| masked(pattern, field.width));
-            Ok(ValueSetMember {
-                fields: fields.collect::<Result<_, Status>>()?,
-            })
-        };
-        let members = entry
-            .members
-            .iter()
-            .map(member)
-            .collect::<Result<_, Status>>()?;
+        let object = value_set_object(entry.value_set_id, set);
+        let mut members: Vec<ValueSetMember> = Vec::with_capacity(entry.members.len());
+        for given in &entry.members {
+            let member = ValueSetMember::new(matches(&object, &given.r#match)?, &set.fields);
+            if members.contains(&member) {
+                return Err(ControlError::Exists.into());
+            }
+            members.push(member);
+        }
         self.active.pipeline.state_mut().value_sets[index] = members;
         Ok(())
     }
@@ -335,16 +377,18 @@ impl Writer<'_> {
         if id == 0 || id > u32::from(u16::MAX) {
             return Err(invalid(format!("multicast group {id} is not in 1..=65535")));
         }
+        let groups = &mut self.active.pipeline.state_mut().groups;
+        if kind == Type::Delete {
+            return remove(groups, id);
+        }
+        if entry.metadata.len() > MAX_METADATA {
+            return Err(too_much("metadata", MAX_METADATA));
+        }
         let group = MulticastGroup {
             replicas: replicas(&entry.replicas)?,
             metadata: entry.metadata.clone(),
         };
-        change(
-            &mut self.active.pipeline.state_mut().groups,
-            kind,
-            id,
-            group,
-        )
+        change(groups, kind, id, group)
     }
 
     fn clone_session(&self, kind: Type, entry: &proto::CloneSessionEntry) -> Result<(), Status> {
@@ -354,6 +398,10 @@ impl Writer<'_> {
                 "clone session {id} is not in 1..={MAX_SESSION}"
             )));
         }
+        let sessions = &mut self.active.pipeline.state_mut().sessions;
+        if kind == Type::Delete {
+            return remove(sessions, id);
+        }
         let len = u32::try_from(entry.packet_length_bytes)
             .map_err(|_| invalid("packet length is negative"))?;
         let session = CloneSession {
@@ -361,33 +409,111 @@ impl Writer<'_> {
             class_of_service: entry.class_of_service,
             max_len_bytes: (len != 0).then_some(len),
         };
-        change(
-            &mut self.active.pipeline.state_mut().sessions,
-            kind,
-            id,
-            session,
-        )
+        change(sessions, kind, id, session)
     }
 }
 
-fn change<T>(
-    map: &mut std::collections::BTreeMap<u32, T>,
-    kind: Type,
-    id: u32,
-    value: T,
-) -> Result<(), Status> {
-    match (kind, map.contains_key(&id)) {
-        (Type::Insert, true) => return Err(ControlError::Exists.into()),
-        (Type::Modify | Type::Delete, false) => return Err(ControlError::NotFound.into()),
-        (Type::Delete, true) => _ = map.remove(&id),
-        _ => _ = map.insert(id, value),
+/// What an entry says about its counter and meter.
+struct DirectResources {
+    meter: Option<MeterConfig>,
+    count: Option<Count>,
+}
+
+impl DirectResources {
+    /// Reads what an entry says about them, and checks what it must not say.
+    fn read(table: &TableObject, entry: &proto::TableEntry) -> Result<Self, Status> {
+        let direct = Self {
+            meter: entry.meter_config.as_ref().map(meter_config).transpose()?,
+            count: entry.counter_data.as_ref().map(count).transpose()?,
+        };
+        if direct.meter.is_some() && table.direct_meter.is_none() {
+            return Err(invalid("table has no direct meter"));
+        }
+        if direct.count.is_some() && table.direct_counter.is_none() {
+            return Err(invalid("table has no direct counter"));
+        }
+        no_colours(entry.meter_counter_data.as_ref())?;
+        if entry.time_since_last_hit.is_some() {
+            return Err(invalid("the time since the last hit is only read"));
+        }
+        if entry.metadata.len() > MAX_METADATA {
+            return Err(too_much("metadata", MAX_METADATA));
+        }
+        Ok(direct)
     }
-    Ok(())
+
+    /// Without a configuration, the meter is reset; without a count, the counter goes on.
+    fn write(&self, row: &Entry, now_ns: u64) {
+        if let Some(count) = self.count {
+            row.set_count(count);
+        }
+        row.with_meter(|cell| cell.configure(self.meter, now_ns));
+    }
+}
+
+/// A value set as a table that has its fields and nothing else.
+pub(super) fn value_set_object(id: u32, set: &p4::ir::ValueSet) -> TableObject {
+    let fields = set.fields.iter().zip(1..);
+    let field = |((width, kind), id): (&(u32, p4::ir::MatchKind), u32)| Field {
+        id,
+        width: *width,
+        kind: *kind,
+    };
+    TableObject {
+        id,
+        index: p4::ir::TableId(0),
+        fields: fields.map(field).collect(),
+        actions: BTreeMap::new(),
+        direct_counter: None,
+        direct_meter: None,
+        idle_timeout: false,
+        profile: None,
+    }
+}
+
+/// The number of a port that is watched.
+pub(super) fn watched_port(port: &[u8]) -> Option<u32> {
+    parse(port, 32).ok()?.to_u64()?.try_into().ok()
+}
+
+/// Meters of this switch do not count by colour.
+pub(super) fn no_colours(data: Option<&proto::MeterCounterData>) -> Result<(), Status> {
+    match data {
+        None => Ok(()),
+        Some(_) => Err(Status::unimplemented("meters do not count by colour")),
+    }
+}
+
+pub(super) fn too_much(what: &str, most: usize) -> Status {
+    Status::resource_exhausted(format!("{what} is longer than {most}"))
+}
+
+fn remove<T>(map: &mut BTreeMap<u32, T>, id: u32) -> Result<(), Status> {
+    let removed = map.remove(&id);
+    Ok(removed.map(drop).ok_or(ControlError::NotFound)?)
+}
+
+fn change<T>(map: &mut BTreeMap<u32, T>, kind: Type, id: u32, value: T) -> Result<(), Status> {
+    match (kind, map.contains_key(&id)) {
+        (Type::Insert, true) => Err(ControlError::Exists.into()),
+        (Type::Modify, false) => Err(ControlError::NotFound.into()),
+        _ => {
+            map.insert(id, value);
+            Ok(())
+        }
+    }
 }
 
 fn replicas(given: &[proto::Replica]) -> Result<Vec<Replica>, Status> {
+    if given.len() > MAX_REPLICAS {
+        return Err(too_much("list of replicas", MAX_REPLICAS));
+    }
     let mut replicas = Vec::with_capacity(given.len());
+    let mut known = BTreeSet::new();
     for replica in given {
+        if !replica.backup_replicas.is_empty() {
+            return Err(Status::unimplemented("replicas have no backups here"));
+        }
         let port = match &replica.port_kind {
             #[expect(deprecated, reason = "older controllers write the port as a number")]
             Some(replica::PortKind::EgressPort(port)) => *port,
@@ -406,7 +532,7 @@ fn replicas(given: &[proto::Replica]) -> Result<Vec<Replica>, Status> {
             ))
         })?;
         let new = Replica { port, instance };
-        if replicas.contains(&new) {
+        if !known.insert(new) {
             return Err(invalid(format!(
                 "port {port}, instance {instance} is given twice"
             )));
@@ -414,25 +540,6 @@ fn replicas(given: &[proto::Replica]) -> Result<Vec<Replica>, Status> {
         replicas.push(new);
     }
     Ok(replicas)
-}
-
-/// Mask and value of a pattern, in limbs.
-fn masked(pattern: &p4::ir::Match, width: u32) -> Result<(Vec<u64>, Vec<u64>), Status> {
-    use p4::ir::{Const, Match};
-    Ok(match pattern {
-        Match::Any => (vec![0; limb_count(width)], vec![0; limb_count(width)]),
-        Match::Exact(value) => (Const::ones(width).limbs, value.limbs.clone()),
-        Match::Lpm { value, prefix_len } => {
-            let mask = crate::engine::tables::prefix_mask(width, *prefix_len);
-            (mask.limbs, value.limbs.clone())
-        }
-        Match::Ternary { value, mask } => (mask.limbs.clone(), value.limbs.clone()),
-        Match::Range { .. } => {
-            return Err(Status::unimplemented(
-                "ranges in value sets are not supported",
-            ));
-        }
-    })
 }
 
 /// The cells that an index stands for: one, or all if it is unset.
@@ -459,6 +566,9 @@ fn count(data: &proto::CounterData) -> Result<Count, Status> {
 }
 
 fn meter_config(config: &proto::MeterConfig) -> Result<MeterConfig, Status> {
+    if config.eburst != 0 {
+        return Err(invalid("a meter with two rates has no excess burst"));
+    }
     let number = |value: i64| u64::try_from(value).map_err(|_| invalid("meter is negative"));
     let config = MeterConfig {
         cir: number(config.cir)?,

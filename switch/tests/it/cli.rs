@@ -138,7 +138,8 @@ fn trace_tells_the_story_of_a_packet() {
         "  ingress",
         "    table MyIngress.sources (hdr.ethernet.src=0x20000000001 std.ingress_port=1): miss, \
             MyIngress.learn()",
-        "    table MyIngress.destinations (dst=0x20000000009): hit, MyIngress.forward(port=7)",
+        "    table MyIngress.destinations (dst=0x20000000009): hit [0x20000000009], \
+            MyIngress.forward(port=7)",
         "    digest learn_t",
         "  egress",
         "  compute checksum",

@@ -148,6 +148,9 @@ impl Controller {
         };
         let checked = Offline::load(&source).expect("the program is valid");
         let p4info = checked.p4info().clone();
+        if action == Action::Commit {
+            return self.set_pipeline(None, action).await;
+        }
         self.push_config(&text, Some(p4info), action).await
     }
 
@@ -162,11 +165,19 @@ impl Controller {
             p4_device_config: text.as_bytes().to_vec(),
             cookie: Some(proto::forwarding_pipeline_config::Cookie { cookie: 77 }),
         };
+        self.set_pipeline(Some(config), action).await
+    }
+
+    async fn set_pipeline(
+        &mut self,
+        config: Option<proto::ForwardingPipelineConfig>,
+        action: Action,
+    ) -> Result<(), Status> {
         let request = proto::SetForwardingPipelineConfigRequest {
             device_id: 1,
             election_id: self.election.map(wire),
             action: action as i32,
-            config: Some(config),
+            config,
             ..Default::default()
         };
         soon(self.client.set_forwarding_pipeline_config(request))
@@ -223,6 +234,7 @@ impl Controller {
         device_id: u64,
         entities: Vec<Entity>,
     ) -> Result<Vec<Kind>, Status> {
+        let count = entities.len();
         let request = ReadRequest {
             device_id,
             entities,
@@ -230,7 +242,11 @@ impl Controller {
         };
         let mut stream = soon(self.client.read(request)).await?.into_inner();
         let mut found = Vec::new();
-        while let Some(message) = soon(stream.message()).await? {
+        let first = |status: Status| match update_failures(&status, count) {
+            Some(failures) => Status::new(failures[0].code, &failures[0].message),
+            None => status,
+        };
+        while let Some(message) = soon(stream.message()).await.map_err(first)? {
             found.extend(
                 message
                     .entities

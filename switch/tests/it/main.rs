@@ -17,6 +17,7 @@ mod cli;
 mod controller;
 mod externs;
 mod hostile;
+mod limits;
 mod matches;
 #[cfg(feature = "native")]
 mod native;

@@ -197,17 +197,32 @@ async fn selectors_spread_flows_by_weight() {
         ..proto::ActionProfileActionSet::default()
     };
     let one_shot = entry(table, 6, table_action::Type::ActionProfileActionSet(list));
+    assert_eq!(
+        write(Type::Insert, one_shot.clone()).await,
+        Err(Code::InvalidArgument),
+        "the profile has members"
+    );
+    let groups = Kind::ActionProfileGroup(proto::ActionProfileGroup::default());
+    let member = |id, value| member(profile, id, answer(&ids, value));
+    assert_eq!(write(Type::Delete, by_group).await, Ok(()));
+    assert_eq!(write(Type::Delete, group(profile, 4, &[])).await, Ok(()));
+    assert_eq!(write(Type::Delete, member(1, 10)).await, Ok(()));
+    assert_eq!(write(Type::Delete, member(2, 20)).await, Ok(()));
     assert_eq!(write(Type::Insert, one_shot.clone()).await, Ok(()));
+    assert_eq!(
+        write(Type::Insert, member(1, 10)).await,
+        Err(Code::InvalidArgument),
+        "an entry is programmed in one shot"
+    );
     let counts = answers(&mut links, 1, 6, 100).await;
     assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [30, 40]);
     let found = controller.read(Kind::TableEntry(TableEntry {
         table_id: table,
         ..TableEntry::default()
     }));
-    assert_eq!(found.await.expect("readable"), [by_group, one_shot]);
-    let groups = Kind::ActionProfileGroup(proto::ActionProfileGroup::default());
+    assert_eq!(found.await.expect("readable"), [one_shot]);
     let found = controller.read(groups).await.expect("readable");
-    assert_eq!(found, [group(profile, 4, &[])]);
+    assert_eq!(found, []);
     switch.stop().await;
 }
 

@@ -67,7 +67,7 @@ impl Ids {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "entries have an optional action")]
-fn action(id: u32, params: &[&[u8]]) -> Option<proto::TableAction> {
+pub(crate) fn action(id: u32, params: &[&[u8]]) -> Option<proto::TableAction> {
     let params = params.iter().zip(1..);
     let params = params
         .map(|(value, param_id)| proto::action::Param {
@@ -242,7 +242,7 @@ async fn pipelines_are_verified_saved_and_committed() {
     let code = |result: Result<(), tonic::Status>| result.map_err(|status| status.code());
     assert_eq!(
         code(controller.push("l2.p4", Action::Commit).await),
-        Err(Code::FailedPrecondition)
+        Err(Code::NotFound)
     );
     controller
         .push("l2.p4", Action::Verify)
@@ -270,10 +270,27 @@ async fn pipelines_are_verified_saved_and_committed() {
         .push("l2.p4", Action::VerifyAndSave)
         .await
         .expect("valid");
+    // What is saved is written and read before it is committed.
+    let call = controller
+        .client
+        .get_forwarding_pipeline_config(get(ResponseType::CookieOnly));
+    let config = soon(call).await.expect("an answer").into_inner().config;
+    assert_eq!(config, None, "not in force yet");
+    let entry = Kind::TableEntry(destination(&Ids::of("l2.p4"), &[9], 1));
+    let written = controller.write(Type::Insert, entry.clone()).await;
+    assert_eq!(written, Ok(()));
+    let committed = controller.push_config("", None, Action::Commit).await;
+    assert_eq!(
+        code(committed),
+        Err(Code::InvalidArgument),
+        "with a program"
+    );
     controller
         .push("l2.p4", Action::Commit)
         .await
         .expect("was saved");
+    let all = Kind::TableEntry(TableEntry::default());
+    assert_eq!(controller.read(all).await.expect("readable"), [entry]);
     let call = controller
         .client
         .get_forwarding_pipeline_config(get(ResponseType::CookieOnly));
@@ -370,7 +387,7 @@ async fn table_updates_have_their_codes() {
     check(
         Type::Insert,
         bad(|entry| entry.r#match = vec![exact(1, &[])]),
-        invalid,
+        Err(Code::OutOfRange),
     )
     .await;
     check(
@@ -460,9 +477,15 @@ async fn constant_parts_are_refused() {
             panic!("{kind:?} is no table entry")
         };
         assert!(entry.is_const && entry.priority > 0, "{entry:?}");
+        let written = Kind::TableEntry(TableEntry {
+            is_const: false,
+            ..entry.clone()
+        });
         for change in [Type::Modify, Type::Delete] {
-            let refused = controller.write(change, kind.clone()).await;
+            let refused = controller.write(change, written.clone()).await;
             assert_eq!(refused, Err(Code::PermissionDenied));
+            let refused = controller.write(change, kind.clone()).await;
+            assert_eq!(refused, Err(Code::InvalidArgument), "said to be constant");
         }
     }
     let default = TableEntry {
@@ -736,7 +759,7 @@ async fn digests_are_listed_suppressed_and_acknowledged() {
     let Message::Error(error) = controller.hear().await.expect("open") else {
         panic!("there is no such digest")
     };
-    assert_eq!(Code::from_i32(error.canonical_code), Code::NotFound);
+    assert_eq!(Code::from_i32(error.canonical_code), Code::InvalidArgument);
     for src in [2, 1] {
         soon(links[0].sender.send(frame(9, src)))
             .await
@@ -979,5 +1002,10 @@ async fn reads_need_an_entity_and_a_device() {
         .await
         .expect_err("no such device");
     assert_eq!(refused.code(), Code::NotFound);
+    for (device_id, expected) in [(0, None), (1, None), (2, Some(Code::NotFound))] {
+        let request = proto::CapabilitiesRequest { device_id };
+        let answer = soon(controller.client.capabilities(request)).await;
+        assert_eq!(answer.err().map(|status| status.code()), expected);
+    }
     switch.stop().await;
 }
