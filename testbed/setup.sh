@@ -4,14 +4,12 @@
 #
 #   tshark   reads what left the switch, and is asked whether anything is malformed; a peer of the codecs
 #   pyD3TN   a peer of the codecs, from PyPI into target/python
+#   p4runtime, p4runtime-shell, finsy
+#            clients of the P4Runtime server, from PyPI into target/p4runtime and target/finsy
 #
 # With the argument kmod, what the kernel module and its guest need instead: headers, qemu, busybox.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-PYD3TN=0.15.2
-CBOR2=5.8.0
-PYTHON=target/python
 
 # Installs Debian packages.
 debian() {
@@ -24,12 +22,31 @@ debian() {
     apt-get install -y -qq --no-install-recommends "$@"
 }
 
-has_pyd3tn() {
-    "$PYTHON/bin/python" - "$PYD3TN" "$CBOR2" 2>/dev/null <<'END'
+# Whether a folder has an environment with these packages, written NAME==VERSION.
+has() {
+    local folder=$1
+    shift
+    "$folder/bin/python" - "$@" 2>/dev/null <<'END'
 import sys
 from importlib.metadata import version
-sys.exit([version("pyD3TN"), version("cbor2")] != sys.argv[1:])
+wanted = [one.split("==") for one in sys.argv[1:]]
+sys.exit(any(version(name) != number for name, number in wanted))
 END
+}
+
+# Makes an environment with these packages, unless it is there.
+environment() {
+    local folder=$1
+    shift
+    if has "$folder" "$@"; then
+        return
+    fi
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        debian python3 python3-venv
+    fi
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
 
 has_guest() {
@@ -43,14 +60,11 @@ if [ "${1:-}" = kmod ]; then
     has_guest || debian qemu-system-x86 busybox-static linux-headers-amd64 make gcc libc6-dev
     exit
 fi
+
 if ! command -v tshark >/dev/null; then
     debian tshark
 fi
-if ! has_pyd3tn; then
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        debian python3 python3-venv
-    fi
-    rm -rf "$PYTHON"
-    python3 -m venv "$PYTHON"
-    "$PYTHON/bin/pip" install --quiet --disable-pip-version-check "pyD3TN==$PYD3TN" "cbor2==$CBOR2"
-fi
+environment target/python pyD3TN==0.15.2 cbor2==5.8.0
+# The shell wants an older protobuf than finsy does, so that each has a folder of its own.
+environment target/p4runtime p4runtime==1.4.1 p4runtime-shell==0.0.6
+environment target/finsy finsy==0.30.0

@@ -12,7 +12,9 @@ use std::{
 use contact::UtcTime;
 use p4rt::{
     Bidding, Code, Target,
-    client::{CallError, Client, ConnectOptions, Connection, Pipeline, Session, SessionOptions},
+    client::{
+        CallError, Client, ConnectOptions, Connection, Pipeline, Session, SessionOptions, Tls,
+    },
     p4info::Index,
     session::{Backoff, State},
 };
@@ -69,6 +71,8 @@ pub struct Assignment {
     pub address: String,
     /// Number of the device behind the address.
     pub device_id: u64,
+    /// Certificates for the connection; without them, it is in the clear.
+    pub tls: Option<Tls>,
     /// The kind of server.
     pub target: Target,
     /// Which election ids are offered.
@@ -149,7 +153,7 @@ impl Supervisor {
         let switch = &self.assignment;
         let connect = ConnectOptions {
             target: switch.target,
-            tls: self.plan.tls.clone(),
+            tls: switch.tls.clone(),
             ..ConnectOptions::new(&switch.address, switch.device_id)
         };
         let options = SessionOptions {

@@ -298,6 +298,7 @@ fn assignment(plan: &SwitchPlan, options: &Options) -> Assignment {
         name: switch.name.clone(),
         address: switch.address.clone(),
         device_id: switch.device_id,
+        tls: plan.tls.clone(),
         target: switch.target,
         bidding: Bidding::Controller {
             epoch: switch.election_id,

@@ -198,6 +198,8 @@ impl Local {
             name: "switch".to_owned(),
             address: config.switch.clone(),
             device_id: config.device_id,
+            // The switch is on the same machine.
+            tls: None,
             target: config.target,
             bidding: Bidding::StandIn {
                 patience: Duration::from_millis(config.patience_ms.into()),
