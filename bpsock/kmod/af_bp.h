@@ -111,6 +111,7 @@ struct bp_request {
 	u8 cmd;
 	struct bp_sock *bs;		/* holds a reference */
 	struct completion finished;
+	size_t size;			/* of its memory */
 
 	/* guarded by bp_net.lock */
 	struct list_head list;		/* bp_net.sending; holds a reference */
@@ -152,11 +153,12 @@ struct bp_net {
 
 	/* guarded by lock */
 	struct list_head control;	/* struct bp_control */
+	u32 controls;			/* how many */
 	struct list_head sending;	/* struct bp_request with data to send */
 	u32 open_bytes;			/* in the window */
 	u32 open_requests;
 
-	atomic_long_t queued;		/* octets of all requests */
+	atomic_long_t queued;		/* octets of memory of all requests */
 	struct xarray sockets;		/* number to bp_sock; erased with rx */
 	u32 next_socket;
 	struct xarray requests;		/* id to bp_request; erased with rx */
@@ -223,14 +225,14 @@ const void *bp_meta_addr(const struct bp_meta *meta, int which);
 extern struct genl_family bp_genl;
 
 /* link.c */
-extern uint bp_max_message;
-extern ulong bp_max_queued;
+bool bp_link_is_full(struct bp_net *bn);
 u32 bp_link_max_message(struct bp_net *bn);
 void bp_link_init(struct bp_net *bn, struct net *net);
 void bp_link_exit(struct bp_net *bn);
 int bp_link_up(struct bp_net *bn, struct genl_info *info);
 void bp_link_down(struct bp_net *bn, u32 portid);
 void bp_link_kick(struct bp_net *bn);
+void bp_link_queue(struct bp_net *bn, struct bp_control *control);
 void bp_link_tell(struct bp_net *bn, struct bp_control *control);
 struct bp_control *bp_control_new(u8 cmd, u32 socket);
 struct bp_request *bp_request_new(struct bp_sock *bs, u8 cmd, size_t len);

@@ -173,6 +173,9 @@ static int bp_refuse(struct bp_net *bn, struct bp_sock *bs, struct genl_info *in
 	u32 socket = nla_get_u32(info->attrs[BP_A_SOCKET]);
 	struct bp_control *refuse, *room = NULL;
 
+	/* The daemon does not read the answers that it makes. */
+	if (bp_link_is_full(bn))
+		return -ENOBUFS;
 	refuse = bp_control_new(BP_CMD_REFUSE, socket);
 	if (!refuse)
 		return -ENOMEM;

@@ -10,13 +10,22 @@
 /* When to try again after the daemon's receive buffer was full. */
 #define BP_RETRY	(HZ / 100 + 1)
 
-uint bp_max_message = 16 << 20;
+static uint bp_max_message = 16 << 20;
 module_param_named(max_message, bp_max_message, uint, 0644);
 MODULE_PARM_DESC(max_message, "longest message in octets");
 
-ulong bp_max_queued = 256 << 20;
+/* What a daemon that does not read or answer may cost a network namespace. */
+#define BP_MAX_CONTROLS	65536
+
+static ulong bp_max_queued = 256 << 20;
 module_param_named(max_queued, bp_max_queued, ulong, 0644);
-MODULE_PARM_DESC(max_queued, "octets of unanswered messages in a network namespace");
+MODULE_PARM_DESC(max_queued, "octets of unanswered requests in a network namespace");
+
+bool bp_link_is_full(struct bp_net *bn)
+{
+	return READ_ONCE(bn->controls) > BP_MAX_CONTROLS ||
+	       atomic_long_read(&bn->queued) > (long)READ_ONCE(bp_max_queued);
+}
 
 /* Buffers count in int, and one message may reach beyond their end. */
 #define BP_MAX_MESSAGE_LIMIT	(256 << 20)
@@ -46,13 +55,15 @@ struct bp_control *bp_control_new(u8 cmd, u32 socket)
 }
 
 /* Queues a message, or drops it if there is no daemon. Takes ownership. */
-static void bp_link_queue(struct bp_net *bn, struct bp_control *control)
+void bp_link_queue(struct bp_net *bn, struct bp_control *control)
 {
 	lockdep_assert_held(&bn->lock);
-	if (bn->portid)
-		list_add_tail(&control->list, &bn->control);
-	else
+	if (!bn->portid) {
 		kfree(control);
+		return;
+	}
+	list_add_tail(&control->list, &bn->control);
+	bn->controls++;
 }
 
 void bp_link_tell(struct bp_net *bn, struct bp_control *control)
@@ -207,14 +218,17 @@ static int bp_write_request(struct bp_net *bn, struct bp_request *req)
 	return err;
 }
 
+/* The next message without data, which is then the caller's. */
 static struct bp_control *bp_next_control(struct bp_net *bn)
 {
 	struct bp_control *control;
 
 	spin_lock(&bn->lock);
 	control = list_first_entry_or_null(&bn->control, struct bp_control, list);
-	if (control)
+	if (control) {
 		list_del(&control->list);
+		bn->controls--;
+	}
 	spin_unlock(&bn->lock);
 	return control;
 }
@@ -234,6 +248,7 @@ static int bp_link_flush(struct bp_net *bn)
 			if (err) {
 				spin_lock(&bn->lock);
 				list_add(&control->list, &bn->control);
+				bn->controls++;
 				spin_unlock(&bn->lock);
 				return err;
 			}
@@ -266,7 +281,7 @@ void bp_link_kick(struct bp_net *bn)
 			return;
 		delay = BP_RETRY;
 	}
-	queue_delayed_work(system_wq, &bn->work, delay);
+	schedule_delayed_work(&bn->work, delay);
 }
 
 static void bp_link_work(struct work_struct *work)
@@ -278,7 +293,7 @@ static void bp_link_work(struct work_struct *work)
 	err = bp_link_flush(bn);
 	mutex_unlock(&bn->tx);
 	if (err)
-		queue_delayed_work(system_wq, &bn->work, BP_RETRY);
+		schedule_delayed_work(&bn->work, BP_RETRY);
 }
 
 void bp_link_init(struct bp_net *bn, struct net *net)
@@ -368,6 +383,7 @@ static void bp_link_drop(struct bp_net *bn)
 	WRITE_ONCE(bn->portid, 0);
 	WRITE_ONCE(bn->max_message, U32_MAX);
 	list_splice_init(&bn->control, &dropped);
+	bn->controls = 0;
 	spin_unlock(&bn->lock);
 	mutex_unlock(&bn->tx);
 	list_for_each_entry_safe(control, next, &dropped, list)
@@ -439,6 +455,8 @@ struct bp_request *bp_request_new(struct bp_sock *bs, u8 cmd, size_t len)
 	req->cmd = cmd;
 	req->bs = bs;
 	sock_hold(&bs->sk);
+	req->size = struct_size(req, data, len);
+	atomic_long_add(req->size, &bs->bn->queued);
 	init_completion(&req->finished);
 	INIT_LIST_HEAD(&req->list);
 	return req;
@@ -450,6 +468,7 @@ void bp_request_put(struct bp_request *req)
 
 	if (!refcount_dec_and_test(&req->ref))
 		return;
+	atomic_long_sub(req->size, &req->bs->bn->queued);
 	if (req->charge)
 		bp_uncharge(req->bs, req->charge);
 	sock_put(sk);
@@ -486,7 +505,7 @@ static int bp_request_enqueue(struct bp_request *req, struct bp_control *control
 	if (bn->portid && !req->done) {
 		err = 0;
 		if (control) {
-			list_add_tail(&control->list, &bn->control);
+			bp_link_queue(bn, control);
 		} else {
 			refcount_inc(&req->ref);
 			list_add_tail(&req->list, &bn->sending);
@@ -686,7 +705,7 @@ int bp_link_bind(struct bp_sock *bs, const struct bp_addr *addr, long timeo)
 	struct bp_request *req = bp_request_new(bs, BP_CMD_OPEN, 0);
 	int err = -ENOBUFS;
 
-	if (close && req) {
+	if (close && req && !bp_link_is_full(bs->bn)) {
 		req->addr = *addr;
 		req->waited = true;
 		err = bp_bind_ask(req, &close, timeo);
@@ -706,6 +725,10 @@ int bp_link_cancel(struct bp_sock *bs, const struct bp_bundle *bundle)
 
 	if (!req)
 		return -ENOBUFS;
+	if (bp_link_is_full(bs->bn)) {
+		bp_request_put(req);
+		return -ENOBUFS;
+	}
 	req->socket = bs->number;
 	req->bundle = *bundle;
 	req->waited = true;
@@ -728,6 +751,8 @@ void bp_link_lost(struct bp_sock *bs, int error)
 	struct sock *sk = &bs->sk;
 
 	lockdep_assert_held(&bn->rx);
+	if (bs->lost || sock_flag(sk, SOCK_DEAD))
+		return;
 	xa_erase(&bn->sockets, bs->number);
 	spin_lock(&bn->lock);
 	bs->lost = true;

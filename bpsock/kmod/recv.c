@@ -63,7 +63,7 @@ static void bp_acknowledge(struct bp_sock *bs, struct sk_buff *skb)
 	meta->ack = NULL;
 	spin_lock(&bn->lock);
 	if (bp_is_current(bs, meta)) {
-		list_add_tail(&ack->list, &bn->control);
+		bp_link_queue(bn, ack);
 		ack = NULL;
 	}
 	spin_unlock(&bn->lock);

@@ -27,10 +27,8 @@ static bool bp_try_charge(struct bp_sock *bs, u32 charge)
 
 	spin_lock(&bs->lock);
 	has_room = sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
-	if (has_room) {
+	if (has_room)
 		refcount_add(charge, &sk->sk_wmem_alloc);
-		atomic_long_add(charge, &bs->bn->queued);
-	}
 	spin_unlock(&bs->lock);
 	return has_room;
 }
@@ -39,7 +37,6 @@ void bp_uncharge(struct bp_sock *bs, u32 charge)
 {
 	struct sock *sk = &bs->sk;
 
-	atomic_long_sub(charge, &bs->bn->queued);
 	WARN_ON(refcount_sub_and_test(charge, &sk->sk_wmem_alloc));
 	sk->sk_write_space(sk);
 }
@@ -169,7 +166,7 @@ static int bp_send_prepare(struct bp_sock *bs, struct msghdr *msg, size_t len,
 		err = bp_send_cmsgs(bs, out, msg);
 	if (!err)
 		err = bp_autobind(bs);
-	if (!err && atomic_long_read(&bs->bn->queued) > (long)READ_ONCE(bp_max_queued))
+	if (!err && bp_link_is_full(bs->bn))
 		err = -ENOBUFS;
 	return err;
 }

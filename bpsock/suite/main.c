@@ -25,7 +25,7 @@ static struct shared {
 	volatile int hold;
 } *shared;
 
-static int timeout_s = 60;
+static int timeout_s = 120;
 static const char *daemon_command;
 static int available;
 
@@ -37,7 +37,7 @@ static void usage(FILE *file)
 	      "  -s, --scripted        the daemon is bp-testd\n"
 	      "  -k, --kernel          the sockets are the kernel's\n"
 	      "  -n, --node=NUMBER     the daemon's node (10)\n"
-	      "  -t, --timeout=SECONDS limit of each test (60)\n"
+	      "  -t, --timeout=SECONDS limit of each test (120)\n"
 	      "  -l, --list            names only\n"
 	      "  -h, --help            this text\n\n"
 	      "  bp-suite -ks -d 'bp-testd /tmp/store'\n"

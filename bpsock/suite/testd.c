@@ -488,6 +488,7 @@ static void offer(struct bundle *bundle, const struct endpoint *endpoint)
 
 static void offer_all(void)
 {
+	struct pollfd poller = { .fd = wire.fd, .events = POLLIN };
 	struct bundle *bundle = look ? bundles : NULL;
 
 	look = 0;
@@ -497,8 +498,14 @@ static void offer_all(void)
 		if (bundle->offered)
 			continue;
 		endpoint = find_endpoint(&bundle->to);
-		if (endpoint && !endpoint->full)
-			offer(bundle, endpoint);
+		if (!endpoint || endpoint->full)
+			continue;
+		offer(bundle, endpoint);
+		/* It may be a refusal: what is sent behind it is sent for nothing. */
+		if (poll(&poller, 1, 0) > 0) {
+			look = 1;
+			return;
+		}
 	}
 }
 

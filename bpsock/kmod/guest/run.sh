@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 OUT=${OUT:-out}/kmod
-LIMIT=${GUEST_SECONDS:-420}
+LIMIT=${GUEST_SECONDS:-900}
 CPUS=${GUEST_CPUS:-1}
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
