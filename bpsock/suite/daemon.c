@@ -259,7 +259,7 @@ static void killed_under_load(void)
 	}
 	load.stop = 1;
 	join_thread(thread);
-	for (deadline = clock_ms() + 5000; arrived < load.sent && clock_ms() < deadline;) {
+	for (deadline = clock_ms() + 30000; arrived < load.sent && clock_ms() < deadline;) {
 		while (recv(fd, &got, sizeof(got), MSG_DONTWAIT) == sizeof(got))
 			seen[got] = 1;
 		for (arrived = got = 0; got <= load.last; got++)

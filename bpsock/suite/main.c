@@ -25,7 +25,7 @@ static struct shared {
 	volatile int hold;
 } *shared;
 
-static int timeout_s = 120;
+static int timeout_s = 180;
 static const char *daemon_command;
 static int available;
 
@@ -37,7 +37,7 @@ static void usage(FILE *file)
 	      "  -s, --scripted        the daemon is bp-testd\n"
 	      "  -k, --kernel          the sockets are the kernel's\n"
 	      "  -n, --node=NUMBER     the daemon's node (10)\n"
-	      "  -t, --timeout=SECONDS limit of each test (120)\n"
+	      "  -t, --timeout=SECONDS limit of each test (180)\n"
 	      "  -l, --list            names only\n"
 	      "  -h, --help            this text\n\n"
 	      "  bp-suite -ks -d 'bp-testd /tmp/store'\n"
@@ -83,7 +83,7 @@ unsigned int daemon_count(void)
 /* Works: a socket can be bound. */
 static void wait_working(void)
 {
-	uint64_t deadline = clock_ms() + 10000;
+	uint64_t deadline = clock_ms() + 60000;
 
 	for (;;) {
 		int fd = new_socket(0);
@@ -99,7 +99,7 @@ static void wait_working(void)
 
 void wait_next_daemon(unsigned int count)
 {
-	uint64_t deadline = clock_ms() + 10000;
+	uint64_t deadline = clock_ms() + 60000;
 
 	while (shared->count == count) {
 		CHECK(clock_ms() < deadline);

@@ -54,10 +54,10 @@ int bound(struct sockaddr_bp *address);
 
 long send_to(int fd, const void *data, size_t len, int flags, const struct sockaddr_bp *to);
 
-/* Waits up to 5 s for events of poll(); returns what is there. */
+/* Waits up to 30 s for events of poll(); returns what is there. */
 int wait_for(int fd, short events);
 
-/* Receives a message that has to come within 5 s. */
+/* Receives a message that has to come within 30 s. */
 long receive(int fd, void *data, size_t len, struct sockaddr_bp *from);
 
 /* Sends one message and ends the test unless exactly it is received. */

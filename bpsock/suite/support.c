@@ -73,7 +73,7 @@ long send_to(int fd, const void *data, size_t len, int flags, const struct socka
 int wait_for(int fd, short events)
 {
 	struct pollfd poller = { .fd = fd, .events = events };
-	int count = poll(&poller, 1, 5000);
+	int count = poll(&poller, 1, 30000);
 
 	CHECK(count >= 0);
 	return poller.revents;

@@ -106,7 +106,7 @@ static void poll_wakes(void)
 	CHECK(poll(&poller, 1, 0) == 0);
 	later.fd = new_socket(0);
 	start_thread(&thread, send_later, &later);
-	CHECK(poll(&poller, 1, 5000) == 1 && poller.revents == POLLIN);
+	CHECK(poll(&poller, 1, 30000) == 1 && poller.revents == POLLIN);
 	join_thread(thread);
 	FD_ZERO(&set);
 	FD_SET(fd, &set);
@@ -125,12 +125,12 @@ static void epoll_wakes(void)
 	CHECK(epoll_ctl(edge, EPOLL_CTL_ADD, fd, &event) == 0);
 	CHECK(epoll_wait(level, &got, 1, 0) == 0);
 	CHECK(send_to(fd, "x", 1, 0, &address) == 1);
-	CHECK(epoll_wait(level, &got, 1, 5000) == 1 && got.events == EPOLLIN);
+	CHECK(epoll_wait(level, &got, 1, 30000) == 1 && got.events == EPOLLIN);
 	CHECK(epoll_wait(level, &got, 1, 0) == 1);
-	CHECK(epoll_wait(edge, &got, 1, 5000) == 1);
+	CHECK(epoll_wait(edge, &got, 1, 30000) == 1);
 	CHECK(epoll_wait(edge, &got, 1, 0) == 0);
 	CHECK(send_to(fd, "y", 1, 0, &address) == 1);
-	CHECK(epoll_wait(edge, &got, 1, 5000) == 1);
+	CHECK(epoll_wait(edge, &got, 1, 30000) == 1);
 	CHECK(receive(fd, &data, 1, NULL) == 1 && receive(fd, &data, 1, NULL) == 1);
 	CHECK(epoll_wait(level, &got, 1, 0) == 0);
 }
@@ -197,7 +197,7 @@ static void send_room(void)
 	set_alarm(0, 50);
 	CHECK_ERRNO(send_to(fd, "x", 1, 0, &silent), EINTR);
 	answer_all(0);
-	CHECK(poll(&poller, 1, 5000) == 1 && poller.revents == POLLOUT);
+	CHECK(poll(&poller, 1, 30000) == 1 && poller.revents == POLLOUT);
 	CHECK(send_to(fd, "x", 1, MSG_DONTWAIT, &silent) == 1);
 	answer_all(0);
 }
