@@ -56,11 +56,11 @@ kmod: ## The kernel module: builds it, boots Debian's kernel in qemu, runs the s
 	OUT=$(OUT) bpsock/kmod/guest/run.sh suite
 
 .PHONY: bench
-bench: ## All benchmarks, side by side with others; tables into bench/results
+bench: build ## All benchmarks, side by side with others; tables into bench/results; needs root for network namespaces
 	$(CARGO) bench -p bench --locked
 	$(PAGE) --title Codecs crc decode encode translate > bench/results/codec.md
 	$(PAGE) --title Routes routes > bench/results/contact.md
-	$(CARGO) run --release -p bench --locked --bin bench-switch -- --write bench/results/switch.md
+	target/release/bench-switch --date $$(date -I) --write bench/results/switch.md
 
 .PHONY: fuzz
 fuzz: ## All fuzz targets, or TARGET, for FUZZ_SECONDS (60) each; needs a C++ compiler

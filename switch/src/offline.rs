@@ -105,6 +105,31 @@ impl Offline {
     ///
     /// At the first entry that cannot be installed; those before it stay.
     pub fn install(&mut self, json: &str) -> Result<(), EntriesError> {
+        let updates = self.updates(json)?;
+        let mut writer = Writer {
+            active: &self.active,
+            digests: &mut self.digests,
+            now_ns: 0,
+            // Without a switch there are no ports, and each may be there one day.
+            has_port: &|_| true,
+        };
+        for (position, update) in updates.iter().enumerate() {
+            writer
+                .apply(update)
+                .map_err(|status| EntriesError::Refused {
+                    number: position + 1,
+                    reason: status.message().to_owned(),
+                })?;
+        }
+        Ok(())
+    }
+
+    /// The entries of a file as updates for a switch that runs this program.
+    ///
+    /// # Errors
+    ///
+    /// If the file is none, or one of its entries does not fit the program.
+    pub fn updates(&self, json: &str) -> Result<Vec<Update>, EntriesError> {
         let index = Index::new(&self.active.p4info)?;
         let resolved = EntriesFile::parse(json)?
             .resolve(&index)
@@ -123,7 +148,7 @@ impl Offline {
             } else {
                 Type::Insert
             };
-            updates.push((kind, Kind::TableEntry(entry)));
+            updates.push(update(kind, Kind::TableEntry(entry)));
         }
         for group in &resolved.multicast_groups {
             let group = proto::MulticastGroupEntry {
@@ -131,10 +156,8 @@ impl Offline {
                 replicas: group.replicas.iter().copied().map(to_proto).collect(),
                 metadata: Vec::new(),
             };
-            updates.push((
-                Type::Insert,
-                engine(replication::Type::MulticastGroupEntry(group)),
-            ));
+            let group = replication::Type::MulticastGroupEntry(group);
+            updates.push(update(Type::Insert, engine(group)));
         }
         for session in &resolved.clone_sessions {
             let len = session.packet_length_bytes.unwrap_or(0);
@@ -144,32 +167,10 @@ impl Offline {
                 class_of_service: 0,
                 packet_length_bytes: i32::try_from(len).unwrap_or(i32::MAX),
             };
-            updates.push((
-                Type::Insert,
-                engine(replication::Type::CloneSessionEntry(session)),
-            ));
+            let session = replication::Type::CloneSessionEntry(session);
+            updates.push(update(Type::Insert, engine(session)));
         }
-        let mut writer = Writer {
-            active: &self.active,
-            digests: &mut self.digests,
-            now_ns: 0,
-            // Without a switch there are no ports, and each may be there one day.
-            has_port: &|_| true,
-        };
-        for (position, (kind, entity)) in updates.into_iter().enumerate() {
-            let entity = Some(proto::Entity {
-                entity: Some(entity),
-            });
-            let refused = writer.apply(&Update {
-                r#type: kind as i32,
-                entity,
-            });
-            refused.map_err(|status| EntriesError::Refused {
-                number: position + 1,
-                reason: status.message().to_owned(),
-            })?;
-        }
-        Ok(())
+        Ok(updates)
     }
 
     pub(crate) fn into_active(self) -> Active {
@@ -188,6 +189,16 @@ impl Offline {
             &mut recorder,
         );
         recorder
+    }
+}
+
+fn update(kind: Type, entity: Kind) -> Update {
+    let entity = Some(proto::Entity {
+        entity: Some(entity),
+    });
+    Update {
+        r#type: kind.into(),
+        entity,
     }
 }
 

@@ -19,6 +19,8 @@ use crate::{device::Device, traffic::Worker};
 mod packet;
 pub mod pcap;
 
+pub use packet::raw_socket;
+
 /// Longest frame that a port takes.
 pub const MAX_FRAME: usize = 65_535;
 

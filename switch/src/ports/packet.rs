@@ -33,24 +33,12 @@ pub(crate) struct PacketSocket {
 impl PacketSocket {
     /// Opens an interface in promiscuous mode.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
-        let name = CString::new(name)?;
-        // SAFETY: the pointer is to a string that ends in a zero and outlives the call.
-        let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-        if index == 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let protocol = Protocol::from(i32::from(ALL_PROTOCOLS));
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol))?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address(index)?)?;
-        let index = i32::try_from(index).map_err(io::Error::other)?;
-        membership(&socket, libc::PACKET_ADD_MEMBERSHIP, index)?;
-        // Frames that this host itself sends on the interface are not received.
-        option(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;
+        let socket = raw_socket(name)?;
         let socket = OwnedFd::from(socket);
         // SAFETY: the descriptor is owned, so it stays open and the same until it is dropped.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
         let socket = socket.map_err(io::Error::from)?;
+        let name = CString::new(name)?;
         Ok(Self { socket, name })
     }
 
@@ -95,6 +83,29 @@ impl PacketSocket {
             })
             .await
     }
+}
+
+/// Opens a raw socket on an interface, in promiscuous mode, that does not wait. It receives what
+/// arrives there, and not what this host itself sends. Needs `CAP_NET_RAW`.
+///
+/// # Errors
+///
+/// There is no such interface, or the caller may not open it.
+pub fn raw_socket(interface: &str) -> io::Result<Socket> {
+    let name = CString::new(interface)?;
+    // SAFETY: the pointer is to a string that ends in a zero and outlives the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let protocol = Protocol::from(i32::from(ALL_PROTOCOLS));
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address(index)?)?;
+    let index = i32::try_from(index).map_err(io::Error::other)?;
+    membership(&socket, libc::PACKET_ADD_MEMBERSHIP, index)?;
+    option(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32)?;
+    Ok(socket)
 }
 
 /// The address of all frames of an interface.

@@ -1,80 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How fast the switch runs programs, with packets in memory:
-//! `cargo run --release -p bench --bin bench-switch [-- --seconds N] [--only NAME] [--interpret] [--write FILE]`.
+//! How fast the switch runs programs: its engine with packets in memory, and the whole switch next
+//! to BMv2 through network interfaces.
 
+mod bmv2;
+mod control;
 mod measure;
+mod ports;
+mod process;
 mod scenario;
+mod table;
+mod veth;
 
-use std::{fmt::Write as _, fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, fs, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
 
-use self::{
-    measure::{Measurement, measure},
-    scenario::Scenario,
-};
+use self::{measure::measure, ports::Row};
+
+/// Measure the software switch with an L2 switch, an IPv4 router and the translator.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  bench-switch --measure memory --only translator
+      the engine alone, with packets in memory
+  bench-switch --date $(date -I) --write bench/results/switch.md
+      everything; the whole switches need root, and BMv2 needs simple_switch_grpc and
+      p4c-bm2-ss on the PATH"
+)]
+struct Options {
+    /// Time for each measurement.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    seconds: f64,
+    /// Measure only scenarios whose names contain this.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    only: String,
+    /// Put the tables into this file, between its marks.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Date that the tables show.
+    #[arg(long, value_name = "DATE", default_value = "no date")]
+    date: String,
+    /// Run the instructions of the interpreter instead of machine code.
+    #[arg(long)]
+    interpret: bool,
+    /// A translator to measure instead of the one that the generator writes now.
+    #[arg(long, value_name = "P4_FILE")]
+    translator: Option<PathBuf>,
+    /// What to measure.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Measured::All)]
+    measure: Measured,
+    /// Measure whole switches in the network namespace of this process.
+    #[arg(long, hide = true)]
+    in_namespace: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Measured {
+    /// The engine, and whole switches.
+    All,
+    /// The engine alone, with packets in memory.
+    Memory,
+    /// Whole switches alone.
+    Ports,
+}
 
 fn main() -> ExitCode {
-    match Options::parse().and_then(|options| run(&options)) {
+    match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("switch: {error:#}");
+            eprintln!("bench-switch: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-struct Options {
-    /// Time for each measurement.
-    time: Duration,
-    /// Scenarios whose names contain this.
-    only: String,
-    /// Where to write the table.
-    write: Option<PathBuf>,
-    /// Whether to run the instructions of the interpreter instead of machine code.
-    interpret: bool,
-    /// A translator to measure instead of the one that the generator writes now.
-    translator: Option<PathBuf>,
-}
-
 impl Options {
-    fn parse() -> anyhow::Result<Self> {
-        let mut options = Self {
-            time: Duration::from_secs(2),
-            only: String::new(),
-            write: None,
-            interpret: false,
-            translator: None,
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            if name == "--interpret" {
-                options.interpret = true;
-                continue;
-            }
-            let value = arguments.next();
-            let value = value.ok_or_else(|| anyhow!("{name} needs a value"))?;
-            match name.as_str() {
-                "--seconds" => {
-                    let seconds = value.parse().context("--seconds wants a number")?;
-                    options.time = Duration::try_from_secs_f64(seconds)?;
-                }
-                "--only" => options.only = value,
-                "--write" => options.write = Some(value.into()),
-                "--translator" => options.translator = Some(value.into()),
-                other => return Err(anyhow!("unknown option {other}")),
-            }
+    fn time(&self) -> Duration {
+        Duration::try_from_secs_f64(self.seconds).unwrap_or(Duration::from_secs(2))
+    }
+
+    /// What the process in the namespace has to know.
+    fn pass_on(&self) -> Vec<OsString> {
+        let mut args = vec!["--seconds".into(), self.seconds.to_string().into()];
+        args.extend(["--only".into(), (&self.only).into()]);
+        if let Some(translator) = &self.translator {
+            args.extend(["--translator".into(), translator.into()]);
         }
-        Ok(options)
+        args
     }
 }
 
 fn run(options: &Options) -> anyhow::Result<()> {
-    let mut table = String::from(
-        "| program | packets | octets each | cores | ns of a core for a packet | packets each second of a core |\n\
-         | --- | --- | --- | --- | --- | --- |\n",
-    );
-    print!("{table}");
+    if options.in_namespace {
+        return ports::measure_here(options);
+    }
+    let mut engine = Vec::new();
+    if options.measure != Measured::Ports {
+        let text = memory(options, &mut engine)?;
+        publish(options, "in memory", &text)?;
+    }
+    if options.measure != Measured::Memory {
+        let rows = ports::measure(options)?;
+        let text = table::through_ports(&engine, &rows);
+        publish(options, "through interfaces", &text)?;
+    }
+    Ok(())
+}
+
+/// Measures the engine alone.
+fn memory(options: &Options, rows: &mut Vec<Row>) -> anyhow::Result<String> {
+    let mut text = table::IN_MEMORY.to_owned();
     for make in scenario::ALL {
         if !make.name.contains(&options.only) {
             continue;
@@ -88,42 +125,30 @@ fn run(options: &Options) -> anyhow::Result<()> {
             scenario.compare()?;
         }
         for cores in [1, 2] {
-            let line = line(
-                make.name,
-                &scenario,
-                measure(&scenario, cores, options.time),
-            );
-            print!("{line}");
-            table.push_str(&line);
+            let measured = measure(&scenario, cores, options.time());
+            let line = table::line(make.name, &scenario, measured);
+            eprint!("{line}");
+            text.push_str(&line);
+            rows.push(Row {
+                program: make.name.to_owned(),
+                switch: table::ENGINE.to_owned(),
+                cores,
+                ns_each: measured.ns_each(),
+                rate: measured.rate(),
+            });
         }
     }
-    if let Some(path) = &options.write {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let before = text.split(MARK).next().unwrap_or_default();
-        fs::write(path, format!("{before}{MARK}\n{table}"))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    Ok(text)
 }
 
-/// Text above this line of a result file is kept.
-const MARK: &str = "<!-- measured -->\n";
-
-fn line(name: &str, scenario: &Scenario, measured: Measurement) -> String {
-    let octets: usize = scenario
-        .packets
-        .iter()
-        .map(|(_, packet)| packet.len())
-        .sum();
-    let mut line = String::new();
-    _ = writeln!(
-        line,
-        "| {name} | {} | {} | {} | {:.0} | {:.0} |",
-        scenario.packets.len(),
-        octets / scenario.packets.len().max(1),
-        measured.cores,
-        measured.ns_each(),
-        measured.rate(),
-    );
-    line
+/// Prints a table, and puts it where the file has a mark for it.
+fn publish(options: &Options, name: &str, text: &str) -> anyhow::Result<()> {
+    let text = format!("{}\n\n{text}", table::machine(&options.date));
+    println!("{text}");
+    let Some(path) = &options.write else {
+        return Ok(());
+    };
+    let page = fs::read_to_string(path).unwrap_or_default();
+    fs::write(path, table::put(&page, name, &text))
+        .with_context(|| format!("cannot write {}", path.display()))
 }

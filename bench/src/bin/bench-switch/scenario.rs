@@ -3,8 +3,9 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use p4gen::{Parameters, Profile, Target};
+use p4rt::proto::p4::v1::Update;
 use switch::{
     DropReason, Recorder, Silent,
     offline::Offline,
@@ -17,6 +18,10 @@ use super::measure::Counted;
 /// A program with entries, and packets that leave it once each.
 pub(crate) struct Scenario {
     pub(crate) program: Offline,
+    /// Source of the program.
+    pub(crate) text: String,
+    /// Its entries, as JSON.
+    entries: String,
     pub(crate) packets: Vec<(u32, Vec<u8>)>,
 }
 
@@ -38,6 +43,26 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+
+    /// What the packets become: the port and the octets of each.
+    pub(crate) fn outputs(&self) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
+        let worker = &mut Worker::new(1);
+        let pipeline = self.program.pipeline();
+        let mut kept = Kept::default();
+        for (port, packet) in &self.packets {
+            pipeline.process(worker, (*port, packet), 1, &mut kept, &mut Silent);
+        }
+        ensure!(
+            kept.sent.len() == self.packets.len(),
+            "not each packet leaves once"
+        );
+        Ok(kept.sent)
+    }
+
+    /// The entries as a controller writes them.
+    pub(crate) fn updates(&self) -> anyhow::Result<Vec<Update>> {
+        Ok(self.program.updates(&self.entries)?)
     }
 }
 
@@ -109,7 +134,7 @@ fn l2() -> anyhow::Result<Scenario> {
         let known = entry("sources", "src", address(n), r#""action": "NoAction""#);
         [known, entry("destinations", "dst", address(n), forward)]
     });
-    let program = load("l2.p4", include_str!("../../../programs/l2.p4"), entries)?;
+    let scenario = load("l2.p4", include_str!("../../../programs/l2.p4"), entries)?;
     let packets = (0..PACKETS).map(|n| {
         let (dst, src) = (address(n * 7 % ADDRESSES), address(n * 13 % ADDRESSES));
         let mut frame = dst.to_be_bytes()[2..].to_vec();
@@ -118,7 +143,7 @@ fn l2() -> anyhow::Result<Scenario> {
         frame.resize(64, 0x55);
         (1, frame)
     });
-    checked(program, packets.collect())
+    checked(scenario, packets.collect())
 }
 
 /// Routes of the router.
@@ -160,12 +185,12 @@ fn router() -> anyhow::Result<Scenario> {
         )
     });
     let text = include_str!("../../../programs/router.p4");
-    let program = load("router.p4", text, entries.chain(hops).chain(sources))?;
+    let scenario = load("router.p4", text, entries.chain(hops).chain(sources))?;
     let packets = (0..PACKETS).map(|n| {
         let at = usize::try_from(n * 6151).unwrap_or(0) % routes.len();
         (1, datagram(routes[at].0 | 1))
     });
-    checked(program, packets.collect())
+    checked(scenario, packets.collect())
 }
 
 /// An IPv4 packet of 64 octets to an address.
@@ -198,7 +223,6 @@ fn translate(
             target: Target::Bmv2,
             profile: Profile::A,
             max_payload: 1400,
-            udp_port: 4556,
             ..Parameters::default()
         })?,
     };
@@ -206,7 +230,7 @@ fn translate(
         r#"{{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "0.0.0.0/1"}}, "action": "{action}"{params}}}"#
     );
     let groups = r#", "multicast_groups": [{"id": 1, "replicas": [{"port": 2, "instance": 1}]}]"#;
-    let program = load_with("translator.p4", &text, [peer].into_iter(), groups)?;
+    let scenario = load_with("translator.p4", &text, [peer].into_iter(), groups)?;
     let mut packets = Vec::new();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../testdata/captures")
@@ -220,8 +244,8 @@ fn translate(
         packets.extend(frames.into_iter().map(|frame| (1, frame)));
     }
     // Only bundles that are translated count: those that leave, and not as they came.
-    packets.retain(|(port, packet)| changed(&program, *port, packet));
-    checked(program, packets)
+    packets.retain(|(port, packet)| changed(&scenario.program, *port, packet));
+    checked(scenario, packets)
 }
 
 /// Whether a packet leaves once, and with another bundle.
@@ -236,16 +260,17 @@ fn changed(program: &Offline, port: u32, packet: &[u8]) -> bool {
     }
 }
 
-fn load(name: &str, text: &str, entries: impl Iterator<Item = String>) -> anyhow::Result<Offline> {
+fn load(name: &str, text: &str, entries: impl Iterator<Item = String>) -> anyhow::Result<Scenario> {
     load_with(name, text, entries, "")
 }
 
+/// A program with entries, without packets yet.
 fn load_with(
     name: &str,
     text: &str,
     entries: impl Iterator<Item = String>,
     more: &str,
-) -> anyhow::Result<Offline> {
+) -> anyhow::Result<Scenario> {
     let source = p4::Source {
         name,
         text,
@@ -253,16 +278,22 @@ fn load_with(
     };
     let mut program = Offline::load(&source)?;
     let entries: Vec<String> = entries.collect();
-    program.install(&format!(r#"{{"tables": [{}]{more}}}"#, entries.join(",\n")))?;
-    Ok(program)
+    let entries = format!(r#"{{"tables": [{}]{more}}}"#, entries.join(",\n"));
+    program.install(&entries)?;
+    Ok(Scenario {
+        program,
+        text: text.to_owned(),
+        entries,
+        packets: Vec::new(),
+    })
 }
 
 /// Makes sure that the measurement is of what it says.
-fn checked(program: Offline, packets: Vec<(u32, Vec<u8>)>) -> anyhow::Result<Scenario> {
+fn checked(scenario: Scenario, packets: Vec<(u32, Vec<u8>)>) -> anyhow::Result<Scenario> {
     let (mut worker, mut sink) = (Worker::new(1), Counted::default());
     for (port, packet) in &packets {
         let packet = (*port, packet.as_slice());
-        let pipeline = program.pipeline();
+        let pipeline = scenario.program.pipeline();
         pipeline.process(&mut worker, packet, 1, &mut sink, &mut Silent);
     }
     if packets.is_empty() || sink.sent != packets.len() as u64 || sink.dropped > 0 {
@@ -271,5 +302,8 @@ fn checked(program: Offline, packets: Vec<(u32, Vec<u8>)>) -> anyhow::Result<Sce
             "of {count} packets, not each leaves once: {sink:?}"
         ));
     }
-    Ok(Scenario { program, packets })
+    Ok(Scenario {
+        packets,
+        ..scenario
+    })
 }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What was measured, as tables of a page.
+
+use std::{fmt::Write as _, fs};
+
+use super::{
+    bmv2::Bmv2,
+    measure::Measurement,
+    ports::{BMV2, OURS, Row},
+    scenario::Scenario,
+};
+
+/// Name of the engine without ports in the table.
+pub(crate) const ENGINE: &str = "engine of `p4switch`, in memory";
+
+/// Head of the table of the engine alone.
+pub(crate) const IN_MEMORY: &str = "\
+| program | packets | octets each | cores | ns of a core for a packet | packets each second of a core |
+| --- | --: | --: | --: | --: | --: |
+";
+
+/// A line of the table of the engine alone.
+pub(crate) fn line(name: &str, scenario: &Scenario, measured: Measurement) -> String {
+    let lengths = scenario.packets.iter().map(|(_, packet)| packet.len());
+    let octets: usize = lengths.sum();
+    format!(
+        "| {name} | {} | {} | {} | {:.0} | {:.0} |\n",
+        scenario.packets.len(),
+        octets / scenario.packets.len().max(1),
+        measured.cores,
+        measured.ns_each(),
+        measured.rate(),
+    )
+}
+
+/// Whole switches, and the engine next to them, compared with BMv2.
+pub(crate) fn through_ports(engine: &[Row], rows: &[Row]) -> String {
+    let mut text = "| program | cores | switch | ns of a core for a frame | times BMv2 | frames each second | times BMv2 |\n\
+                    | --- | --: | --- | --: | --: | --: | --: |\n"
+        .to_owned();
+    for row in rows.iter().filter(|row| row.switch == OURS) {
+        let same = |other: &&Row| (&other.program, other.cores) == (&row.program, row.cores);
+        let bmv2 = rows.iter().filter(same).find(|row| row.switch == BMV2);
+        let engine = engine.iter().filter(same);
+        for row in bmv2.into_iter().chain([row]).chain(engine) {
+            text.push_str(&compared(row, bmv2));
+        }
+    }
+    text
+}
+
+/// A row, with how many times it is better than BMv2.
+fn compared(row: &Row, bmv2: Option<&Row>) -> String {
+    let times = |times: fn(&Row, &Row) -> f64| match bmv2 {
+        Some(bmv2) => format!("{:.1}", times(row, bmv2)),
+        None => "not measured".to_owned(),
+    };
+    // The engine in memory has no clock on the wall: its rate is that of a core.
+    let [rate, times_rate] = if row.switch == ENGINE {
+        [String::new(), String::new()]
+    } else {
+        [
+            format!("{:.0}", row.rate),
+            times(|row, bmv2| row.rate / bmv2.rate),
+        ]
+    };
+    format!(
+        "| {} | {} | {} | {:.0} | {} | {rate} | {times_rate} |\n",
+        row.program,
+        row.cores,
+        row.switch,
+        row.ns_each,
+        times(|row, bmv2| bmv2.ns_each / row.ns_each),
+    )
+}
+
+/// Where and when the tables were made, and with which BMv2.
+pub(crate) fn machine(date: &str) -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut models = info
+        .lines()
+        .filter_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map(|(_, model)| model.trim());
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut text = format!(
+        "{date}, {}, {} cores, Linux {}",
+        models.next().unwrap_or("unknown processor"),
+        1 + models.count(),
+        kernel.trim()
+    );
+    match Bmv2::find() {
+        Some(bmv2) => _ = write!(text, ", BMv2 {}", bmv2.version()),
+        None => text.push_str(", without BMv2"),
+    }
+    text
+}
+
+/// The page with a table between the marks of this name. A page without them gets them at its end.
+pub(crate) fn put(page: &str, name: &str, text: &str) -> String {
+    let begin = format!("<!-- measured {name} -->\n");
+    let (before, rest) = page.split_once(&begin).unwrap_or((page, ""));
+    let after = rest.split_once(END).map_or("", |(_, after)| after);
+    format!("{before}{begin}\n{}\n\n{END}{after}", text.trim_end())
+}
+
+/// Closes what a mark has opened.
+const END: &str = "<!-- end -->\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_replaces_the_one_between_its_marks() {
+        let page = put("text\n", "a", "1");
+        let page = put(&page, "b", "2") + "more\n";
+        let page = put(&page, "a", "3");
+        let expected = "text\n<!-- measured a -->\n\n3\n\n<!-- end -->\n\
+                        <!-- measured b -->\n\n2\n\n<!-- end -->\nmore\n";
+        assert_eq!(page, expected);
+    }
+
+    #[test]
+    fn rows_are_compared_with_bmv2_on_as_many_cores() {
+        let row = |switch: &str, cores, ns_each, rate| Row {
+            program: "p".to_owned(),
+            switch: switch.to_owned(),
+            cores,
+            ns_each,
+            rate,
+        };
+        let rows = [
+            row(OURS, 1, 100.0, 30.0),
+            row(BMV2, 1, 1000.0, 10.0),
+            row(OURS, 2, 100.0, 30.0),
+        ];
+        let text = through_ports(&[row(ENGINE, 1, 50.0, 99.0)], &rows);
+        let lines: Vec<_> = text.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "| p | 1 | BMv2 | 1000 | 1.0 | 10 | 1.0 |",
+                "| p | 1 | `p4switch` | 100 | 10.0 | 30 | 3.0 |",
+                "| p | 1 | engine of `p4switch`, in memory | 50 | 20.0 |  |  |",
+                "| p | 2 | `p4switch` | 100 | not measured | 30 | not measured |",
+            ]
+        );
+    }
+}
