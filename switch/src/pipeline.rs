@@ -339,7 +339,7 @@ impl Pipeline {
         for (index, table) in state.tables.iter().enumerate() {
             let id = TableId(u32::try_from(index).unwrap_or(u32::MAX));
             let due = table.entries().filter(|entry| entry.is_due(now_ns));
-            idle.extend(due.map(|entry| (id, entry.new.clone())));
+            idle.extend(due.map(|entry| (id, (*entry.new).clone())));
         }
         idle
     }

@@ -337,7 +337,7 @@ impl Context {
                 .iter()
                 .map(|place| self.frame[range(*place)].to_vec())
                 .collect();
-            let args = run.args.to_vec();
+            let args = run.args.limbs().to_vec();
             observer.event(Event::Apply {
                 table: id,
                 keys,
@@ -350,7 +350,7 @@ impl Context {
             });
         }
         let action = &env.code.actions[run.action];
-        let mut args = run.args.iter();
+        let mut args = run.args.limbs().iter();
         for param in &action.params {
             for (to, limb) in self.frame[range(*param)].iter_mut().zip(&mut args) {
                 *to = *limb;

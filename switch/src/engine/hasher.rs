@@ -19,6 +19,7 @@ impl Default for Seed {
 impl BuildHasher for Seed {
     type Hasher = LimbHasher;
 
+    #[inline]
     fn build_hasher(&self) -> LimbHasher {
         LimbHasher(self.0)
     }
@@ -40,14 +41,21 @@ impl Hasher for LimbHasher {
         }
     }
 
+    #[inline]
     fn write_u64(&mut self, limb: u64) {
         let product = u128::from(self.0 ^ limb) * u128::from(MULTIPLIER);
         self.0 = (product as u64) ^ (product >> 64) as u64 ^ self.0.rotate_left(23);
     }
 
+    fn write_u128(&mut self, limbs: u128) {
+        self.write_u64(limbs as u64);
+        self.write_u64((limbs >> 64) as u64);
+    }
+
     /// The number of limbs is the same for all keys of a table.
     fn write_usize(&mut self, _: usize) {}
 
+    #[inline]
     fn finish(&self) -> u64 {
         self.0 ^ self.0 >> 29
     }

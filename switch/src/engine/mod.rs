@@ -22,6 +22,7 @@ pub(crate) mod exec;
 pub(crate) mod externs;
 mod hasher;
 mod hashes;
+mod lookup;
 #[cfg(feature = "native")]
 pub(crate) mod native;
 #[cfg(not(feature = "native"))]

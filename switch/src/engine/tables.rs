@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Match-action tables while a program runs: lookup for packets, changes for the control plane.
 //!
-//! One structure serves every match kind. Entries with the same mask form a group, in which the
-//! masked key is looked up in a hash table; a table of exact matches has one group, a
-//! longest-prefix table one for each prefix length. Groups are tried in the order of their
+//! A table whose only key is matched by prefix has a tree of ranges ([`super::lookup::Prefixes`]).
+//! In all others, entries with the same mask form a group, in which the masked key is looked up in
+//! a hash table: a table of exact matches has one group. Groups are tried in the order of their
 //! highest priority (or prefix length), and the search ends when no group can beat what was
 //! found. Ranges are masked out and compared entry by entry.
 
@@ -21,6 +21,7 @@ use p4::ir::{ActionId, ActionScope, Const, Match, MatchKind, Program, TableId, l
 use super::{
     externs::MeterCell,
     hasher::Seed,
+    lookup::{Buckets, Prefixes, WIDEST_PREFIX},
     profiles::{Profile, Through},
     wide,
 };
@@ -147,24 +148,91 @@ pub(crate) struct Run {
     /// Its position in the list of the table.
     pub(crate) position: u32,
     /// Limbs of all arguments, one after the other.
-    pub(crate) args: Box<[u64]>,
+    pub(crate) args: Args,
+}
+
+/// Limbs of arguments, which lie in the entry if they are few.
+#[derive(Clone, Debug)]
+pub(crate) enum Args {
+    /// Arguments, and how many there are.
+    Few([u64; FEW_ARGS], u8),
+    /// More of them.
+    Many(Box<[u64]>),
+}
+
+/// Number of limbs that lie in an entry.
+const FEW_ARGS: usize = 2;
+
+impl Args {
+    fn new(limbs: &[u64]) -> Self {
+        let mut few = [0; FEW_ARGS];
+        match few.get_mut(..limbs.len()) {
+            Some(into) => {
+                into.copy_from_slice(limbs);
+                Self::Few(few, limbs.len() as u8)
+            }
+            None => Self::Many(limbs.into()),
+        }
+    }
+
+    /// The limbs.
+    #[inline]
+    pub(crate) fn limbs(&self) -> &[u64] {
+        match self {
+            Self::Few(limbs, len) => &limbs[..usize::from(*len)],
+            Self::Many(limbs) => limbs,
+        }
+    }
+}
+
+/// The actions of an entry, of which the first lies in the entry.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    first: Option<Run>,
+    others: Box<[Run]>,
+}
+
+impl Runs {
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<&Run> {
+        match index {
+            0 => self.first.as_ref(),
+            _ => self.others.get(index - 1),
+        }
+    }
+}
+
+impl FromIterator<Run> for Runs {
+    fn from_iter<T: IntoIterator<Item = Run>>(runs: T) -> Self {
+        let mut runs = runs.into_iter();
+        Self {
+            first: runs.next(),
+            others: runs.collect(),
+        }
+    }
 }
 
 /// An entry of a table.
 #[derive(Debug)]
 pub struct Entry {
-    /// What the control plane gave.
-    pub new: NewEntry,
+    /// What the control plane gave: not among what packets need, which lies close together.
+    pub new: Box<NewEntry>,
     /// Whether the control plane may not change it.
     pub is_const: bool,
-    pub(crate) runs: Box<[Run]>,
+    pub(crate) runs: Runs,
     pub(crate) tally: Tally,
     pub(crate) last_hit_ns: AtomicU64,
-    pub(crate) meter: Mutex<MeterCell>,
+    pub(crate) meter: Box<Mutex<MeterCell>>,
     /// When a controller was last told that the entry is idle.
     notified_ns: AtomicU64,
     /// Order of insertion: of entries with equal priority, the oldest wins.
     sequence: u64,
+    /// What decides between matching entries: the priority, or the prefix length.
+    effective: i64,
 }
 
 impl Entry {
@@ -202,8 +270,8 @@ impl Entry {
         work(&mut self.meter.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn rank(&self, effective: i64) -> (i64, Reverse<u64>) {
-        (effective, Reverse(self.sequence))
+    fn rank(&self) -> (i64, Reverse<u64>) {
+        (self.effective, Reverse(self.sequence))
     }
 }
 
@@ -213,7 +281,7 @@ struct Group {
     mask: Box<[u64]>,
     /// Effective priority of each entry, to know the highest; sorted.
     priorities: Vec<i64>,
-    buckets: HashMap<Box<[u64]>, Vec<usize>, Seed>,
+    buckets: Buckets,
 }
 
 /// A key field as the lookup sees it.
@@ -250,6 +318,8 @@ pub struct Table {
     /// Index of the entry with a key and priority.
     index: HashMap<Box<[u64]>, usize, Seed>,
     groups: Vec<Group>,
+    /// Instead of groups, in a table whose only key is matched by prefix.
+    prefixes: Option<Prefixes>,
     sequence: u64,
 }
 
@@ -280,7 +350,14 @@ impl Table {
             action: default.action,
             args: default.args.clone(),
         };
+        let prefixes = match fields.as_slice() {
+            [field] if field.kind == MatchKind::Lpm && field.width <= WIDEST_PREFIX => {
+                Some(Prefixes::new(field.width))
+            }
+            _ => None,
+        };
         let mut new = Self {
+            prefixes,
             prioritised,
             has_ranges: kinds(&[MatchKind::Range]),
             limbs,
@@ -297,7 +374,7 @@ impl Table {
             default: Run {
                 action: call.action.index(),
                 position: 0,
-                args: Box::default(),
+                args: Args::new(&[]),
             },
             default_call: call.clone(),
             default_tally: Tally::default(),
@@ -388,6 +465,18 @@ impl Table {
     /// Finds the entry for a key. `scratch` holds at least as many limbs as the key.
     #[inline]
     pub(crate) fn lookup(&self, key: &[u64], scratch: &mut [u64]) -> Option<usize> {
+        if let Some(prefixes) = &self.prefixes {
+            return prefixes.get(key);
+        }
+        if let [group] = self.groups.as_slice()
+            && !self.has_ranges
+        {
+            let masked = &mut scratch[..self.limbs];
+            for ((to, limb), mask) in masked.iter_mut().zip(key).zip(&group.mask) {
+                *to = limb & mask;
+            }
+            return group.buckets.get(masked).map(|bucket| bucket.first);
+        }
         let mut best: Option<(usize, (i64, Reverse<u64>))> = None;
         for group in &self.groups {
             let highest = group.priorities.last().copied().unwrap_or(i64::MIN);
@@ -401,16 +490,16 @@ impl Table {
             let Some(bucket) = group.buckets.get(&*masked) else {
                 continue;
             };
-            for index in bucket {
-                let Some(entry) = &self.entries[*index] else {
+            for index in bucket.iter() {
+                let Some(entry) = &self.entries[index] else {
                     continue;
                 };
                 if self.has_ranges && !self.in_ranges(entry, key) {
                     continue;
                 }
-                let rank = entry.rank(self.effective(&entry.new));
+                let rank = entry.rank();
                 if best.is_none_or(|(_, found)| rank > found) {
-                    best = Some((*index, rank));
+                    best = Some((index, rank));
                 }
                 break;
             }
@@ -454,7 +543,7 @@ impl Table {
         let runs = self.runs(&new.calls);
         if let Some(entry) = &mut self.entries[index] {
             entry.runs = runs;
-            entry.new = new;
+            entry.new = Box::new(new);
             entry.last_hit_ns.store(now_ns, Relaxed);
         }
         Ok(())
@@ -473,16 +562,18 @@ impl Table {
         };
         self.vacant.push(index);
         let (mask, value) = self.masked(&entry.new.matches);
-        let effective = self.effective(&entry.new);
+        let effective = entry.effective;
+        if let Some(prefixes) = &mut self.prefixes {
+            prefixes.remove(&value, u32::try_from(effective).unwrap_or(0));
+            return Ok(());
+        }
         let Some(at) = self.groups.iter().position(|group| group.mask == mask) else {
             return Ok(());
         };
         let group = &mut self.groups[at];
-        if let Some(bucket) = group.buckets.get_mut(&value) {
-            bucket.retain(|other| *other != index);
-            if bucket.is_empty() {
-                group.buckets.remove(&value);
-            }
+        if let Some(bucket) = group.buckets.get(&value) {
+            let others: Vec<usize> = bucket.iter().filter(|other| *other != index).collect();
+            group.buckets.set(&value, &others);
         }
         if let Ok(at) = group.priorities.binary_search(&effective) {
             group.priorities.remove(at);
@@ -582,7 +673,7 @@ impl Table {
         }
     }
 
-    fn runs(&self, calls: &[Call]) -> Box<[Run]> {
+    fn runs(&self, calls: &[Call]) -> Runs {
         calls.iter().map(|call| self.run(call)).collect()
     }
 
@@ -591,15 +682,12 @@ impl Table {
             .actions
             .iter()
             .position(|(action, _)| *action == call.action);
-        let args = call
-            .args
-            .iter()
-            .flat_map(|value| value.limbs.iter().copied())
-            .collect();
+        let limbs = call.args.iter().flat_map(|value| value.limbs.iter());
+        let limbs: Vec<u64> = limbs.copied().collect();
         Run {
             action: call.action.index(),
             position: position.unwrap_or(0) as u32,
-            args,
+            args: Args::new(&limbs),
         }
     }
 
@@ -611,27 +699,32 @@ impl Table {
         let effective = self.effective(&new);
         let entry = Entry {
             runs: self.runs(&new.calls),
-            new,
+            new: Box::new(new),
             is_const,
             tally: Tally::default(),
             last_hit_ns: AtomicU64::new(now_ns),
-            meter: Mutex::default(),
+            meter: Box::default(),
             notified_ns: AtomicU64::new(now_ns),
             sequence: self.sequence,
+            effective,
         };
-        let rank = entry.rank(effective);
+        let rank = entry.rank();
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.entries.len() - 1
         });
         self.entries[index] = Some(entry);
         self.index.insert(identity, index);
+        if let Some(prefixes) = &mut self.prefixes {
+            prefixes.insert(&value, u32::try_from(effective).unwrap_or(0), index);
+            return;
+        }
         let at = self
             .groups
             .iter()
             .position(|group| group.mask == mask)
             .unwrap_or_else(|| {
-                let buckets = HashMap::default();
+                let buckets = Buckets::new(self.limbs);
                 self.groups.push(Group {
                     mask,
                     priorities: Vec::new(),
@@ -639,24 +732,15 @@ impl Table {
                 });
                 self.groups.len() - 1
             });
-        let ranks: Vec<_> = self.groups[at]
-            .buckets
-            .get(&value)
-            .map_or(Vec::new(), |bucket| {
-                let entries = bucket
-                    .iter()
-                    .filter_map(|index| self.entries[*index].as_ref());
-                entries
-                    .map(|entry| entry.rank(self.effective(&entry.new)))
-                    .collect()
-            });
         let group = &mut self.groups[at];
-        let before = ranks.iter().take_while(|other| **other > rank).count();
-        group
-            .buckets
-            .entry(value)
-            .or_default()
-            .insert(before, index);
+        let bucket = group.buckets.get(&value);
+        let mut sharing: Vec<usize> =
+            bucket.map_or_else(Vec::new, |bucket| bucket.iter().collect());
+        let entries = &self.entries;
+        let rank_of = |index: &usize| entries[*index].as_ref().map(Entry::rank);
+        let before = sharing.partition_point(|other| rank_of(other) > Some(rank));
+        sharing.insert(before, index);
+        group.buckets.set(&value, &sharing);
         let sorted = group
             .priorities
             .partition_point(|other| *other <= effective);
@@ -674,8 +758,10 @@ impl Table {
         if self.prioritised {
             return i64::from(new.priority);
         }
-        let prefixes = new.matches.iter().map(|pattern| match pattern {
+        let patterns = self.fields.iter().zip(&new.matches);
+        let prefixes = patterns.map(|(field, pattern)| match pattern {
             Match::Lpm { prefix_len, .. } => i64::from(*prefix_len),
+            Match::Exact(_) if field.kind == MatchKind::Lpm => i64::from(field.width),
             _ => 0,
         });
         prefixes.sum()
