@@ -20,7 +20,7 @@ use crate::{
         DROP_PORT,
         code::{Loc, Op},
         event::{DropReason, Event, Observer},
-        exec::{Context, Env, range},
+        exec::{Context, Env, fill},
     },
     pipeline::{CloneSession, Pipeline, Replica, State},
 };
@@ -54,8 +54,9 @@ pub trait Sink {
 }
 
 /// One traversal of ingress.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pass {
+    /// The packet, with padding.
     packet: Vec<u8>,
     instance: u64,
     /// Metadata that survives: place in the frame, and value.
@@ -82,6 +83,8 @@ pub struct Worker {
     jobs: VecDeque<Job>,
     /// Frames of finished jobs.
     spare: Vec<Vec<u64>>,
+    /// Passes that are over.
+    over: Vec<Pass>,
     copies: usize,
 }
 
@@ -160,20 +163,23 @@ impl Pipeline {
         };
         run.first(port);
         let mut passes = 1;
-        while let Some(pass) = run.worker.passes.pop_front() {
+        while let Some(mut pass) = run.worker.passes.pop_front() {
             passes += 1;
             if passes > PASS_LIMIT {
-                run.worker.passes.clear();
+                let worker = &mut *run.worker;
+                worker.over.push(pass);
+                worker.over.extend(worker.passes.drain(..));
                 run.drop(DropReason::PassLimit);
                 return;
             }
-            run.worker.context.load(&pass.packet);
+            std::mem::swap(&mut run.worker.context.packet, &mut pass.packet);
             run.again(&pass);
+            run.worker.over.push(pass);
         }
     }
 }
 
-impl<S: Sink, O: Observer> Run<'_, S, O> {
+impl<'a, S: Sink, O: Observer> Run<'a, S, O> {
     fn first(&mut self, port: u32) {
         self.clear();
         self.set(Std::IngressPort, u64::from(port));
@@ -241,14 +247,9 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
         }
         if let Some(list) = requests.resubmit {
             self.note(|| Event::Resubmit);
-            let kept = self.kept(Some(list), &self.worker.context.frame);
-            let len = self.worker.context.packet_len();
-            let packet = self.worker.context.packet[..len].to_vec();
-            return self.worker.passes.push_back(Pass {
-                packet,
-                instance: instance::RESUBMITTED,
-                kept,
-            });
+            let mut pass = self.pass(list, instance::RESUBMITTED);
+            pass.packet.clone_from(&self.worker.context.packet);
+            return self.worker.passes.push_back(pass);
         }
         let group = self.get(Std::McastGrp) as u32;
         if group != 0 {
@@ -311,15 +312,11 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
         self.worker.spare.push(original.frame);
     }
 
-    fn session(&mut self, session: u32) -> Option<CloneSession> {
+    fn session(&mut self, session: u32) -> Option<&'a CloneSession> {
         // BMv2 keeps 15 bits of the session, and takes session 0 for "no clone".
         let number = session & 0x7fff;
-        let found = self
-            .state
-            .sessions
-            .get(&number)
-            .filter(|_| number != 0)
-            .cloned();
+        let state = self.state;
+        let found = state.sessions.get(&number).filter(|_| number != 0);
         if found.is_none() {
             self.drop(DropReason::NoSession);
         }
@@ -328,15 +325,27 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
 
     fn multicast(&mut self, group: u32) {
         self.set(Std::InstanceType, instance::REPLICATED);
-        let replicas = match self.state.groups.get(&group) {
-            Some(group) if !group.replicas.is_empty() => group.replicas.clone(),
-            _ => return self.drop(DropReason::NoReplicas),
+        let state = self.state;
+        let replicas = state.groups.get(&group).map(|group| &*group.replicas);
+        let Some(replicas @ [first, others @ ..]) = replicas else {
+            return self.drop(DropReason::NoReplicas);
         };
         self.note(|| Event::Multicast {
             group,
             copies: replicas.len(),
         });
-        self.replicate(&replicas, self.worker.context.requests.truncate);
+        let truncate = self.worker.context.requests.truncate;
+        if !self.worker.jobs.is_empty() {
+            return self.replicate(replicas, truncate);
+        }
+        // Nothing comes before the first copy, which therefore is the packet itself.
+        self.worker.copies += 1;
+        if self.worker.copies > COPY_LIMIT {
+            return self.drop(DropReason::CopyLimit);
+        }
+        self.replicate(others, truncate);
+        self.set(Std::EgressRid, u64::from(first.instance));
+        self.egress(first.port);
     }
 
     /// Queues a copy of the packet for each replica.
@@ -402,53 +411,51 @@ impl<S: Sink, O: Observer> Run<'_, S, O> {
             return self.drop(DropReason::Egress);
         }
         self.deparse();
-        let context = &self.worker.context;
-        if let Some(list) = context.requests.recirculate {
-            let kept = self.kept(Some(list), &context.frame);
-            let packet = context.out.clone();
+        if let Some(list) = self.worker.context.requests.recirculate {
             self.note(|| Event::Recirculate);
-            return self.worker.passes.push_back(Pass {
-                packet,
-                instance: instance::RECIRCULATED,
-                kept,
-            });
+            let mut pass = self.pass(list, instance::RECIRCULATED);
+            fill(&mut pass.packet, self.worker.context.written());
+            return self.worker.passes.push_back(pass);
         }
-        self.sink.transmit(port, &self.worker.context.out);
+        self.sink.transmit(port, self.worker.context.written());
         if O::ACTIVE {
-            let packet = self.worker.context.out.clone();
+            let packet = self.worker.context.written().to_vec();
             self.observer.event(Event::Transmit { port, packet });
         }
     }
 
     fn deparse(&mut self) {
         self.block("compute checksum", self.env.code.entries.compute);
-        self.worker.context.out.clear();
+        self.worker.context.clear_out();
         self.block("deparser", self.env.code.entries.deparser);
-        let context = &mut self.worker.context;
-        let mut out = std::mem::take(&mut context.out);
-        out.extend_from_slice(context.payload());
-        if let Some(limit) = context.requests.truncate {
-            out.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        }
-        context.out = out;
+        self.worker.context.finish_out();
     }
 
-    /// The metadata of a field list, with its values in a frame.
-    fn kept(&self, list: Option<u64>, frame: &[u64]) -> Vec<(Loc, u64)> {
-        let number = list.and_then(|list| u8::try_from(list).ok());
-        let list = number.and_then(|number| self.pipeline.program().field_list(number));
-        let slots = list.map_or(&[][..], |list| &list.slots);
-        let limbs = slots
+    /// A new pass with the metadata of a field list, and no packet yet.
+    fn pass(&mut self, list: u64, instance: u64) -> Pass {
+        let mut pass = self.worker.over.pop().unwrap_or_default();
+        let frame = &self.worker.context.frame;
+        let limbs = self.field_list(Some(list)).iter();
+        pass.kept.clear();
+        pass.kept
+            .extend(limbs.map(|loc| (*loc, frame[*loc as usize])));
+        pass.instance = instance;
+        pass
+    }
+
+    /// The limbs of a field list.
+    fn field_list(&self, list: Option<u64>) -> &'a [Loc] {
+        let lists = &self.env.code.field_lists;
+        let found = lists
             .iter()
-            .flat_map(|slot| range(self.env.code.place(*slot)));
-        limbs.map(|limb| (limb as Loc, frame[limb])).collect()
+            .find(|(number, _)| Some(u64::from(*number)) == list);
+        found.map_or(&[], |(_, limbs)| limbs)
     }
 
     fn reset_metadata(&mut self, list: Option<u64>, frame: &[u64], instance: u64) {
-        let kept = self.kept(list, frame);
         self.worker.context.frame[self.env.code.metadata.clone()].fill(0);
-        for (loc, value) in kept {
-            self.worker.context.frame[loc as usize] = value;
+        for loc in self.field_list(list) {
+            self.worker.context.frame[*loc as usize] = frame[*loc as usize];
         }
         self.set(Std::InstanceType, instance);
     }

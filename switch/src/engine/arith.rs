@@ -54,6 +54,10 @@ pub(super) fn step(code: &Code, frame: &mut [u64], op: Op) {
         Op::Insert { d, a, low, w } => (d, at(d) & !(ones(w) << low) | (at(a) & ones(w)) << low),
         Op::Concat { d, a, b, w } => (d, shift(at(a), u64::from(w), |x, n| x << n) | at(b)),
         Op::SignExtend { d, a, from, w } => (d, signed(at(a), from).cast_unsigned() & ones(w)),
+        Op::Linear(index) => {
+            let linear = &code.linear[index as usize];
+            (linear.d, linear.of(at(linear.a)))
+        }
         Op::Copy { d, a, n } => {
             let from = a as usize;
             return frame.copy_within(from..from + n as usize, d as usize);
@@ -140,32 +144,20 @@ fn limb_by_limb(frame: &mut [u64], Wide { kind, d, a, b, low }: Wide) -> bool {
     true
 }
 
-/// Shifts by any amount: the operand is put between zeros, and read from elsewhere.
+/// Shifts by any amount, where the result is to be.
 fn shift_long(frame: &mut [u64], kind: WideKind, (d, a, b): (Place, Place, Place)) {
-    let most = MAX_LIMBS as u64 * 64;
+    let most = MAX_LIMBS * 64;
     let far = frame[range(b)][1..].iter().any(|limb| *limb != 0);
-    let amount = if far {
-        most
-    } else {
-        frame[b.loc as usize].min(most)
+    let amount = match usize::try_from(frame[b.loc as usize]) {
+        Ok(amount) if !far => amount.min(most),
+        _ => most,
     };
-    let (words, bits) = ((amount / 64) as usize, (amount % 64) as u32);
-    let mut padded = [0; 3 * MAX_LIMBS + 1];
-    let from = &frame[range(a)];
-    let first = MAX_LIMBS + 1;
-    padded[first..first + from.len()].copy_from_slice(from);
+    frame.copy_within(range(a), d.loc as usize);
     let to = &mut frame[range(d)];
     if kind == WideKind::Shl {
-        // Each limb gets the low end of one and the high end of the one below it.
-        let pairs = padded[first - 1 - words..].windows(2);
-        for (to, pair) in to.iter_mut().zip(pairs) {
-            *to = ((u128::from(pair[1]) << 64 | u128::from(pair[0])) << bits >> 64) as u64;
-        }
+        wide::shl(to, amount);
     } else {
-        let pairs = padded[first + words.min(MAX_LIMBS)..].windows(2);
-        for (to, pair) in to.iter_mut().zip(pairs) {
-            *to = ((u128::from(pair[1]) << 64 | u128::from(pair[0])) >> bits) as u64;
-        }
+        wide::shr(to, amount);
     }
     wide::trim(to, d.width);
 }

@@ -6,7 +6,7 @@
 //! short instructions; wider values take `limbs(width)` limbs, least significant first, and go
 //! through [`Op::Wide`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use p4::{
     ir::{HeaderId, SlotId, StateId, TableId},
@@ -235,6 +235,8 @@ pub(crate) enum Op {
     },
     /// An operation of [`Code::wide`].
     Wide(u32),
+    /// A sum of bits of [`Code::linear`].
+    Linear(u32),
     Extract(HeaderId),
     /// Extracts into the stack of [`Code::stacks`].
     ExtractNext(u32),
@@ -275,6 +277,30 @@ pub(crate) struct Wide {
     pub(crate) b: Place,
     /// A bit position, for slices and inserts.
     pub(crate) low: u32,
+}
+
+/// A value of at most 32 bits each bit of which is a sum (exclusive or) of bits of another value, of
+/// at most 64: a step of a CRC, for example.
+#[derive(Clone, Debug)]
+pub(crate) struct Linear {
+    pub(crate) d: Loc,
+    pub(crate) a: Loc,
+    /// What each octet of `a` adds, lowest octet first: rows of [`LINEAR_ROW`]. Shared with machine
+    /// code, which has the address.
+    pub(crate) rows: Arc<[u32]>,
+}
+
+/// Values of an octet.
+pub(crate) const LINEAR_ROW: usize = 256;
+
+impl Linear {
+    /// The sum for a value of `a`.
+    pub(crate) fn of(&self, value: u64) -> u64 {
+        let rows = self.rows.chunks_exact(LINEAR_ROW);
+        let octets = value.to_le_bytes();
+        let terms = rows.zip(octets).map(|(row, octet)| row[usize::from(octet)]);
+        terms.fold(0, |sum, term| sum ^ u64::from(term))
+    }
 }
 
 /// What a [`Wide`] does; the names are those of the short instructions.
@@ -513,6 +539,7 @@ pub(crate) struct Code {
     pub(crate) ops: Vec<Op>,
     pub(crate) selects: Vec<Select>,
     pub(crate) wide: Vec<Wide>,
+    pub(crate) linear: Vec<Linear>,
     pub(crate) lookaheads: Vec<Vec<Place>>,
     pub(crate) externs: Vec<Call>,
     pub(crate) headers: Vec<HeaderPlan>,
@@ -527,6 +554,8 @@ pub(crate) struct Code {
     pub(crate) cleared: usize,
     /// Limbs of user and standard metadata, which a clone or a new pass does not inherit.
     pub(crate) metadata: std::ops::Range<usize>,
+    /// Limbs of metadata that a new pass of a packet keeps, by number of the field list.
+    pub(crate) field_lists: Vec<(u8, Vec<Loc>)>,
     /// Limbs that outlive a block: headers and metadata.
     pub(crate) persistent: usize,
     /// Length of the packet in octets.

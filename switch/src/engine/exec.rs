@@ -59,8 +59,10 @@ pub(crate) struct Context {
     pub(crate) packet: Vec<u8>,
     /// Position of the parser, and later of the payload, in bits.
     pub(crate) position: usize,
-    /// The headers that the deparser has written, without padding.
-    pub(crate) out: Vec<u8>,
+    /// What the deparser writes into; longer than what it has written.
+    pub(super) out: Vec<u8>,
+    /// Length of what it has written.
+    pub(super) out_len: usize,
     pub(crate) parser_error: u32,
     pub(crate) requests: Requests,
     pub(crate) digest: Vec<u64>,
@@ -98,9 +100,37 @@ impl Context {
 
     /// Puts a packet into the buffer.
     pub(crate) fn load(&mut self, packet: &[u8]) {
-        self.packet.clear();
-        self.packet.extend_from_slice(packet);
-        self.packet.extend_from_slice(&[0; PADDING]);
+        fill(&mut self.packet, packet);
+    }
+
+    /// Forgets what the deparser has written.
+    pub(crate) fn clear_out(&mut self) {
+        self.out_len = 0;
+    }
+
+    /// What the deparser has written.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.out[..self.out_len]
+    }
+
+    /// Puts the payload behind the headers that were written, and cuts the packet.
+    pub(crate) fn finish_out(&mut self) {
+        let len = self.packet_len();
+        let payload = self.position.div_ceil(8).min(len)..len;
+        let end = self.out_len + payload.len();
+        self.make_room(end);
+        self.out[self.out_len..end].copy_from_slice(&self.packet[payload]);
+        self.out_len = match self.requests.truncate {
+            Some(limit) => end.min(usize::try_from(limit).unwrap_or(usize::MAX)),
+            None => end,
+        };
+    }
+
+    /// Makes room for so many octets of output, and padding.
+    fn make_room(&mut self, octets: usize) {
+        if self.out.len() < octets + PADDING {
+            self.out.resize((octets + PADDING).next_power_of_two(), 0);
+        }
     }
 
     /// Runs a block from its first instruction to its end.
@@ -267,9 +297,13 @@ impl Context {
         if self.at(header.valid) == 0 {
             return;
         }
-        let start = self.out.len();
+        let start = self.out_len;
         let len = header.width.div_ceil(8) as usize;
-        self.out.resize(start + len + PADDING, 0);
+        self.make_room(start + len);
+        if len > 0 {
+            // Fields fill all octets but the last one, which may end in bits of no field.
+            self.out[start + len - 1] = 0;
+        }
         for field in &header.fields {
             let offset = start * 8 + field.offset as usize;
             let Place { loc, width } = field.place;
@@ -287,7 +321,7 @@ impl Context {
                 );
             }
         }
-        self.out.truncate(start + len);
+        self.out_len = start + len;
     }
 
     /// Looks a table up, and returns the action that is found, if it does anything.
@@ -409,6 +443,13 @@ impl Context {
             }),
         }
     }
+}
+
+/// Makes a buffer that holds a packet and padding.
+pub(crate) fn fill(buffer: &mut Vec<u8>, packet: &[u8]) {
+    buffer.clear();
+    buffer.extend_from_slice(packet);
+    buffer.extend_from_slice(&[0; PADDING]);
 }
 
 /// The limbs of a value.

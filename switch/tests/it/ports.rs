@@ -183,3 +183,43 @@ async fn counters_are_there_for_prometheus() {
     assert!(get("/").await.starts_with("HTTP/1.1 404 Not Found\r\n"));
     switch.stop().await;
 }
+
+/// Each port has one worker, so that no packet of a flow overtakes another one, however many cores
+/// there are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn packets_of_a_flow_stay_in_order() {
+    // What two ports send together is less than the queue of the third one holds.
+    const COUNT: u32 = 500;
+    let config = Config {
+        links: vec![1, 2, 3],
+        program: Some(program("traffic.p4")),
+        ..Config::default()
+    };
+    let mut switch = Switch::start(config).await.expect("nothing is needed");
+    let mut out = switch.take_link(2).expect("it was asked for");
+    let mut ends = Vec::new();
+    for flow in [1_u8, 3] {
+        let link = switch.take_link(u32::from(flow)).expect("it was asked for");
+        ends.push(tokio::spawn(async move {
+            for number in 0..COUNT {
+                let packet = [&[0; 8], [flow].as_slice(), &number.to_be_bytes()].concat();
+                link.sender.send(packet).await.expect("the port is there");
+            }
+            link
+        }));
+    }
+    let mut next = [0_u32; 4];
+    for _ in 0..2 * COUNT {
+        let packet = soon(out.receiver.recv()).await.expect("nothing is lost");
+        let [.., flow, a, b, c, d] = packet[..] else {
+            panic!("{packet:?} is too short");
+        };
+        let number = u32::from_be_bytes([a, b, c, d]);
+        assert_eq!(number, next[usize::from(flow)], "of flow {flow}");
+        next[usize::from(flow)] += 1;
+    }
+    for end in ends {
+        end.await.expect("it has sent everything");
+    }
+    switch.stop().await;
+}

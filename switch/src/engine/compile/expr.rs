@@ -4,7 +4,7 @@
 //! Only the last instruction of an expression writes its destination, after it has read its
 //! operands. A destination may therefore also be an operand.
 
-use p4::ir::{BinaryOp, Expr, ExprKind, UnaryOp};
+use p4::ir::{BinaryOp, Const, Expr, ExprKind, UnaryOp};
 
 use super::{Builder, CompileError, MAX_WIDTH, Target};
 use crate::engine::code::{Op, Place, Wide, WideKind};
@@ -56,6 +56,10 @@ impl Builder<'_> {
             ExprKind::ZeroExtend(value) => self.extend(value, d, WideKind::ZeroExtend)?,
             ExprKind::SignExtend(value) => self.extend(value, d, WideKind::SignExtend)?,
             ExprKind::Unary(op, value) => self.unary(*op, value, d)?,
+            ExprKind::Binary(BinaryOp::Xor, _, _) if self.linear(expr, d)? => {}
+            ExprKind::Binary(op @ (BinaryOp::Shl | BinaryOp::Shr), a, b) => {
+                self.shift(*op, a, b, d)?;
+            }
             ExprKind::Binary(op, a, b) => self.binary(*op, a, b, d)?,
             ExprKind::Mux(condition, a, b) => {
                 let (no, end) = (self.target(), self.target());
@@ -119,7 +123,12 @@ impl Builder<'_> {
     }
 
     fn concat(&mut self, high: &Expr, low: &Expr, d: Place) -> Result<(), CompileError> {
-        let (a, b) = (self.value(high)?, self.value(low)?);
+        // What is cut off a long value is cut off here, too: its high bits find no place.
+        let whole = match &high.kind {
+            ExprKind::Slice { value, low: 0, .. } if d.width > SHORT => value,
+            _ => high,
+        };
+        let (a, b) = (self.value(whole)?, self.value(low)?);
         if d.width <= SHORT {
             self.emit(Op::Concat {
                 d: d.loc,
@@ -195,10 +204,50 @@ impl Builder<'_> {
         Ok(())
     }
 
-    #[expect(
-        clippy::many_single_char_names,
-        reason = "the names of the instructions' fields"
-    )]
+    /// Shifts. Shifts of shifts in one direction are one shift by the sum, which does not overflow.
+    fn shift(
+        &mut self,
+        op: BinaryOp,
+        left: &Expr,
+        right: &Expr,
+        d: Place,
+    ) -> Result<(), CompileError> {
+        let is_short = |amount: &Expr| amount.width <= 32;
+        let (mut value, mut amounts) = (left, vec![right]);
+        while let ExprKind::Binary(inner, shifted, amount) = &value.kind {
+            if *inner != op || !is_short(amount) {
+                break;
+            }
+            amounts.push(amount);
+            value = shifted;
+        }
+        if amounts.len() == 1 || !is_short(right) {
+            return self.binary(op, left, right, d);
+        }
+        let sum = self.temporary(SHORT);
+        let (into, w) = (sum.loc, SHORT as u8);
+        if amounts.iter().all(|amount| *amount == right) {
+            let (a, count) = (self.value(right)?.loc, amounts.len() as u64);
+            let b = self.constant(&Const::new(SHORT, count)).loc;
+            self.emit(Op::Mul { d: into, a, b, w });
+        } else {
+            let zero = self.constant(&Const::new(SHORT, 0)).loc;
+            self.emit(Op::Move { d: into, a: zero });
+            for amount in amounts {
+                let b = self.value(amount)?.loc;
+                self.emit(Op::Add {
+                    d: into,
+                    a: into,
+                    b,
+                    w,
+                });
+            }
+        }
+        let value = self.value(value)?;
+        self.binary_of(op, value, sum, d);
+        Ok(())
+    }
+
     fn binary(
         &mut self,
         op: BinaryOp,
@@ -207,6 +256,15 @@ impl Builder<'_> {
         place: Place,
     ) -> Result<(), CompileError> {
         let (x, y) = (self.value(left)?, self.value(right)?);
+        self.binary_of(op, x, y, place);
+        Ok(())
+    }
+
+    #[expect(
+        clippy::many_single_char_names,
+        reason = "the names of the instructions' fields"
+    )]
+    fn binary_of(&mut self, op: BinaryOp, x: Place, y: Place, place: Place) {
         if x.width > SHORT || y.width > SHORT {
             self.wide(Wide {
                 kind: wide_kind(op),
@@ -215,7 +273,7 @@ impl Builder<'_> {
                 b: y,
                 low: 0,
             });
-            return Ok(());
+            return;
         }
         let (d, a, b, w) = (place.loc, x.loc, y.loc, x.width as u8);
         self.emit(match op {
@@ -241,7 +299,6 @@ impl Builder<'_> {
             BinaryOp::LtSigned => Op::LtSigned { d, a, b, w },
             BinaryOp::LeSigned => Op::LeSigned { d, a, b, w },
         });
-        Ok(())
     }
 
     pub(super) fn wide(&mut self, wide: Wide) {

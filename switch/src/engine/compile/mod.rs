@@ -21,6 +21,7 @@ use super::code::{
 };
 
 mod expr;
+mod linear;
 mod parser;
 mod stmt;
 #[cfg(test)]
@@ -178,6 +179,13 @@ impl<'a> Builder<'a> {
             put(slot, &mut next);
         }
         self.code.packet_length = next;
+        let limbs = |slot: &SlotId| {
+            let place = places[slot.index()];
+            place.loc..place.loc + limb_count(place.width) as Loc
+        };
+        let lists = self.program.field_lists.iter();
+        let lists = lists.map(|list| (list.number, list.slots.iter().flat_map(limbs).collect()));
+        self.code.field_lists = lists.collect();
         self.code.slots = places;
         self.code.cleared = next as usize + 1;
         self.code.image = vec![0; self.code.cleared];

@@ -13,10 +13,12 @@
 mod operands;
 mod packet;
 mod runtime;
+mod slides;
 mod translate;
 mod wide;
+mod windows;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use cranelift_codegen::{
     ir::{AbiParam, Signature, types::I64},
@@ -30,6 +32,7 @@ use cranelift_module::{FuncId, Module as _, default_libcall_names};
 use self::{
     operands::Storage,
     runtime::{Entry, Native},
+    slides::Slides,
 };
 use super::{
     code::{Code, Pc},
@@ -55,6 +58,9 @@ pub(crate) struct NativeCode {
     /// Few, so that a search is faster than a hash.
     blocks: Vec<(Pc, Entry)>,
     actions: Vec<Option<Entry>>,
+    slides: Slides,
+    /// Tables that machine code has the addresses of.
+    _rows: Vec<Arc<[u32]>>,
 }
 
 impl std::fmt::Debug for NativeCode {
@@ -87,12 +93,20 @@ impl NativeCode {
         let signature = signature(&module);
         let mut context = FunctionBuilderContext::new();
         let mut functions = Vec::new();
-        for range in functions_of(code) {
+        let ranges = functions_of(code);
+        let parser = ranges
+            .iter()
+            .find(|range| range.start == code.entries.parser);
+        let parser = parser.cloned().unwrap_or_default();
+        let slides = Slides::of_parser(code, parser.clone(), &ranges);
+        let none = Slides::default();
+        for range in ranges {
             let mut compiled = module.make_context();
             compiled.func.signature = signature.clone();
             translate::function(
                 code,
                 &storage,
+                if range == parser { &slides } else { &none },
                 range.clone(),
                 &mut compiled,
                 &mut context,
@@ -136,6 +150,12 @@ impl NativeCode {
         Ok(Self {
             actions,
             blocks: blocks.collect(),
+            slides,
+            _rows: code
+                .linear
+                .iter()
+                .map(|linear| Arc::clone(&linear.rows))
+                .collect(),
             module: Some(module),
         })
     }
@@ -146,8 +166,9 @@ impl NativeCode {
         let Some((_, function)) = blocks.find(|(start, _)| *start == entry) else {
             return;
         };
+        self.slides.extend(&mut context.frame);
         let frame = context.frame.as_mut_ptr();
-        let mut native = Native::new(context, &env, &self.actions);
+        let mut native = Native::new(context, &env, &self.actions, &self.slides);
         // SAFETY: the code was compiled for the program of `env`, and the frame is that of a
         // context that was prepared for it.
         let outcome = unsafe { function(&raw mut native, frame, native.context) };
@@ -157,7 +178,7 @@ impl NativeCode {
     }
 }
 
-fn machine() -> Result<std::sync::Arc<dyn TargetIsa>, NativeError> {
+fn machine() -> Result<Arc<dyn TargetIsa>, NativeError> {
     let refused = |error: &dyn std::fmt::Display| NativeError::Compile(error.to_string());
     let mut flags = settings::builder();
     for (name, value) in [

@@ -30,14 +30,8 @@ impl Storage {
         for slot in code.slots.iter().filter(|slot| slot.width > 64) {
             storage.pin(*slot);
         }
-        for table in &code.tables {
-            table.keys.iter().for_each(|key| storage.pin(*key));
-        }
-        for action in &code.actions {
-            action.params.iter().for_each(|param| storage.pin(*param));
-        }
-        for call in &code.externs {
-            pin_call(&mut storage, call);
+        for place in places_of_others(code) {
+            storage.pin(place);
         }
         storage.pin_instructions(code);
         storage.pin_shared(code);
@@ -128,6 +122,7 @@ pub(super) fn is_arithmetic(op: &Op) -> bool {
             | Op::StoreAction { .. }
             | Op::Extern(_)
             | Op::Wide(_)
+            | Op::Linear(_)
     )
 }
 
@@ -140,7 +135,7 @@ pub(super) fn is_native(op: &Op) -> bool {
 }
 
 /// The limbs that an instruction reads and writes, except those of headers, tables and externs.
-fn operands(code: &Code, op: &Op) -> Vec<Loc> {
+pub(super) fn operands(code: &Code, op: &Op) -> Vec<Loc> {
     match *op {
         Op::JumpIf { a, .. } | Op::JumpUnless { a, .. } => vec![a],
         Op::JumpEq { a, b, .. }
@@ -188,6 +183,10 @@ fn operands(code: &Code, op: &Op) -> Vec<Loc> {
                 .flat_map(locs)
                 .collect()
         }
+        Op::Linear(index) => {
+            let linear = &code.linear[index as usize];
+            vec![linear.d, linear.a]
+        }
         Op::Lookahead(index) => code.lookaheads[index as usize]
             .iter()
             .copied()
@@ -217,7 +216,7 @@ fn operands(code: &Code, op: &Op) -> Vec<Loc> {
 }
 
 /// Whether the second operand of a long operation means anything.
-fn uses_second(kind: WideKind) -> bool {
+pub(super) fn uses_second(kind: WideKind) -> bool {
     !matches!(
         kind,
         WideKind::Not
@@ -243,7 +242,7 @@ pub(super) fn is_simple_select(select: &Select) -> bool {
 }
 
 /// Keys of a select with patterns.
-fn select_places(select: &Select) -> Vec<Place> {
+pub(super) fn select_places(select: &Select) -> Vec<Place> {
     let Select::Ordered { cases, .. } = select else {
         return Vec::new();
     };
@@ -259,45 +258,49 @@ fn select_places(select: &Select) -> Vec<Place> {
     places.collect()
 }
 
-/// Pins the arguments and results of an extern.
-fn pin_call(storage: &mut Storage, call: &Call) {
-    let mut pin = |places: &[Place]| places.iter().for_each(|place| storage.pin(*place));
+/// What tables and externs read and write, and what the next pass of a packet keeps.
+pub(super) fn places_of_others(code: &Code) -> Vec<Place> {
+    let keys = code.tables.iter().flat_map(|table| &table.keys);
+    let params = code.actions.iter().flat_map(|action| &action.params);
+    let arguments = code.externs.iter().flat_map(places_of);
+    let kept = code.field_lists.iter().flat_map(|(_, limbs)| limbs);
+    let kept = kept.map(|loc| Place {
+        loc: *loc,
+        width: 64,
+    });
+    let places = keys.chain(params).copied();
+    places.chain(arguments).chain(kept).collect()
+}
+
+/// The arguments and results of an extern.
+fn places_of(call: &Call) -> Vec<Place> {
     let limb = |loc: Loc| Place { loc, width: 64 };
-    let data = |sum: &Sum| sum.data.iter().map(|datum| datum.place).collect::<Vec<_>>();
+    let with = |sum: &Sum, more: &[Place]| {
+        let data = sum.data.iter().map(|datum| datum.place);
+        data.chain(more.iter().copied()).collect()
+    };
     match call {
         Call::MarkToDrop {
             egress_spec,
             mcast_grp,
-        } => pin(&[limb(*egress_spec), limb(*mcast_grp)]),
-        Call::Count { index, .. } => pin(&[*index]),
+        } => vec![limb(*egress_spec), limb(*mcast_grp)],
+        Call::Count { index, .. } => vec![*index],
         Call::ExecuteMeter { index, d, .. } | Call::ReadRegister { index, d, .. } => {
-            pin(&[*index, *d]);
+            vec![*index, *d]
         }
-        Call::ReadMeter { d, .. } => pin(&[*d]),
-        Call::WriteRegister { index, value, .. } => pin(&[*index, *value]),
-        Call::Random { d, low, high } => pin(&[*d, *low, *high]),
-        Call::Hash { sum, d, base, max } => {
-            pin(&data(sum));
-            pin(&[*d, *base, *max]);
-        }
-        Call::VerifyChecksum { sum, checksum, .. } => {
-            pin(&data(sum));
-            pin(&[*checksum]);
-        }
-        Call::UpdateChecksum { sum, d } => {
-            pin(&data(sum));
-            pin(&[*d]);
-        }
-        Call::Digest { values, .. } | Call::Log { values, .. } => pin(values),
+        Call::ReadMeter { d, .. } => vec![*d],
+        Call::WriteRegister { index, value, .. } => vec![*index, *value],
+        Call::Random { d, low, high } => vec![*d, *low, *high],
+        Call::Hash { sum, d, base, max } => with(sum, &[*d, *base, *max]),
+        Call::VerifyChecksum { sum, checksum, .. } => with(sum, &[*checksum]),
+        Call::UpdateChecksum { sum, d } => with(sum, &[*d]),
+        Call::Digest { values, .. } | Call::Log { values, .. } => values.clone(),
         Call::Clone {
             session,
             field_list,
-        } => {
-            pin(&[*session]);
-            pin(field_list.as_slice());
-        }
-        Call::Resubmit { field_list } | Call::Recirculate { field_list } => pin(&[*field_list]),
-        Call::Truncate { length } => pin(&[*length]),
-        Call::Assert { condition } => pin(&[limb(*condition)]),
+        } => field_list.iter().chain([session]).copied().collect(),
+        Call::Resubmit { field_list } | Call::Recirculate { field_list } => vec![*field_list],
+        Call::Truncate { length } => vec![*length],
+        Call::Assert { condition } => vec![limb(*condition)],
     }
 }

@@ -2,8 +2,10 @@
 //! Headers: read by machine code where a header begins on an octet, and by the interpreter
 //! otherwise.
 
+use std::ops::Range;
+
 use cranelift_codegen::ir::{
-    InstBuilder as _, Value,
+    Block, InstBuilder as _, Value,
     condcodes::IntCC,
     types::{I8, I16, I32, I64},
 };
@@ -11,18 +13,29 @@ use p4::ir::HeaderId;
 
 use super::{
     runtime::{self, FIRST_ERROR, at},
-    translate::{Translator, field},
+    translate::{Known, Translator, field},
 };
-use crate::engine::code::{Loc, Pc, Place};
+use crate::engine::{
+    bits::PADDING,
+    code::{Code, Loc, Op, Pc, Place},
+};
 
 impl Translator<'_, '_> {
     /// Position of the parser in bits.
     fn position(&mut self) -> Value {
+        if let Some(position) = self.known.position {
+            return position;
+        }
         let (flags, offset) = (self.context_flags, field(at::POSITION));
-        self.builder.ins().load(I64, flags, self.context, offset)
+        let position = self.builder.ins().load(I64, flags, self.context, offset);
+        self.known.position = Some(position);
+        position
     }
 
-    fn set_position(&mut self, position: Value) {
+    /// Goes to a position behind bits of which so many were known to be there.
+    fn set_position(&mut self, position: Value, bits: u64) {
+        self.known.position = Some(position);
+        self.known.bits = self.known.bits.saturating_sub(bits);
         let (flags, offset) = (self.context_flags, field(at::POSITION));
         self.builder
             .ins()
@@ -30,6 +43,17 @@ impl Translator<'_, '_> {
     }
 
     /// Ends the parser if fewer bits are left; returns the position.
+    fn need_known(&mut self, bits: u64) -> Value {
+        if self.known.position.is_some() && self.known.bits >= bits {
+            return self.position();
+        }
+        let wanted = self.constant(bits);
+        let position = self.need(wanted);
+        self.known.bits = bits;
+        position
+    }
+
+    /// The same for a number of bits that is not known.
     fn need(&mut self, bits: Value) -> Value {
         let position = self.position();
         let (flags, offset) = (self.context_flags.with_readonly(), field(at::PACKET_BITS));
@@ -63,7 +87,7 @@ impl Translator<'_, '_> {
                 .builder
                 .ins()
                 .iadd_imm_s(position, width.cast_signed());
-            translator.set_position(end);
+            translator.set_position(end, width);
         })
     }
 
@@ -93,8 +117,12 @@ impl Translator<'_, '_> {
         pc: Pc,
         after: impl Fn(&mut Self, Value),
     ) -> bool {
-        let bits = self.constant(width);
-        let position = self.need(bits);
+        let position = self.need_known(width);
+        if self.aligned {
+            self.read_fields(fields, position);
+            after(self, position);
+            return true;
+        }
         let within = self.builder.ins().band_imm_s(position, 7);
         let slow = self.fork(within);
         let Some(fast) = self.builder.current_block() else {
@@ -107,6 +135,16 @@ impl Translator<'_, '_> {
         self.helper(runtime::step, u64::from(pc));
         self.builder.ins().jump(next, &[]);
         self.builder.switch_to_block(fast);
+        self.read_fields(fields, position);
+        after(self, position);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+        self.known = Known::default();
+        true
+    }
+
+    /// Reads fields at the position, which is the start of an octet.
+    fn read_fields(&mut self, fields: &[(Place, u32)], position: Value) {
         let (flags, offset) = (self.context_flags.with_readonly(), field(at::PACKET));
         let packet = self.builder.ins().load(I64, flags, self.native, offset);
         let octets = self.builder.ins().ushr_imm_s(position, 3);
@@ -114,10 +152,6 @@ impl Translator<'_, '_> {
         for (place, offset) in fields {
             self.read_field(address, *place, *offset);
         }
-        after(self, position);
-        self.builder.ins().jump(next, &[]);
-        self.builder.switch_to_block(next);
-        true
     }
 
     /// Reads a field, limb by limb from its end.
@@ -164,9 +198,14 @@ impl Translator<'_, '_> {
 
     pub(super) fn advance(&mut self, a: Loc) -> bool {
         let skip = self.get(a);
-        let position = self.need(skip);
+        let (position, bits) = if self.code.constants.contains(&a) {
+            let bits = self.code.image[a as usize];
+            (self.need_known(bits), bits)
+        } else {
+            (self.need(skip), u64::MAX)
+        };
         let position = self.builder.ins().iadd(position, skip);
-        self.set_position(position);
+        self.set_position(position, bits);
         true
     }
 
@@ -178,11 +217,100 @@ impl Translator<'_, '_> {
             return true;
         };
         self.builder.switch_to_block(run);
-        self.helper(runtime::emit, u64::from(header.0));
+        let known = self.known.clone();
+        if self.code.headers[header.index()].width.is_multiple_of(8) {
+            self.write(header, next);
+        } else {
+            let header = self.constant(u64::from(header.0));
+            self.quiet_helper(runtime::emit, header);
+        }
         self.builder.ins().jump(next, &[]);
         self.builder.switch_to_block(next);
+        self.known = known;
         true
     }
+
+    /// Writes a header of whole octets, eight at a time, or lets the interpreter do it if there
+    /// may be no room; then goes to `next`.
+    fn write(&mut self, header: HeaderId, next: Block) {
+        let plan = &self.code.headers[header.index()];
+        let octets = i64::from(plan.width / 8);
+        let flags = self.context_flags;
+        let load = |translator: &mut Self, base: Value, at: usize| {
+            let ins = translator.builder.ins();
+            ins.load(I64, flags, base, field(at))
+        };
+        let len = load(self, self.context, at::OUT_LEN);
+        let room = load(self, self.native, at::ROOM);
+        let end = self.builder.ins().iadd_imm_s(len, octets);
+        let padding = self.constant(PADDING as u64);
+        let needed = self.builder.ins().iadd(end, padding);
+        let full = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThan, needed, room);
+        let slow = self.fork(full);
+        let Some(fast) = self.builder.current_block() else {
+            return;
+        };
+        self.builder.switch_to_block(slow);
+        self.builder.set_cold_block(slow);
+        let argument = self.constant(u64::from(header.0));
+        self.quiet_helper(runtime::emit, argument);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(fast);
+        let out = load(self, self.native, at::OUT);
+        let address = self.builder.ins().iadd(out, len);
+        let fields: Vec<(Place, u32)> = plan
+            .fields
+            .iter()
+            .map(|field| (field.place, field.offset))
+            .collect();
+        for start in (0..plan.width).step_by(64) {
+            let end = (start + 64).min(plan.width);
+            self.write_limb(address, &fields, start, end);
+        }
+        self.builder
+            .ins()
+            .store(flags, end, self.context, field(at::OUT_LEN));
+    }
+
+    /// Writes the bits of a header from `start` to `end`, at most 64, and perhaps octets of no
+    /// meaning behind them.
+    fn write_limb(&mut self, address: Value, fields: &[(Place, u32)], start: u32, end: u32) {
+        let mut limb = self.constant(0);
+        for (place, offset) in fields {
+            let behind = offset + place.width;
+            if *offset >= end || behind <= start {
+                continue;
+            }
+            let part = self.window(*place, i64::from(behind) - i64::from(end));
+            limb = if self.is_zero(limb) {
+                part
+            } else {
+                // What lies in the octets before is cut off by the width of the limb.
+                self.builder.ins().bor(limb, part)
+            };
+        }
+        let unused = i64::from(64 - (end - start));
+        let limb = self.builder.ins().ishl_imm_s(limb, unused);
+        let limb = self.builder.ins().bswap(limb);
+        let (flags, at) = (self.packet_flags, field((start / 8) as usize));
+        self.builder.ins().store(flags, limb, address, at);
+    }
+}
+
+/// Whether the position is at the start of an octet wherever a block reads the packet.
+pub(super) fn is_aligned(code: &Code, range: Range<Pc>) -> bool {
+    let octets = |header: &HeaderId| code.headers[header.index()].width.is_multiple_of(8);
+    range.map(|pc| code.ops[pc as usize]).all(|op| match op {
+        Op::Extract(header) => octets(&header),
+        Op::ExtractNext(stack) => code.stacks[stack as usize].elements.iter().all(octets),
+        Op::Advance { a, n } => {
+            n == 1 && code.constants.contains(&a) && code.image[a as usize].is_multiple_of(8)
+        }
+        _ => true,
+    })
 }
 
 /// Whether each limb of a field lies in eight octets.

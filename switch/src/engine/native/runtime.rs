@@ -8,6 +8,7 @@ use std::mem::offset_of;
 
 use p4::ir::{HeaderId, TableId};
 
+use super::slides::Slides;
 use crate::engine::{
     arith,
     bits::PADDING,
@@ -43,6 +44,10 @@ pub(super) struct Native<'a> {
     pub(super) context: *mut Context,
     env: *const Env<'a>,
     actions: *const [Option<Entry>],
+    slides: *const Slides,
+    out: *mut u8,
+    /// Octets that fit there.
+    room: u64,
 }
 
 /// Offsets of what compiled code reads and writes itself.
@@ -53,20 +58,31 @@ pub(super) mod at {
     pub(in crate::engine::native) const PACKET_BITS: usize = offset_of!(Native<'_>, packet_bits);
     pub(in crate::engine::native) const STEPS: usize = offset_of!(Native<'_>, steps);
     pub(in crate::engine::native) const POSITION: usize = offset_of!(Context, position);
+    pub(in crate::engine::native) const OUT: usize = offset_of!(Native<'_>, out);
+    pub(in crate::engine::native) const ROOM: usize = offset_of!(Native<'_>, room);
+    pub(in crate::engine::native) const OUT_LEN: usize = offset_of!(Context, out_len);
     pub(in crate::engine::native) const HIT: usize = offset_of!(Context, hit);
     pub(in crate::engine::native) const ACTION: usize = offset_of!(Context, action);
 }
 
 impl<'a> Native<'a> {
-    pub(super) fn new(context: &mut Context, env: &'a Env<'a>, actions: &[Option<Entry>]) -> Self {
+    pub(super) fn new(
+        context: &mut Context,
+        env: &'a Env<'a>,
+        actions: &[Option<Entry>],
+        slides: &Slides,
+    ) -> Self {
         let packet_bits = (context.packet.len().saturating_sub(PADDING) as u64) * 8;
         Self {
+            out: context.out.as_mut_ptr(),
+            room: context.out.len() as u64,
             packet: context.packet.as_ptr(),
             packet_bits,
             steps: u64::from(STEPS),
             context,
             env,
             actions: std::ptr::from_ref(actions),
+            slides: std::ptr::from_ref(slides),
         }
     }
 }
@@ -112,6 +128,11 @@ pub(super) unsafe extern "C" fn emit(native: *mut Native<'_>, header: u64) -> u6
     // SAFETY: called by compiled code with its own argument.
     let (context, env) = unsafe { sides(native) };
     context.emit(env.code, HeaderId(header as u32));
+    // SAFETY: as above. The output may have moved.
+    unsafe {
+        (*native).out = context.out.as_mut_ptr();
+        (*native).room = context.out.len() as u64;
+    }
     NEXT
 }
 
@@ -137,4 +158,25 @@ pub(super) unsafe extern "C" fn step(native: *mut Native<'_>, pc: u64) -> u64 {
             NEXT
         }
     }
+}
+
+/// Moves a window up, so that there is room below it.
+pub(super) unsafe extern "C" fn raise(native: *mut Native<'_>, index: u64) -> u64 {
+    // SAFETY: called by compiled code with its own argument; the windows live as long as the code.
+    let ((context, _), slides) = unsafe { (sides(native), &*(*native).slides) };
+    slides.raise(&mut context.frame, index as usize);
+    NEXT
+}
+
+/// Bits of the argument of [`shift`] that say which window it is.
+pub(super) const SHIFT_INDEX_BITS: u32 = 16;
+
+/// Shifts the value in a window to the left: by the upper bits of the argument.
+pub(super) unsafe extern "C" fn shift(native: *mut Native<'_>, argument: u64) -> u64 {
+    // SAFETY: called by compiled code with its own argument; the windows live as long as the code.
+    let ((context, _), slides) = unsafe { (sides(native), &*(*native).slides) };
+    let index = argument & ((1 << SHIFT_INDEX_BITS) - 1);
+    let bits = argument >> SHIFT_INDEX_BITS;
+    slides.shift(&mut context.frame, index as usize, bits as usize);
+    NEXT
 }

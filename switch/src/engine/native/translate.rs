@@ -10,8 +10,10 @@ use std::{
 use cranelift_codegen::{
     Context as Compiled,
     ir::{
-        AbiParam, AliasRegionData, Block, InstBuilder as _, MemFlagsData, SigRef, Value,
-        condcodes::IntCC, types::I64,
+        AbiParam, AliasRegionData, Block, InstBuilder as _, InstructionData, MemFlagsData, Opcode,
+        SigRef, Value, ValueDef,
+        condcodes::IntCC,
+        types::{I64, I64X2},
     },
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch, Variable};
@@ -20,11 +22,13 @@ use cranelift_module::Module as _;
 
 use super::{
     operands::{Storage, is_arithmetic, is_native, is_simple_select},
+    packet,
     runtime::{self, ENDED, FIRST_ERROR, NEXT, Native, at},
+    slides::Slides,
 };
 use crate::engine::{
     bits::mask,
-    code::{Code, Loc, Op, Pc, Select, Test},
+    code::{Code, LINEAR_ROW, Loc, Op, Pc, Select, Test},
 };
 
 /// A function that compiled code calls.
@@ -34,6 +38,7 @@ pub(super) type Helper = unsafe extern "C" fn(*mut Native<'_>, u64) -> u64;
 pub(super) fn function(
     code: &Code,
     storage: &Storage,
+    slides: &Slides,
     range: Range<Pc>,
     compiled: &mut Compiled,
     context: &mut FunctionBuilderContext,
@@ -45,7 +50,7 @@ pub(super) fn function(
     let mut action = module.make_signature();
     action.params = vec![AbiParam::new(I64); 3];
     action.returns = vec![AbiParam::new(I64)];
-    let mut regions = ["frame", "packet", "context"].iter().zip(0..);
+    let mut regions = ["frame", "packet", "context", "windows"].iter().zip(0..);
     let mut region = || {
         let (name, user_id) = regions.next()?;
         let description = Cow::Borrowed(*name);
@@ -61,16 +66,21 @@ pub(super) fn function(
             .with_notrap()
             .with_alias_region(region()),
         MemFlagsData::trusted().with_alias_region(region()),
+        MemFlagsData::new()
+            .with_notrap()
+            .with_alias_region(region()),
     ];
     let mut builder = FunctionBuilder::new(&mut compiled.func, context);
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     let params = [0, 1, 2].map(|index| builder.block_params(entry)[index]);
-    let [frame_flags, packet_flags, context_flags] = flags;
+    let [frame_flags, packet_flags, context_flags, window_flags] = flags;
     let mut translator = Translator {
         code,
         storage,
+        slides,
+        aligned: packet::is_aligned(code, range.clone()),
         helper: builder.import_signature(helper),
         action: builder.import_signature(action),
         native: params[0],
@@ -79,9 +89,15 @@ pub(super) fn function(
         frame_flags,
         packet_flags,
         context_flags,
+        window_flags,
+        loose_flags: MemFlagsData::new()
+            .with_notrap()
+            .with_alias_region(frame_flags.alias_region()),
         builder,
         blocks: HashMap::new(),
         variables: HashMap::new(),
+        known: Known::default(),
+        exit: None,
     };
     translator.body(range);
     translator.builder.seal_all_blocks();
@@ -92,21 +108,44 @@ pub(super) fn function(
 pub(super) struct Translator<'c, 'f> {
     pub(super) code: &'c Code,
     storage: &'c Storage,
+    pub(super) slides: &'c Slides,
+    /// Whether the parser is always at the start of an octet.
+    pub(super) aligned: bool,
     pub(super) builder: FunctionBuilder<'f>,
     helper: SigRef,
     action: SigRef,
     pub(super) native: Value,
-    frame: Value,
+    pub(super) frame: Value,
     pub(super) context: Value,
-    frame_flags: MemFlagsData,
+    pub(super) frame_flags: MemFlagsData,
     pub(super) packet_flags: MemFlagsData,
     pub(super) context_flags: MemFlagsData,
+    pub(super) window_flags: MemFlagsData,
+    /// For several limbs of the frame at once.
+    pub(super) loose_flags: MemFlagsData,
     blocks: HashMap<Pc, Block>,
     variables: HashMap<Loc, Variable>,
+    pub(super) known: Known,
+    /// Where a function with windows ends.
+    exit: Option<Block>,
+}
+
+/// What is known in the rest of a row of instructions that nothing jumps into.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// What is in the frame.
+    limbs: HashMap<Loc, Value>,
+    /// Addresses of windows.
+    pub(super) bases: HashMap<usize, Value>,
+    /// Position of the parser.
+    pub(super) position: Option<Value>,
+    /// Bits that are there from the position on.
+    pub(super) bits: u64,
 }
 
 impl Translator<'_, '_> {
     fn body(&mut self, range: Range<Pc>) {
+        self.open_windows();
         for pc in leaders(self.code, range.clone()) {
             let block = self.builder.create_block();
             self.blocks.insert(pc, block);
@@ -118,6 +157,7 @@ impl Translator<'_, '_> {
                     self.builder.ins().jump(block, &[]);
                 }
                 self.builder.switch_to_block(block);
+                self.known = Known::default();
                 open = true;
             }
             if open {
@@ -127,6 +167,26 @@ impl Translator<'_, '_> {
         if open {
             self.leave(ENDED);
         }
+        if let Some(exit) = self.exit {
+            self.builder.switch_to_block(exit);
+            self.close_windows();
+            let outcome = self.builder.block_params(exit)[0];
+            self.builder.ins().return_(&[outcome]);
+        }
+    }
+
+    /// Ends the function with an outcome.
+    fn finish(&mut self, outcome: Value) {
+        if self.slides.list.is_empty() {
+            self.builder.ins().return_(&[outcome]);
+            return;
+        }
+        let exit = *self.exit.get_or_insert_with(|| {
+            let exit = self.builder.create_block();
+            self.builder.append_block_param(exit, I64);
+            exit
+        });
+        self.builder.ins().jump(exit, &[outcome.into()]);
     }
 
     /// Translates an instruction; returns whether the next one may follow it.
@@ -160,11 +220,10 @@ impl Translator<'_, '_> {
             Op::Reject(error) => self.leave(FIRST_ERROR + u64::from(error)),
             Op::Copy { d, a, n } => {
                 let limbs: Vec<Value> = (a..a + n).map(|loc| self.get(loc)).collect();
-                for (loc, limb) in (d..).zip(limbs) {
-                    self.put(loc, limb);
-                }
+                self.put_limbs(d, &limbs);
                 true
             }
+            Op::Linear(index) => self.linear(index),
             Op::Wide(index) => self.wide(index, pc),
             op if is_arithmetic(&op) && is_native(&op) => self.arithmetic(op),
             _ => self.call(runtime::step, u64::from(pc)),
@@ -180,9 +239,17 @@ impl Translator<'_, '_> {
         if self.code.constants.contains(&loc) {
             return self.constant(self.code.image[loc as usize]);
         }
+        if let Some((slide, limb)) = self.slides.find(loc) {
+            return self.window_limb(slide, limb);
+        }
         if self.storage.in_memory(loc) {
+            if let Some(value) = self.known.limbs.get(&loc) {
+                return *value;
+            }
             let (flags, offset) = (self.frame_flags, offset(loc));
-            return self.builder.ins().load(I64, flags, self.frame, offset);
+            let value = self.builder.ins().load(I64, flags, self.frame, offset);
+            self.known.limbs.insert(loc, value);
+            return value;
         }
         let variable = self.variable(loc);
         self.builder.use_var(variable)
@@ -190,12 +257,66 @@ impl Translator<'_, '_> {
 
     /// Writes a limb of the frame.
     pub(super) fn put(&mut self, loc: Loc, value: Value) {
-        if self.storage.in_memory(loc) {
-            let (flags, offset) = (self.frame_flags, offset(loc));
-            self.builder.ins().store(flags, value, self.frame, offset);
+        if let Some((slide, limb)) = self.slides.find(loc) {
+            self.put_window_limb(slide, limb, value);
+        } else if self.storage.in_memory(loc) {
+            // What is there already need not be stored again.
+            if self.known.limbs.insert(loc, value) != Some(value) {
+                let (flags, offset) = (self.frame_flags, offset(loc));
+                self.builder.ins().store(flags, value, self.frame, offset);
+            }
         } else {
             let variable = self.variable(loc);
             self.builder.def_var(variable, value);
+        }
+    }
+
+    /// Writes limbs one after the other: rows of zeros two at a time.
+    pub(super) fn put_limbs(&mut self, first: Loc, values: &[Value]) {
+        let mut rest = (first..).zip(values).peekable();
+        while let Some((loc, value)) = rest.next() {
+            let pair = rest
+                .peek()
+                .copied()
+                .filter(|(_, next)| self.is_zero(*value) && self.is_zero(**next));
+            match pair.and_then(|(next, _)| Some((next, self.address(loc)?))) {
+                Some((next, (base, offset, flags))) if self.address(next).is_some() => {
+                    rest.next();
+                    let zeros = self.builder.ins().splat(I64X2, *value);
+                    self.builder.ins().store(flags, zeros, base, offset);
+                    for loc in [loc, next] {
+                        if self.slides.find(loc).is_none() {
+                            self.known.limbs.insert(loc, *value);
+                        }
+                    }
+                }
+                _ => self.put(loc, *value),
+            }
+        }
+    }
+
+    /// Where a limb is in memory.
+    fn address(&mut self, loc: Loc) -> Option<(Value, i32, MemFlagsData)> {
+        if let Some((slide, limb)) = self.slides.find(loc) {
+            let base = self.base(slide);
+            return Some((base, offset(limb), self.window_flags));
+        }
+        let there = self.storage.in_memory(loc);
+        there.then_some((self.frame, offset(loc), self.loose_flags))
+    }
+
+    /// Whether a value is the constant 0.
+    pub(super) fn is_zero(&self, value: Value) -> bool {
+        let dfg = &self.builder.func.dfg;
+        let ValueDef::Result(instruction, _) = dfg.value_def(value) else {
+            return false;
+        };
+        match dfg.insts[instruction] {
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => imm.bits() == 0,
+            _ => false,
         }
     }
 
@@ -221,7 +342,7 @@ impl Translator<'_, '_> {
     /// Ends the function.
     pub(super) fn leave(&mut self, outcome: u64) -> bool {
         let outcome = self.constant(outcome);
-        self.builder.ins().return_(&[outcome]);
+        self.finish(outcome);
         false
     }
 
@@ -242,13 +363,20 @@ impl Translator<'_, '_> {
         };
         self.builder.set_cold_block(yes);
         self.builder.switch_to_block(yes);
-        self.builder.ins().return_(&[outcome]);
+        self.finish(outcome);
         self.builder.switch_to_block(next);
     }
 
+    /// Calls a helper that may change the frame and the position.
     pub(super) fn helper(&mut self, helper: Helper, argument: u64) -> Value {
-        let address = self.constant(helper as usize as u64);
+        self.known = Known::default();
         let argument = self.constant(argument);
+        self.quiet_helper(helper, argument)
+    }
+
+    /// Calls a helper that changes nothing that is known.
+    pub(super) fn quiet_helper(&mut self, helper: Helper, argument: Value) -> Value {
+        let address = self.constant(helper as usize as u64);
         let arguments = [self.native, argument];
         let call = self
             .builder
@@ -325,11 +453,14 @@ impl Translator<'_, '_> {
     /// Goes to the target if all tests of a case hold.
     fn case(&mut self, tests: &[Test], to: Pc) {
         let no = self.builder.create_block();
+        // What the first test loads is there in the next case, too.
+        let mut known = None;
         for test in tests {
             let Test::Limb { at, mask, value } = test else {
                 continue;
             };
             let limb = self.get(*at);
+            known.get_or_insert_with(|| self.known.clone());
             let masked = self.builder.ins().band_imm_s(limb, mask.cast_signed());
             let value = value.cast_signed();
             let differs = self
@@ -343,6 +474,9 @@ impl Translator<'_, '_> {
         let to = self.blocks[&to];
         self.builder.ins().jump(to, &[]);
         self.builder.switch_to_block(no);
+        if let Some(known) = known {
+            self.known = known;
+        }
     }
 
     /// Takes one from the steps that are left.
@@ -376,6 +510,27 @@ impl Translator<'_, '_> {
         self.leave_if(ended, outcome);
         self.builder.ins().jump(next, &[]);
         self.builder.switch_to_block(next);
+        self.known = Known::default();
+        true
+    }
+
+    /// Looks the octets of a value up, and adds what is found.
+    fn linear(&mut self, index: u32) -> bool {
+        let linear = &self.code.linear[index as usize];
+        let value = self.get(linear.a);
+        let rows = self.constant(linear.rows.as_ptr() as usize as u64);
+        let flags = MemFlagsData::trusted().with_readonly();
+        let mut sum = self.constant(0);
+        for octet in 0..(linear.rows.len() / LINEAR_ROW) as u32 {
+            let shifted = self.builder.ins().ushr_imm_s(value, i64::from(8 * octet));
+            let entry = self.builder.ins().band_imm_s(shifted, 0xff);
+            let distance = self.builder.ins().ishl_imm_s(entry, 2);
+            let address = self.builder.ins().iadd(rows, distance);
+            let row = field(octet as usize * LINEAR_ROW * 4);
+            let term = self.builder.ins().uload32(flags, address, row);
+            sum = self.builder.ins().bxor(sum, term);
+        }
+        self.put(linear.d, sum);
         true
     }
 
@@ -565,7 +720,7 @@ impl Translator<'_, '_> {
 }
 
 /// Distance of a limb from the start of the frame.
-fn offset(loc: Loc) -> i32 {
+pub(super) fn offset(loc: Loc) -> i32 {
     i32::try_from(loc * 8).unwrap_or(i32::MAX)
 }
 

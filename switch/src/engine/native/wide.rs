@@ -45,7 +45,7 @@ pub(super) fn is_native(code: &Code, wide: &Wide) -> bool {
 }
 
 /// A shift amount that is known, if it is not greater than any value is wide.
-fn amount(code: &Code, place: Place) -> Option<u32> {
+pub(super) fn amount(code: &Code, place: Place) -> Option<u32> {
     let mut locs = place.loc..place.loc + limbs(place.width) as Loc;
     let constant = locs.clone().all(|loc| code.constants.contains(&loc));
     let first = locs.next()?;
@@ -57,6 +57,9 @@ fn amount(code: &Code, place: Place) -> Option<u32> {
 impl Translator<'_, '_> {
     pub(super) fn wide(&mut self, index: u32, pc: Pc) -> bool {
         let wide = self.code.wide[index as usize];
+        if let Some((slide, what)) = self.slides.appended(self.code, &wide) {
+            return self.append(slide, what);
+        }
         if !is_native(self.code, &wide) {
             self.helper(runtime::step, u64::from(pc));
             return true;
@@ -69,6 +72,7 @@ impl Translator<'_, '_> {
             WideKind::Insert => return self.wide_insert(&wide),
             WideKind::Add | WideKind::Sub => return self.wide_sum(&wide),
             WideKind::Mul => return self.wide_product(&wide),
+            WideKind::Or | WideKind::Xor if d == a => return self.wide_merge(&wide),
             _ => {}
         }
         let values: Vec<Value> = (0..limbs(d.width))
@@ -98,11 +102,31 @@ impl Translator<'_, '_> {
     }
 
     fn put_wide(&mut self, d: Place, values: &[Value]) -> bool {
-        let mut left = d.width;
-        for (loc, value) in (d.loc..).zip(values) {
-            let value = self.trim(*value, left);
-            self.put(loc, value);
-            left = left.saturating_sub(64);
+        let mut values = values.to_vec();
+        let partial = d.width % 64;
+        if partial > 0
+            && let Some(last) = values.last_mut()
+            && !self.is_zero(*last)
+        {
+            *last = self.trim(*last, partial);
+        }
+        self.put_limbs(d.loc, &values);
+        true
+    }
+
+    /// Changes those limbs of a value that the other operand changes.
+    fn wide_merge(&mut self, wide: &Wide) -> bool {
+        for index in 0..limbs(wide.d.width).min(limbs(wide.b.width)) {
+            let other = self.limb(wide.b, index);
+            if self.is_zero(other) {
+                continue;
+            }
+            let limb = self.limb(wide.a, index);
+            let value = match wide.kind {
+                WideKind::Or => self.builder.ins().bor(limb, other),
+                _ => self.builder.ins().bxor(limb, other),
+            };
+            self.put(wide.d.loc + index as Loc, value);
         }
         true
     }
@@ -117,7 +141,7 @@ impl Translator<'_, '_> {
     }
 
     /// 64 bits of a value from a bit on, which may lie before its start.
-    fn window(&mut self, place: Place, from: i64) -> Value {
+    pub(super) fn window(&mut self, place: Place, from: i64) -> Value {
         let (index, skip) = (from.div_euclid(64), from.rem_euclid(64));
         let at = |translator: &mut Self, index: i64| match usize::try_from(index) {
             Ok(index) if index < limbs(place.width) => Some(translator.limb(place, index)),
