@@ -29,6 +29,7 @@ pub(crate) mod native;
 #[path = "interpreted.rs"]
 pub(crate) mod native;
 pub(crate) mod profiles;
+mod runs;
 pub(crate) mod tables;
 pub(crate) mod value_sets;
 pub(crate) mod wide;
