@@ -286,12 +286,11 @@ impl<K: Copy + Default + Ord> Tree<K> {
         }
         leaf.starts.remove(at);
         leaf.owners.remove(at);
-        match leaf.starts.first() {
-            Some(first) => self.firsts[index] = *first,
-            None => {
-                self.firsts.remove(index);
-                self.leaves.remove(index);
-            }
+        if let Some(first) = leaf.starts.first() {
+            self.firsts[index] = *first;
+        } else {
+            self.firsts.remove(index);
+            self.leaves.remove(index);
         }
     }
 }

@@ -275,14 +275,8 @@ impl Table {
             action: default.action,
             args: default.args.clone(),
         };
-        let prefixes = match fields.as_slice() {
-            [field] if field.kind == MatchKind::Lpm && field.width <= WIDEST_PREFIX => {
-                Some(Prefixes::new(field.width))
-            }
-            _ => None,
-        };
         let mut new = Self {
-            prefixes,
+            prefixes: prefixes(&fields),
             prioritised,
             has_ranges: kinds(&[MatchKind::Range]),
             limbs,
@@ -468,7 +462,7 @@ impl Table {
         let runs = self.runs(&new.calls);
         if let Some(entry) = &mut self.entries[index] {
             entry.runs = runs;
-            entry.new = Box::new(new);
+            *entry.new = new;
             entry.last_hit_ns.store(now_ns, Relaxed);
         }
         Ok(())
@@ -736,6 +730,16 @@ impl Table {
                 }
                 _ => true,
             })
+    }
+}
+
+/// A tree of ranges for a table whose only key is matched by prefix.
+fn prefixes(fields: &[Field]) -> Option<Prefixes> {
+    match fields {
+        [field] if field.kind == MatchKind::Lpm && field.width <= WIDEST_PREFIX => {
+            Some(Prefixes::new(field.width))
+        }
+        _ => None,
     }
 }
 

@@ -2,6 +2,10 @@
 //! No packet allocates memory once the buffers of its worker have grown to what packets need.
 //!
 //! A program of its own, because it counts the allocations of its threads.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the test cuts small numbers into octets"
+)]
 #![allow(
     unsafe_code,
     reason = "an allocator can be counted only by one that implements an unsafe trait"

@@ -247,9 +247,9 @@ fn needs_frame(code: &Code, op: &Op, place: Place) -> bool {
             let wide = &code.wide[*index as usize];
             let shifts = wide.kind == WideKind::Shl && wide.d == wide.a && wide.b.width <= 64;
             let second = uses_second(wide.kind) && touches(wide.b);
-            let touched = touches(wide.d) || touches(wide.a) || second;
+            let concerned = touches(wide.d) || touches(wide.a) || second;
             let done = wide::is_native(code, wide) || (shifts && wide.d == place);
-            touched && (!done || (shifts && second))
+            concerned && (!done || (shifts && second))
         }
         Op::Lookahead(index) => code.lookaheads[*index as usize]
             .iter()
