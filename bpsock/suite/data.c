@@ -3,7 +3,7 @@
 #include "suite.h"
 
 #include <poll.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -437,6 +437,31 @@ static void expired_messages_are_taken_back(void)
 	CHECK_ERRNO(recv(fd, data, 8, MSG_DONTWAIT), EAGAIN);
 }
 
+/* A program of others, ported by two lines. Its first message may come before it does. */
+static void the_echo_example_answers(void)
+{
+	struct sockaddr_bp address, echo, from;
+	int fd = bound(&address), status;
+	unsigned char data[2000];
+	char port[16];
+	pid_t child;
+
+	close(bound(&echo));
+	snprintf(port, sizeof(port), "%u", echo.bp_addr.ipn.service_id);
+	child = fork();
+	if (!child) {
+		execl(echo_program, "echo", port, "2", NULL);
+		_exit(127);
+	}
+	fill(data, sizeof(data), 1);
+	CHECK(send_to(fd, data, sizeof(data), 0, &echo) == sizeof(data));
+	CHECK(receive(fd, data, sizeof(data), &from) == sizeof(data));
+	CHECK(!memcmp(&from, &echo, sizeof(from)));
+	CHECK(send_to(fd, "again", 5, 0, &echo) == 5);
+	CHECK(receive(fd, data, sizeof(data), &from) == 5 && !memcmp(data, "again", 5));
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
 const struct test data_tests[] = {
 	{ "data_sizes", sizes, 0 },
 	{ "data_limit", the_limit_is_exact, 0 },
@@ -457,5 +482,6 @@ const struct test data_tests[] = {
 	{ "data_many_writers", many_writers_of_one_socket, 0 },
 	{ "data_odd_sources", odd_sources, NEEDS_SCRIPT },
 	{ "data_expired", expired_messages_are_taken_back, NEEDS_SCRIPT },
+	{ "data_echo_example", the_echo_example_answers, NEEDS_ECHO | NEEDS_SCRIPT },
 	{ 0 },
 };

@@ -36,6 +36,7 @@ static void usage(FILE *file)
 	      "  -d, --daemon=COMMAND  start this daemon, and start it again when it ends\n"
 	      "  -s, --scripted        the daemon is bp-testd\n"
 	      "  -k, --kernel          the sockets are the kernel's\n"
+	      "  -e, --echo=PROGRAM    examples/echo.c, to be tested too\n"
 	      "  -n, --node=NUMBER     the daemon's node (10)\n"
 	      "  -t, --timeout=SECONDS limit of each test (180)\n"
 	      "  -l, --list            names only\n"
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 		{ "daemon", required_argument, NULL, 'd' },
 		{ "scripted", no_argument, NULL, 's' },
 		{ "kernel", no_argument, NULL, 'k' },
+		{ "echo", required_argument, NULL, 'e' },
 		{ "node", required_argument, NULL, 'n' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "list", no_argument, NULL, 'l' },
@@ -224,7 +226,7 @@ int main(int argc, char **argv)
 	int list = 0, option;
 
 	available = geteuid() ? 0 : NEEDS_ROOT;
-	while ((option = getopt_long(argc, argv, "d:skn:t:lh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "d:ske:n:t:lh", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			daemon_command = optarg;
@@ -235,6 +237,10 @@ int main(int argc, char **argv)
 			break;
 		case 'k':
 			available |= NEEDS_KERNEL;
+			break;
+		case 'e':
+			echo_program = optarg;
+			available |= NEEDS_ECHO;
 			break;
 		case 'n':
 			own_node = strtoul(optarg, NULL, 0);

@@ -19,6 +19,7 @@
 #define NEEDS_SCRIPT	2	/* bp-testd and its addresses: --scripted */
 #define NEEDS_KERNEL	4	/* the kernel module: --kernel */
 #define NEEDS_ROOT	8
+#define NEEDS_ECHO	16	/* the example: --echo */
 
 struct test {
 	const char *name;
@@ -44,6 +45,9 @@ void check_errno_failed(const char *file, int line, const char *call, int expect
 
 /* The node of the daemon; see --node. */
 extern uint32_t own_node;
+
+/* See --echo. */
+extern const char *echo_program;
 
 struct sockaddr_bp ipn(uint32_t node, uint32_t service);
 int new_socket(int flags);

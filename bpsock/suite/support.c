@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 uint32_t own_node = 10;
+const char *echo_program;
 
 void check_failed(const char *file, int line, const char *condition)
 {

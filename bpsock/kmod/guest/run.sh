@@ -54,7 +54,8 @@ initrd() {
     cp /bin/busybox "$root/bin/"
     ln -s busybox "$root/bin/sh"
     cp bpsock/kmod/guest/init "$root/init"
-    cp "$OUT/suite"/* "$root/bin/"
+    cp "$OUT/suite"/bp-* "$root/bin/"
+    cp "$OUT/suite/echo" "$root/bin/echo-bp"
     for file in ${GUEST_FILES:-}; do cp "$file" "$root/"; done
     strip --strip-debug -o "$root/af_bp.ko" "$OUT/build/kmod/af_bp.ko"
     printf '%s\n' "$JOB" >"$root/job"
@@ -64,7 +65,7 @@ initrd() {
 boot() {
     timeout "$LIMIT" nice -n 5 qemu-system-x86_64 -accel tcg -m 512 -smp "$CPUS" -nographic -no-reboot -net none \
         -kernel "$VMLINUZ" -initrd "$OUT/initrd.gz" \
-        -append "console=ttyS0 quiet panic=-1 oops=panic watchdog_thresh=20 slub_debug=${SLUB_DEBUG--}" \
+        -append "console=ttyS0 quiet no_timer_check panic=-1 oops=panic watchdog_thresh=20 slub_debug=${SLUB_DEBUG--}" \
         </dev/null | tr -d '\r' | tee "$OUT/console.log" | { grep -v '^# [a-z]' || true; }
 }
 
@@ -81,7 +82,7 @@ verdict() {
 case ${1:-suite} in
 suite)
     shift || true
-    JOB="check bp-suite --kernel --scripted --daemon 'bp-testd /tmp/store' $*"
+    JOB="check bp-suite --kernel --scripted --echo /bin/echo-bp --daemon 'bp-testd /tmp/store' $*"
     ;;
 stress) JOB="check bp-stress $2" ;;
 shell) JOB=$2 ;;
