@@ -3,8 +3,10 @@
 //!
 //! The form is that of the entries files of crate `p4rt`; names are those of the program.
 
-use bundle::{Reason, ReasonKind};
+use bundle::Reason;
 use serde::Serialize;
+
+use crate::limits::goes_to_the_slow_path;
 
 /// The contents of an entries file.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
@@ -62,16 +64,6 @@ pub fn entries(slow_path_port: Option<u16>) -> Entries {
         tables: punts.chain(injects).collect(),
         digests: ["bundle_report_t", "learn_t"].map(digest).into(),
     }
-}
-
-/// Whether the slow path may do more with the bundle than the program: because it has no sizes, or
-/// because it may send on what cannot be translated.
-fn goes_to_the_slow_path(reason: Reason) -> bool {
-    reason.kind() == ReasonKind::FastPathLimit
-        || matches!(
-            reason,
-            Reason::Security | Reason::Custody | Reason::AdminRecord
-        )
 }
 
 fn punt(reason: Reason, port: u16) -> TableEntry {

@@ -43,6 +43,7 @@ impl Args {
         let report = report(parameters)?;
         print_layouts();
         print_profile();
+        print_hops();
         print_slow_path();
         print_costs(parameters, &report)?;
         Ok(())
@@ -129,8 +130,24 @@ fn item(item: Item) -> String {
 fn print_profile() {
     println!("\nProfile A");
     println!("  version 6 (s, q) is version 7 (1000 s + q mod 1000, q div 1000); time 0 stays 0");
-    println!("  CRCs, forms of endpoint IDs, widths of numbers and the type of age blocks are");
-    println!("  entries of tables peer, peer_ipv6 and next_hop, not parameters of the program");
+    println!(
+        "  CRCs, forms of endpoint IDs, widths of numbers, and the types of blocks for ages and"
+    );
+    println!(
+        "  priorities are entries of tables peer, peer_ipv6 and next_hop, not parameters of the program"
+    );
+}
+
+fn print_hops() {
+    println!("\nAt a node (actions routes and routes_named of tables peer and peer_ipv6)");
+    println!(
+        "  a bundle goes to the next hop of its destination, in a datagram of the node's own; in its"
+    );
+    println!("  own version, if the next hop reads that, with these changes and no others:");
+    println!(
+        "    previous node replaced or added, age and hop count increased, their CRCs; unknown blocks"
+    );
+    println!("    removed, or marked as not processed, as their flags say");
 }
 
 fn print_slow_path() {
@@ -139,7 +156,7 @@ fn print_slow_path() {
         println!("  {:>3} {:<18} {when}", reason.code(), reason.name());
     }
     println!(
-        "  Reasons of the kinds {:?} and {:?} go where table refusal says.",
+        "  Other reasons of the kinds {:?} and {:?} are dropped and counted, unless entries of table\n  refusal say otherwise.",
         ReasonKind::Malformed,
         ReasonKind::Refused
     );

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a program leaves to the slow path, and when.
 
-use bundle::Reason;
+use bundle::{Reason, ReasonKind};
 
-/// Every reason of the kind "a limit of the fast path" that a program can give, and when it does.
+/// Every reason for which a bundle takes the slow path, unless entries say otherwise, and when a
+/// program gives it.
 pub const SLOW_PATH: &[(Reason, &str)] = &[
+    (
+        Reason::Security,
+        "there is a security block: it is not translated, and a node may send it on in its version",
+    ),
+    (Reason::Custody, "custody is requested: the same"),
+    (
+        Reason::AdminRecord,
+        "the payload is an administrative record that is no status report, or a part of one: the same",
+    ),
     (
         Reason::PayloadTooLong,
         "the payload has more octets than --max-payload",
@@ -49,3 +59,13 @@ pub const SLOW_PATH: &[(Reason, &str)] = &[
         "no entry says where the endpoint is, or how its next hop is reached",
     ),
 ];
+
+/// Whether the slow path may do more with the bundle than the program: because it has no sizes, or
+/// because it may send on what cannot be translated.
+pub(crate) fn goes_to_the_slow_path(reason: Reason) -> bool {
+    reason.kind() == ReasonKind::FastPathLimit
+        || matches!(
+            reason,
+            Reason::Security | Reason::Custody | Reason::AdminRecord
+        )
+}

@@ -482,7 +482,8 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 meta.primary.fragment_offset, meta.primary.adu_length,
                 meta.primary.lifetime, meta.age, meta.payload.length,
                 hdr.udp.length - 8, 0, 0, 0, hdr.ethernet.src,
-                (hdr.ipv4.isValid() ? (bit<128>)hdr.ipv4.src : hdr.ipv6.src), hdr.udp.src_port,
+                (hdr.ipv4.isValid() ? 80w0 ++ 16w0xffff ++ hdr.ipv4.src : hdr.ipv6.src),
+                hdr.udp.src_port,
                 meta.again.ingress_port, 16w0 ++ meta.again.ingress_time
             };
             clock.apply();

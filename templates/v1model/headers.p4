@@ -619,7 +619,7 @@ struct bundle_report_t {
     /// The version in which it left, 0 if it did not.
     bit<8> sent_version;
     bit<8> reason;
-    /// Who sent the datagram: addresses of Ethernet and IP (IPv4 is in the lowest bits), UDP port.
+    /// Who sent the datagram: addresses of Ethernet and IP (IPv4 as RFC 4291 2.5.5.2), UDP port.
     bit<48> neighbour;
     bit<128> neighbour_ip;
     bit<16> neighbour_udp_port;

@@ -248,10 +248,8 @@ fn payload_chunks(max_payload: u32, bits: u32) -> Vec<PayloadChunk> {
 
 #[cfg(test)]
 mod tests {
-    use bundle::ReasonKind;
-
     use super::{CONTROL_REASONS, PARSER_REASONS};
-    use crate::limits::SLOW_PATH;
+    use crate::limits::{SLOW_PATH, goes_to_the_slow_path};
 
     /// What people are told about the slow path is what programs do.
     #[test]
@@ -259,7 +257,7 @@ mod tests {
         let mut given: Vec<_> = PARSER_REASONS
             .iter()
             .chain(CONTROL_REASONS)
-            .filter(|reason| reason.kind() == ReasonKind::FastPathLimit)
+            .filter(|reason| goes_to_the_slow_path(**reason))
             .collect();
         given.sort();
         let explained: Vec<_> = SLOW_PATH.iter().map(|(reason, _)| reason).collect();

@@ -9,7 +9,7 @@ use bundle::{
 use etherparse::{IpHeaders, Ipv4Header, PacketBuilder, ip_number};
 use p4gen::{Parameters, UdpPorts};
 use testbed::{
-    frame::BUNDLE_PORT,
+    frame::{BUNDLE_PORT, checksum_faults},
     traffic::Side,
     verdict::{SLOW_PATH_PORT, hex},
 };
@@ -230,6 +230,51 @@ fn nodes_have_neighbours_over_both_ip_versions() {
     }
 }
 
+/// The route with the longest prefix counts, the packet has made a hop, and bundles do as others.
+#[test]
+fn longer_prefixes_of_ip_routes_count() {
+    let mut lab = Lab::new();
+    let route = |table: &str, key: &str, prefix: &str, port: u16| {
+        format!(
+            r#"{{"table": "ingress.{table}", "match": {{"hdr.{key}.dst": "{prefix}"}},
+                "action": "ingress.route", "params": {{"port": "{port}",
+                  "ethernet_src": "02:00:00:00:00:09", "ethernet_dst": "02:00:00:00:00:07"}}}}"#
+        )
+    };
+    let routes = [
+        route("ipv4_route", "ipv4", "10.9.0.0/16", 1),
+        route("ipv4_route", "ipv4", "10.9.0.8/29", 2),
+        route("ipv6_route", "ipv6", "fd09::/16", 1),
+        route("ipv6_route", "ipv6", "fd09::8/125", 2),
+    ];
+    lab.install(&format!(r#"{{"tables": [{}]}}"#, routes.join(",")));
+    for (ip, hops_at) in [(Ip::V4, 22), (Ip::V6, 21)] {
+        for (host, port) in [(7, 1), (9, 2)] {
+            for udp_port in [53, BUNDLE_PORT] {
+                let frame = Sent {
+                    ip,
+                    macs: [SENDER_MAC, OWN_MAC],
+                    hosts: [1, host],
+                    udp_port,
+                    octets: BUNDLE_6,
+                }
+                .frame();
+                let (frames, recorder) = lab.run(3, &frame);
+                let [(found, output)] = frames.as_slice() else {
+                    panic!("{recorder:?}");
+                };
+                assert_eq!(*found, port);
+                assert_eq!(output[..12], [NEIGHBOUR_MAC, OWN_MAC].concat());
+                assert_eq!(output[hops_at], 63);
+                if ip == Ip::V4 {
+                    assert_eq!(checksum_faults(output), None);
+                }
+                assert_eq!(output[output.len() - BUNDLE_6.len()..], *BUNDLE_6);
+            }
+        }
+    }
+}
+
 /// In IPv6 there has to be a checksum, and the program cannot make one from nothing.
 #[test]
 fn a_datagram_without_a_checksum_does_not_cross_to_ipv6() {
@@ -323,7 +368,7 @@ fn reports_say_what_came_and_what_became_of_it() {
             ("sent_version", 7),
             ("reason", 0),
             ("neighbour", 0x0200_0000_0001),
-            ("neighbour_ip", 0x0a09_0001),
+            ("neighbour_ip", 0xffff_0a09_0001),
             ("neighbour_udp_port", u64::from(SENDER_PORT)),
             ("ingress_port", 1),
         ],
