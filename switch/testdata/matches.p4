@@ -80,6 +80,20 @@ control MyIngress(inout headers_t hdr, inout metadata_t meta, inout standard_met
         }
     }
 
+    table ranked {
+        key = { hdr.request.port: ternary; }
+        actions = { answer; none; }
+        default_action = none();
+        largest_priority_wins = false;
+        priority_delta = 10;
+        entries = {
+            const priority = 20: 0x0100 &&& 0xff00: answer(1);
+            priority = 5: 0x0101: answer(2);
+            0x0100 &&& 0x0f00: answer(3);
+            0x0000 &&& 0x0000: answer(4);
+        }
+    }
+
     apply {
         bool hit = false;
         switch (hdr.request.table_number) {
@@ -88,6 +102,7 @@ control MyIngress(inout headers_t hdr, inout metadata_t meta, inout standard_met
             2: { hit = ternaries.apply().hit; }
             3: { hit = ranges.apply().hit; }
             4: { hit = constants.apply().hit; }
+            6: { hit = ranked.apply().hit; }
             5: {
                 switch (choices.apply().action_run) {
                     answer: { hdr.request.result = 0xa0; }

@@ -411,6 +411,8 @@ impl Elaborator<'_> {
                     let instance = self.property_instance(table, property)?;
                     self.attach(id, value.span, &instance)?;
                 }
+                // They are about the entries.
+                "largest_priority_wins" | "priority_delta" => {}
                 other => {
                     let mut warning = Diagnostic::error(
                         property.name.span,
@@ -494,22 +496,9 @@ impl Elaborator<'_> {
             )
         };
         let needs_priority = self.tables[id.index()].keys.iter().any(ranked);
-        let annotated = entries.list.iter().any(|entry| entry.small_wins.is_some());
-        let numbers = (0..).zip(&entries.list);
-        let last = numbers.map(|(index, entry)| own_number(index, entry)).max();
-        let last = last.unwrap_or(0);
-        let count = u32::try_from(entries.list.len()).unwrap_or(u32::MAX);
+        let priorities = self.priorities(decl, entries)?;
         let mut result = Ok(());
-        for (index, entry) in (0_u32..).zip(&entries.list) {
-            let priority = match &entry.priority {
-                Some(priority) => {
-                    let value = self.const_int(priority)?;
-                    u32::try_from(value)
-                        .map_err(|_| self.error(priority.span, "this is not a possible priority"))?
-                }
-                None if annotated => last - own_number(index, entry) + 1,
-                None => count - index,
-            };
+        for (priority, entry) in priorities.into_iter().zip(&entries.list) {
             match self.entry(id, entry) {
                 Ok((matches, action)) => self.tables[id.index()].entries.push(ir::Entry {
                     matches,
@@ -522,6 +511,63 @@ impl Elaborator<'_> {
             }
         }
         result
+    }
+
+    /// The priority of each entry, of which the largest wins. See
+    /// [P4_16 §14.2.1.4](https://p4.org/wp-content/uploads/sites/53/2024/10/P4-16-spec-v1.2.5.html#sec-entries).
+    fn priorities(&mut self, decl: &ast::Table, entries: &ast::Entries) -> Elab<Vec<u32>> {
+        let list = &entries.list;
+        if list.iter().any(|entry| entry.small_wins.is_some()) {
+            let numbers = (0..).zip(list).map(|(index, entry)| own_number(index, entry));
+            let numbers: Vec<u32> = numbers.collect();
+            let last = numbers.iter().max().copied().unwrap_or(0);
+            return Ok(numbers.into_iter().map(|number| last - number + 1).collect());
+        }
+        let (largest_wins, delta) = self.priority_rules(decl)?;
+        let count = i64::try_from(list.len()).unwrap_or(i64::MAX);
+        // The entry that wins least has priority 1.
+        let first = if largest_wins { 1 + (count - 1).max(0) * delta } else { 1 };
+        let step = if largest_wins { -delta } else { delta };
+        let mut next = first;
+        let mut numbers: Vec<i64> = Vec::with_capacity(list.len());
+        for entry in list {
+            let (number, span) = match &entry.priority {
+                Some(priority) => {
+                    let value = i64::try_from(self.const_int(priority)?);
+                    (value.unwrap_or(i64::MAX), priority.span)
+                }
+                None => (next, entry.span),
+            };
+            if !(0..=i64::from(i32::MAX)).contains(&number) {
+                return Err(self.error(span, format!("{number} is not a possible priority")));
+            }
+            next = number + step;
+            numbers.push(number);
+        }
+        let last = numbers.iter().max().copied().unwrap_or(0);
+        let effective = |number: i64| if largest_wins { number } else { last - number + 1 };
+        let priorities = numbers.into_iter().map(effective);
+        Ok(priorities.map(|number| u32::try_from(number).unwrap_or(u32::MAX)).collect())
+    }
+
+    /// Whether the largest priority wins, and how far the priorities of neighbours are apart.
+    fn priority_rules(&mut self, decl: &ast::Table) -> Elab<(bool, i64)> {
+        let (mut largest_wins, mut delta) = (true, 1);
+        for property in &decl.properties {
+            match &*property.name.text {
+                "largest_priority_wins" => {
+                    let wins = self.condition(&property.value)?;
+                    largest_wins = wins.as_const().is_none_or(|value| !value.is_zero());
+                }
+                "priority_delta" => {
+                    let value = i64::try_from(self.const_int(&property.value)?);
+                    // More than this is no possible distance either.
+                    delta = value.unwrap_or(i64::MAX).min(i64::from(u32::MAX));
+                }
+                _ => {}
+            }
+        }
+        Ok((largest_wins, delta))
     }
 
     fn entry(&mut self, id: TableId, entry: &ast::Entry) -> Elab<(Vec<Match>, ActionCall)> {

@@ -134,6 +134,24 @@ fn longest_prefix_wins() {
     );
 }
 
+/// Where the smallest number wins, and numbers are ten apart: 20, 5, 15, 25.
+#[test]
+fn priorities_are_given_or_computed() {
+    let ask = |port| Request {
+        table: 6,
+        port,
+        ..Request::default()
+    };
+    check(
+        "{}",
+        &[
+            (ask(0x0101), (true, 2)),
+            (ask(0x0102), (true, 3)),
+            (ask(0x0202), (true, 4)),
+        ],
+    );
+}
+
 #[test]
 fn constant_entries_are_ordered() {
     let ask = |port| Request {
