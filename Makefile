@@ -33,6 +33,11 @@ test: setup build ## All tests
 	$(CARGO) test --workspace --locked --no-fail-fast
 	target/release/sddtn-demo --out $(OUT)/test --require-tshark
 
+.PHONY: test-interfaces
+test-interfaces: setup build ## The switch on veth pairs; needs root and iproute2, fails without them
+	command -v ip
+	$(CARGO) test --workspace --locked --test interfaces -- --ignored
+
 .PHONY: check
 check: ## Format, lints, docs, licences: before every push
 	$(CARGO) fmt --all --check

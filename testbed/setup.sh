@@ -4,6 +4,7 @@
 #
 #   tshark   reads what left the switch, and is asked whether anything is malformed; a peer of the codecs
 #   pyD3TN   a peer of the codecs, from PyPI into target/python
+#   ip       makes the interfaces of `make test-interfaces`
 #   p4runtime, p4runtime-shell, finsy
 #            clients of the P4Runtime server, from PyPI into target/p4runtime and target/finsy
 #
@@ -63,6 +64,9 @@ fi
 
 if ! command -v tshark >/dev/null; then
     debian tshark
+fi
+if ! command -v ip >/dev/null; then
+    debian iproute2
 fi
 environment target/python pyD3TN==0.15.2 cbor2==5.8.0
 # The shell wants an older protobuf than finsy does, so that each has a folder of its own.

@@ -81,6 +81,32 @@ impl Statistics {
     }
 }
 
+/// What came in and went out on one port.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: Flow,
+    pub(crate) sent: Flow,
+}
+
+/// Packets of one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    packets: AtomicU64,
+    octets: AtomicU64,
+}
+
+impl Flow {
+    fn add(&self, packets: u64, octets: u64) {
+        self.packets.fetch_add(packets, Relaxed);
+        self.octets.fetch_add(octets, Relaxed);
+    }
+
+    /// Number of packets, and of octets in them.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        (self.packets.load(Relaxed), self.octets.load(Relaxed))
+    }
+}
+
 /// A switch in operation.
 #[derive(Debug)]
 pub struct Device {
@@ -90,6 +116,7 @@ pub struct Device {
     optimise: bool,
     started: Instant,
     ports: BTreeMap<u32, Transmitter>,
+    traffic: BTreeMap<u32, Traffic>,
     /// Ports whose links were down when they were last looked at.
     down: Mutex<BTreeSet<u32>>,
     active: RwLock<Option<Arc<Active>>>,
@@ -114,6 +141,10 @@ impl Device {
             trace: config.trace.clone(),
             optimise: config.optimise,
             started: Instant::now(),
+            traffic: ports
+                .keys()
+                .map(|port| (*port, Traffic::default()))
+                .collect(),
             ports,
             down: Mutex::default(),
             active: RwLock::default(),
@@ -134,6 +165,11 @@ impl Device {
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// What came in and went out on each port.
+    pub(crate) fn traffic(&self) -> &BTreeMap<u32, Traffic> {
+        &self.traffic
     }
 
     /// When the switch started, in seconds since the epoch.
@@ -226,8 +262,12 @@ impl Device {
             device: self,
             serial: active.pipeline.serial,
         };
+        let traffic = self.traffic.get(&port);
         for packet in packets {
             self.statistics.received.fetch_add(1, Relaxed);
+            if let Some(traffic) = traffic {
+                traffic.received.add(1, packet.len() as u64);
+            }
             if self.trace.wants(port, packet) {
                 let mut recorder = Recorder::default();
                 active.pipeline.process_with(
@@ -285,6 +325,9 @@ impl Sink for Output<'_> {
         };
         if transmitter.send(packet) {
             statistics.sent.fetch_add(1, Relaxed);
+            if let Some(traffic) = self.device.traffic.get(&port) {
+                traffic.sent.add(1, packet.len() as u64);
+            }
         } else {
             statistics.port_busy.fetch_add(1, Relaxed);
         }

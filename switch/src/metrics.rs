@@ -5,6 +5,7 @@
 //! One answer for each connection: whoever scrapes asks every few seconds, and nobody else should.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -18,7 +19,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{device::Device, server::Control};
+use crate::{
+    device::{Device, Traffic},
+    server::Control,
+};
 
 /// Longest request that is read.
 const MAX_REQUEST: usize = 8192;
@@ -102,6 +106,30 @@ fn exposition(list: &[(String, u64)], device: &Device) -> String {
         device.started_at(),
         u8::from(device.active().is_some()),
     );
+    text.push_str(&traffic(device.traffic()));
+    text
+}
+
+/// Packets and octets of each port.
+fn traffic(ports: &BTreeMap<u32, Traffic>) -> String {
+    let mut text = String::new();
+    for (unit, what) in [("packets", "Packets"), ("octets", "Octets in packets")] {
+        let name = format!("p4switch_port_{unit}_total");
+        _ = writeln!(
+            text,
+            "# HELP {name} {what} on each port.\n# TYPE {name} counter"
+        );
+        for (port, traffic) in ports {
+            for (direction, flow) in [("in", &traffic.received), ("out", &traffic.sent)] {
+                let (packets, octets) = flow.read();
+                let count = if unit == "packets" { packets } else { octets };
+                _ = writeln!(
+                    text,
+                    "{name}{{port=\"{port}\",direction=\"{direction}\"}} {count}"
+                );
+            }
+        }
+    }
     text
 }
 

@@ -6,8 +6,14 @@ mod run;
 mod test;
 mod trace;
 
-use std::{fs, io::Read as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use switch::{ProgramError, offline::Offline};
 
@@ -110,6 +116,19 @@ fn load(path: &Path) -> Result<Result<Offline, ProgramError>, Failure> {
         eprint!("{}", program.warnings());
     }
     Ok(loaded)
+}
+
+/// Loads a program, and installs the entries of several files.
+fn load_with(path: &Path, entries: &[PathBuf]) -> Result<Offline, Failure> {
+    let mut program = load(path)?.map_err(input)?;
+    for path in entries {
+        let json = String::from_utf8(read(path)?).map_err(input)?;
+        let installed = program.install(&json);
+        installed
+            .with_context(|| path.display().to_string())
+            .map_err(Failure::Input)?;
+    }
+    Ok(program)
 }
 
 fn system(error: impl Into<anyhow::Error>, context: &str) -> Failure {

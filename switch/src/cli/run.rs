@@ -12,12 +12,15 @@ use switch::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use super::{Failure, input, load, read, system};
+use super::{Failure, input, load_with, read, system};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     /// Program to start with; without one, the switch waits for a controller to push it.
     program: Option<PathBuf>,
+    /// Entries to start with, in JSON; may be given several times. A controller may change them.
+    #[arg(long, value_name = "FILE", requires = "program")]
+    entries: Vec<PathBuf>,
     /// Device id in P4Runtime.
     #[arg(long, value_name = "N", default_value_t = 1)]
     device_id: u64,
@@ -85,7 +88,7 @@ impl Run {
     async fn serve(self) -> Result<(), Failure> {
         let (tls, trace) = (self.tls()?, self.trace()?);
         let program = match &self.program {
-            Some(path) => Some(load(path)?.map_err(input)?),
+            Some(path) => Some(load_with(path, &self.entries)?),
             None => None,
         };
         // The handlers are there before the switch is, so that no signal is lost.

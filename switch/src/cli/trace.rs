@@ -3,10 +3,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use switch::{DropReason, filter::Filter, ports::pcap, trace, traffic::Sink};
 
-use super::{Failure, input, load, read, system};
+use super::{Failure, load_with, system};
 
 /// Time between the packets of a capture for counters and timestamps, in nanoseconds.
 const STEP_NS: usize = 1_000_000;
@@ -34,14 +33,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut program = load(&self.program)?.map_err(input)?;
-        for path in &self.entries {
-            let json = String::from_utf8(read(path)?).map_err(input)?;
-            let installed = program.install(&json);
-            installed
-                .with_context(|| path.display().to_string())
-                .map_err(Failure::Input)?;
-        }
+        let mut program = load_with(&self.program, &self.entries)?;
         let frames = pcap::read(&self.pcap)
             .map_err(|error| system(error, &format!("cannot read {}", self.pcap.display())))?;
         let mut sink = Capture {
