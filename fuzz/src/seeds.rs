@@ -220,6 +220,35 @@ pub fn numbers(bundles: &Bundles) -> Vec<Vec<u8>> {
     seeds.into_iter().collect()
 }
 
+/// The test programs, and pieces of them.
+#[must_use]
+pub fn p4_source(_: &Bundles) -> Vec<Vec<u8>> {
+    let mut seeds = BTreeSet::new();
+    for (text, _) in checks::PROGRAMS {
+        seeds.insert(text.as_bytes().to_vec());
+        // Declarations are shorter than programs, and most say enough to be checked.
+        let pieces = text.split_inclusive("\n}\n");
+        seeds.extend(pieces.map(|piece| piece.as_bytes().to_vec()));
+    }
+    seeds.into_iter().collect()
+}
+
+/// For each test program, packets with each value of the first octet, which most of them choose by.
+#[must_use]
+pub fn packets(_: &Bundles) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (program, port) in (0..)
+        .zip([1, 1, 255, 1, 1, 1, 1, 1])
+        .take(checks::PROGRAMS.len())
+    {
+        for first in 0..=0x48 {
+            let packet = (0..40).map(|n: u8| if n == 0 { first } else { n });
+            seeds.push([program, port].into_iter().chain(packet).collect());
+        }
+    }
+    seeds
+}
+
 fn without_crcs(mut bundle: v7::Bundle<'_>) -> Vec<u8> {
     bundle.primary.crc = v7::CrcType::None;
     for block in &mut bundle.blocks {

@@ -45,6 +45,16 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::numbers,
     },
     Target {
+        name: "p4_source",
+        check: checks::p4_source,
+        seeds: seeds::p4_source,
+    },
+    Target {
+        name: "packets",
+        check: checks::packets,
+        seeds: seeds::packets,
+    },
+    Target {
         name: "translate",
         check: checks::translate,
         seeds: seeds::translate,

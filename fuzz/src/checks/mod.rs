@@ -6,6 +6,7 @@ mod contents;
 mod decode;
 mod dissect;
 mod numbers;
+mod programs;
 mod translate;
 
 pub use admin::{admin_v6, admin_v7};
@@ -13,9 +14,11 @@ pub use contents::contents;
 pub use decode::{v6_decode, v7_decode};
 pub use dissect::dissect;
 pub use numbers::numbers;
+pub use programs::{p4_source, packets};
 pub use translate::translate;
 
 pub(crate) use contents::{selector_v6, selector_v7};
+pub(crate) use programs::PROGRAMS;
 pub(crate) use translate::result_tolerance;
 
 use bundle::DecodeError;
