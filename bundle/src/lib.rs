@@ -49,6 +49,7 @@ pub mod dissect;
 mod eid;
 mod error;
 mod flags;
+pub mod fragment;
 mod reason;
 pub mod sdnv;
 pub mod translate;

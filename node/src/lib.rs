@@ -4,7 +4,7 @@
 //! The switch puts a header in front of a frame that it cannot finish and sends it to the node
 //! ([`punt`]). The node finds the bundle in the frame ([`datagram`]), looks up who receives it
 //! ([`network`], or [`routes`] for bundles to the switch itself; [`receiver`]), translates it or
-//! passes it on, both as crate `bundle` does, divides what is too long for the path ([`fragment`]),
+//! passes it on, both as crate `bundle` does, divides what is too long for the path ([`bundle::fragment`]),
 //! and sends the result back into the switch behind a header that says where it leaves
 //! ([`inject`]). What has to wait for a contact ([`timetable`], [`pace`]) is put on disk ([`store`]).
 //!
@@ -43,7 +43,6 @@ pub mod core;
 pub mod counters;
 pub mod daemon;
 pub mod datagram;
-pub mod fragment;
 pub mod inject;
 pub mod link;
 mod local;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What becomes of a datagram on its way to one receiver.
 
+use bundle::fragment::{FragmentError, fragment};
 use bundle::translate::Node;
 use bundle::{Policy, Reason, Refusal, Version, relay, translate, version};
 use contact::NodeNumber;
 
 use crate::datagram::{Datagram, TooLong};
-use crate::fragment::{FragmentError, fragment};
 use crate::inject::Inject;
 use crate::punt::PortId;
 

@@ -2,9 +2,9 @@
 //! Fragments: their payloads make up the bundle again, and nothing that has to be in them is not.
 
 use bundle::arbitrary::{Shape, v6_bundle, v7_bundle};
+use bundle::fragment::{FragmentError, MAX_FRAGMENTS, fragment};
 use bundle::v7::Tolerance;
 use bundle::{v6, v7};
-use node::fragment::{FragmentError, MAX_FRAGMENTS, fragment};
 use proptest::prelude::*;
 
 use crate::bundles::Sample;

@@ -98,7 +98,6 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
         &[
             "counters.rs",
             "datagram.rs",
-            "fragment.rs",
             "inject.rs",
             "pace.rs",
             "punt.rs",

@@ -5,11 +5,14 @@
 //! [RFC 5050 §5.8](https://www.rfc-editor.org/rfc/rfc5050#section-5.8). Reassembly is the
 //! business of the destination.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use alloc::borrow::Cow;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
-use bundle::v7::Tolerance;
-use bundle::{DecodeError, Version, v6, v7, version};
+use crate::error::DecodeError;
+use crate::v7::Tolerance;
+use crate::{Version, v6, v7, version};
 
 /// The most bundles that one becomes: the blocks that go into each of them are the sender's
 /// choice, and so is how little room they leave.
@@ -28,6 +31,20 @@ pub const MAX_FRAGMENTS: usize = 1024;
 ///
 /// The bundle is none, must not be fragmented, or leaves no room for its payload.
 pub fn fragment(octets: &[u8], max_len: usize) -> Result<Vec<Vec<u8>>, FragmentError> {
+    fragment_into(octets, max_len, MAX_FRAGMENTS)
+}
+
+/// As [`fragment()`], with another limit than [`MAX_FRAGMENTS`]: the source of a bundle knows what
+/// is in it.
+///
+/// # Errors
+///
+/// As [`fragment()`].
+pub fn fragment_into(
+    octets: &[u8],
+    max_len: usize,
+    max_fragments: usize,
+) -> Result<Vec<Vec<u8>>, FragmentError> {
     if octets.len() <= max_len {
         return Ok(vec![octets.to_vec()]);
     }
@@ -43,7 +60,7 @@ pub fn fragment(octets: &[u8], max_len: usize) -> Result<Vec<Vec<u8>>, FragmentE
             let known = bundle.primary.fragment;
             let known = known.map(|fragment| (fragment.offset, fragment.adu_length));
             let unit = DataUnit::new(known, bundle.payload().len())?;
-            divide(unit.payload_len, max_len, |piece| {
+            divide(unit.payload_len, max_len, max_fragments, |piece| {
                 piece_v6(&bundle, unit, piece)
             })
         }
@@ -57,7 +74,7 @@ pub fn fragment(octets: &[u8], max_len: usize) -> Result<Vec<Vec<u8>>, FragmentE
             let known = bundle.primary.fragment;
             let known = known.map(|fragment| (fragment.offset, fragment.adu_length));
             let unit = DataUnit::new(known, bundle.payload().len())?;
-            divide(unit.payload_len, max_len, |piece| {
+            divide(unit.payload_len, max_len, max_fragments, |piece| {
                 piece_v7(&bundle, unit, piece)
             })
         }
@@ -115,12 +132,13 @@ struct Piece {
 fn divide(
     payload_len: usize,
     max_len: usize,
+    max_fragments: usize,
     write: impl Fn(&Piece) -> Vec<u8>,
 ) -> Result<Vec<Vec<u8>>, FragmentError> {
     let mut fragments = Vec::new();
     let mut start = 0;
     loop {
-        if fragments.len() == MAX_FRAGMENTS {
+        if fragments.len() == max_fragments {
             return Err(FragmentError::NoRoom { max_len });
         }
         let piece = |len, is_last| Piece {
@@ -129,10 +147,13 @@ fn divide(
             is_last,
         };
         let rest = payload_len - start;
-        let last = write(&piece(rest, true));
-        if last.len() <= max_len {
-            fragments.push(last);
-            return Ok(fragments);
+        // More than fits is not written to see that: the whole rest, for each fragment.
+        if rest <= max_len {
+            let last = write(&piece(rest, true));
+            if last.len() <= max_len {
+                fragments.push(last);
+                return Ok(fragments);
+            }
         }
         let without_payload = write(&piece(0, false)).len();
         let used = without_payload + longest_head_growth(max_len);
