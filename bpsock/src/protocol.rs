@@ -7,7 +7,7 @@
 mod attributes;
 mod message;
 
-pub use attributes::{Frame, frames};
+pub use attributes::{Frame, attributes, frames};
 pub use message::{Delivered, Limits, Message, Part, Sent};
 
 /// The version of the protocol.

@@ -229,14 +229,18 @@ impl Shared {
     pub(super) fn handle(&self, message: &Message<'_>) {
         let mut state = self.lock();
         let answers = state.handle(message);
-        let connection = state.connection.clone();
-        drop(state);
-        self.changed.notify_all();
-        let Some(connection) = connection else { return };
+        let Some(connection) = state.connection.clone() else {
+            return;
+        };
+        // HELLO and the sockets that were open go first: other threads wait for the lock.
+        let is_start = matches!(message, Message::Register { .. });
+        let state = is_start.then_some(state);
         for answer in answers {
             // An error is the end of the daemon, which the next read finds.
             let _ = write(&connection, &answer);
         }
+        drop(state);
+        self.changed.notify_all();
     }
 
     // Requests.

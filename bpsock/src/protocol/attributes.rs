@@ -54,7 +54,7 @@ fn frame<'a>(rest: &mut &'a [u8]) -> Result<Frame<'a>, ProtocolError> {
 }
 
 /// The attributes of a message. The first fault is the last item.
-pub(super) fn attributes(body: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), ProtocolError>> {
+pub fn attributes(body: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), ProtocolError>> {
     let mut rest = body;
     std::iter::from_fn(move || {
         if rest.is_empty() {

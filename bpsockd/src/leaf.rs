@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The built-in agent: a node that forwards nothing, with versions 6 and 7 over UDP.
+//!
+//! It gives each of its neighbours bundles of the version that the neighbour reads, divides what
+//! does not fit the path, puts fragments together, and keeps everything in a [`store`] until it
+//! has been sent or read. UDP itself may lose bundles: who needs to know asks for a report of the
+//! delivery.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, block_in_place};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::agent::{Agent, Command, Event, Link};
+use crate::config::Leaf as Config;
+use crate::leaf::core::Core;
+use crate::leaf::store::Store;
+use crate::metrics::Board;
+
+pub mod core;
+pub mod form;
+pub mod lanes;
+pub mod partial;
+pub mod store;
+
+/// The agent, ready to run.
+#[derive(Debug)]
+pub struct Leaf {
+    core: Core,
+    store: Store,
+    socket: Arc<UdpSocket>,
+    board: Board,
+}
+
+/// Commands and datagrams that go into one transaction.
+const BATCH: usize = 256;
+/// Datagrams that wait while the disk is busy.
+const QUEUE: usize = 8192;
+/// The largest datagram.
+const DATAGRAM: usize = 65_535;
+/// Asked of the system for the receive buffer; it may give less.
+const RECEIVE_BUFFER: usize = 8 << 20;
+/// How often expiry is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Milliseconds from 1970 to 2000, when DTN time begins.
+const DTN_EPOCH_MS: u64 = 946_684_800_000;
+/// Pause after an error of the socket, so that it does not keep a core busy.
+const RETRY: Duration = Duration::from_millis(200);
+
+impl Leaf {
+    /// Opens the store and the socket.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be used.
+    pub fn open(config: &Config, max_message: u32, board: Board) -> anyhow::Result<Self> {
+        let path = &config.store;
+        let opened = Store::open(path);
+        let (store, contents) =
+            opened.with_context(|| format!("cannot open the store {}", path.display()))?;
+        let core = Core::new(config, max_message, contents, now_ms());
+        let socket = bind(config.listen);
+        let socket = socket.with_context(|| format!("cannot bind {}", config.listen))?;
+        Ok(Self {
+            core,
+            store,
+            socket: Arc::new(socket),
+            board,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    async fn work(mut self, mut link: Link) -> anyhow::Result<()> {
+        let (sender, mut datagrams) = mpsc::channel(QUEUE);
+        let reader = Reader(tokio::spawn(read(
+            Arc::clone(&self.socket),
+            sender,
+            self.board.clone(),
+        )));
+        let mut commands = Vec::new();
+        let mut arrived = Vec::new();
+        loop {
+            let pause = self.core.next_send_ms(now_ms());
+            let pause = pause.map_or(TICK, |ms| Duration::from_millis(ms).min(TICK));
+            tokio::select! {
+                biased;
+                count = link.commands.recv_many(&mut commands, BATCH) => if count == 0 { break },
+                count = datagrams.recv_many(&mut arrived, BATCH) => if count == 0 { break },
+                () = sleep(pause) => {}
+            }
+            while arrived.len() < BATCH
+                && let Ok(more) = datagrams.try_recv()
+            {
+                arrived.push(more);
+            }
+            self.step(&mut commands, &mut arrived, &link.events).await?;
+            self.send().await;
+            self.board
+                .publish_leaf(self.core.tally(), self.core.levels());
+        }
+        drop(reader);
+        // What was sent is taken out of the store, so that it is not sent again.
+        let batch = self.store.begin()?;
+        self.core.settle(&batch)?;
+        Ok(batch.commit()?)
+    }
+
+    /// Takes what has come into the store, and then tells the daemon about it.
+    async fn step(
+        &mut self,
+        commands: &mut Vec<Command>,
+        arrived: &mut Vec<Vec<u8>>,
+        to: &mpsc::Sender<Event>,
+    ) -> anyhow::Result<()> {
+        let now = now_ms();
+        let mut events = Vec::new();
+        let done = block_in_place(|| {
+            let batch = self.store.begin()?;
+            self.core.settle(&batch)?;
+            for command in commands.drain(..) {
+                self.core.command(command, now, &batch, &mut events)?;
+            }
+            for datagram in arrived.drain(..) {
+                self.core.datagram(&datagram, now, &batch, &mut events)?;
+            }
+            self.core.tick(now, &batch, &mut events)?;
+            batch.commit()?;
+            self.core.offer(&self.store, &mut events)
+        });
+        done.context("cannot use the store")?;
+        for event in events {
+            if to.send(event).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what may be sent now.
+    async fn send(&mut self) {
+        for _ in 0..BATCH {
+            let Some((to, datagram)) = self.core.next_datagram(&self.store, now_ms()) else {
+                break;
+            };
+            if let Err(error) = self.socket.send_to(&datagram, to.address).await {
+                warn!(peer = %to.address, reason = %error, "cannot send");
+                self.core.send_failed(to, now_ms());
+            } else {
+                self.core.datagram_sent(to, now_ms());
+            }
+        }
+    }
+}
+
+impl Agent for Leaf {
+    fn run(
+        self: Box<Self>,
+        link: Link,
+    ) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> {
+        Box::pin(self.work(link))
+    }
+}
+
+/// A task that ends with its owner.
+struct Reader(JoinHandle<()>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn read(socket: Arc<UdpSocket>, to: mpsc::Sender<Vec<u8>>, board: Board) {
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((length, _)) => match to.try_send(buffer[..length].to_vec()) {
+                Err(mpsc::error::TrySendError::Full(_)) => board.count_overrun(),
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+                Ok(()) => {}
+            },
+            Err(error) => {
+                warn!(reason = %error, "cannot receive");
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    // With the privilege the system gives all of it, and otherwise what everybody may have.
+    if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err()
+        && let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER)
+    {
+        info!(reason = %error, "receive buffer stays small");
+    }
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// The DTN time: milliseconds since the start of the year 2000.
+#[must_use]
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    });
+    ms.saturating_sub(DTN_EPOCH_MS)
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The daemon between Bundle Protocol sockets and bundle protocol agents.
+//!
+//! Front doors speak `docs/bpsock-protocol.md`: clients and libraries over a UNIX socket
+//! ([`door::unix`]), the kernel module over generic netlink ([`door::netlink`]). The [`broker`]
+//! knows which socket is whose and decides without a connection; an [`agent`] carries bundles.
+//! The built-in one is [`leaf`]: versions 6 and 7 over UDP.
+//!
+//! # Guarantees
+//!
+//! * A message is in the store before `sendto` returns, and until an application has read it.
+//!   It is delivered at least once, whoever is killed.
+//! * A socket gets only what is for its endpoint, and sends only under its own address.
+//! * Queues are bounded in octets or in messages; what is malformed ends its connection only.
+
+pub mod access;
+pub mod agent;
+pub mod broker;
+pub mod config;
+pub mod daemon;
+pub mod door;
+pub mod leaf;
+pub mod metrics;

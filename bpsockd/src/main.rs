@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The daemon between Bundle Protocol sockets and bundle protocol agents.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bpsockd::config::{Config, ConfigError};
+use bpsockd::daemon::{self, Options};
+use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
+use tracing::{error, level_filters::LevelFilter};
+use tracing_subscriber::EnvFilter;
+
+/// The daemon between Bundle Protocol sockets and bundle protocol agents.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  bpsockd check bpsockd.toml
+      check a configuration, and print what it amounts to
+  bpsockd run bpsockd.toml
+      run until SIGTERM or SIGINT; RUST_LOG=debug says more
+  BPSOCK_PATH=run/bpsock.sock bpsend ipn:2.7 hello
+      use a daemon that listens elsewhere than /run/bpsockd/bpsock.sock
+
+Exit status: 0 done, 1 the configuration is at fault or the daemon failed, 3 files are."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run until SIGTERM or SIGINT.
+    Run {
+        /// Configuration file.
+        config: PathBuf,
+        /// Write this file when clients may connect: JSON with the addresses that were bound.
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+    /// Check a configuration, and print what it amounts to.
+    Check {
+        /// Configuration file.
+        config: PathBuf,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    let done = match cli.command {
+        Action::Run { config, ready_file } => run(&Options { config, ready_file }),
+        Action::Check { config, format } => check(&config, format),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            let status = error.downcast_ref().map_or(1, ConfigError::status);
+            ExitCode::from(status)
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(options: &Options) -> anyhow::Result<()> {
+    daemon::run(options).await
+}
+
+fn check(path: &std::path::Path, format: Format) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let leaf = &config.leaf;
+    let socket = config.socket.display();
+    match format {
+        Format::Text => println!(
+            "{}: {}, sockets on {socket}, bundles on {}, {} neighbours",
+            path.display(),
+            leaf.node,
+            leaf.listen,
+            leaf.peers.len(),
+        ),
+        Format::Json => println!(
+            "{}",
+            json!({
+                "node": leaf.node,
+                "socket": socket.to_string(),
+                "listen": leaf.listen,
+                "peers": leaf.peers.len(),
+            })
+        ),
+    }
+    Ok(())
+}

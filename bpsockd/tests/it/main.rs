@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The daemon as a process, with sockets of crate `bpsock`, over loopback.
+
+mod errors;
+mod exchange;
+mod form;
+mod lasting;
+mod protocol;
+mod support;
