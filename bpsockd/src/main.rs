@@ -22,8 +22,6 @@ use tracing_subscriber::EnvFilter;
       check a configuration, and print what it amounts to
   bpsockd run bpsockd.toml
       run until SIGTERM or SIGINT; RUST_LOG=debug says more
-  BPSOCK_PATH=run/bpsock.sock bpsend ipn:2.7 hello
-      use a daemon that listens elsewhere than /run/bpsockd/bpsock.sock
 
 Exit status: 0 done, 1 the configuration is at fault or the daemon failed, 3 files are."
 )]
