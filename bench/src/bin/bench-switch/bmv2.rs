@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     fs,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -73,17 +74,20 @@ impl Bmv2 {
         for (number, interface) in ports {
             args.extend(["-i".into(), format!("{number}@{interface}").into()]);
         }
-        args.extend(["--", "--grpc-server-addr", "127.0.0.1:0"].map(OsString::from));
+        let address = free_address()?;
+        args.extend(["--", "--grpc-server-addr", &address].map(OsString::from));
         let mut process = Process::start(cores, &self.switch, &args, log)?;
-        let address = process.wait_for("address of BMv2", listening)?;
+        process.wait_for("listening server of BMv2", |_| {
+            TcpStream::connect(&address).ok()
+        })?;
         Ok((process, address))
     }
 }
 
-/// The address in BMv2's log: it prints the one that was asked for, and then the port that it got.
-fn listening(log: &str) -> Option<String> {
-    let mut lines = log.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Server listening on "))?;
-    let port: u16 = line.rsplit_once(" port ")?.1.trim().parse().ok()?;
-    Some(format!("127.0.0.1:{port}"))
+/// An address on loopback where nobody listens. BMv2 does not say which port it was given if it is
+/// asked to choose one.
+fn free_address() -> anyhow::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("cannot open a port on loopback")?;
+    let address = listener.local_addr().context("cannot read back a port")?;
+    Ok(address.to_string())
 }
