@@ -32,6 +32,8 @@ setup: ## What the tests need besides Rust and a C compiler (Debian packages, Py
 test: setup build ## All tests
 	$(CARGO) test --workspace --locked --no-fail-fast
 	target/release/sddtn-demo --out $(OUT)/test --require-tshark
+	target/release/fuzz-differential --bundles 2000 --seed 1 --generated-only \
+	    --out $(OUT)/test/differential --vectors $(OUT)/test/differential
 
 .PHONY: test-interfaces
 test-interfaces: setup build ## The switch on veth pairs; needs root and iproute2, fails without them
@@ -68,7 +70,7 @@ bench: build ## All benchmarks, side by side with others; tables into bench/resu
 	target/release/bench-switch --date $$(date -I) --write bench/results/switch.md
 
 .PHONY: fuzz
-fuzz: ## All fuzz targets, or TARGET, for FUZZ_SECONDS (60) each; needs a C++ compiler
+fuzz: ## Programs against the reference on FUZZ_BUNDLES (200000), and all fuzz targets for FUZZ_SECONDS (60) each, or TARGET; needs a C++ compiler
 	OUT=$(OUT) CARGO=$(CARGO) fuzz/run.sh $(TARGET)
 
 .PHONY: clean

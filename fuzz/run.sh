@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Runs the fuzzing programs, all of them or the named ones: fuzz/run.sh [TARGET...]
+# Runs the differential test and the fuzzing programs, all of them or the named ones:
+# fuzz/run.sh [differential] [TARGET...]
 #
+#   testdata/, seed ---------------------------------> differential ----> fuzz/regressions/switch/
 #   testdata/ -- examples/seeds.rs --> out/fuzz/corpus/TARGET/ <--> TARGET --> out/fuzz/crashes/TARGET/
 #
-# FUZZ_SECONDS is the time for each target. The corpus grows from run to run.
+# FUZZ_BUNDLES is the number of bundles that the differential test generates, FUZZ_SEED says which
+# (without it, the time does), and FUZZ_SECONDS is the time for each target. The corpus grows from
+# run to run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${FUZZ_SECONDS:-60}
+bundles=${FUZZ_BUNDLES:-200000}
 out=${OUT:-out}/fuzz
 cargo=${CARGO:-cargo}
 host=$(rustc --print host-tuple)
@@ -26,8 +31,17 @@ coverage=(
 
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-    mapfile -t targets < <(basename --suffix .rs --multiple fuzz/fuzz_targets/*.rs)
+    mapfile -t targets < <(echo differential && basename --suffix .rs --multiple fuzz/fuzz_targets/*.rs)
 fi
+
+if [ "${targets[0]}" = differential ]; then
+    # Built as `make build` does, so that what is there is used.
+    "$cargo" build --release --locked --workspace --bin fuzz-differential
+    "${CARGO_TARGET_DIR:-target}/release/fuzz-differential" --bundles "$bundles" --out "$out/differential" \
+        ${FUZZ_SEED:+--seed "$FUZZ_SEED"}
+    targets=("${targets[@]:1}")
+fi
+[ ${#targets[@]} -gt 0 ] || exit 0
 
 "$cargo" run --quiet --locked --package fuzz --example seeds -- testdata "$out/corpus"
 RUSTFLAGS="${RUSTFLAGS:-} ${coverage[*]}" "$cargo" build --locked --package fuzz "${targets[@]/#/--bin=}" \

@@ -8,14 +8,15 @@ use bundle::v6::{BlockType, Priority};
 use bundle::v7::{CrcType, Tolerance};
 use bundle::{Eid, Policy};
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 /// The parameters of a translation. The defaults suit peers that run ION.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Policy")]
 pub(crate) struct PolicyArgs {
     /// How creation time and sequence number are mapped.
-    #[arg(long, value_enum, default_value_t, ignore_case = true)]
-    profile: ProfileArg,
+    #[arg(long, default_value = Profile::A.letter(), ignore_case = true, value_parser = profile())]
+    profile: Profile,
     /// Node ID of the translating node, such as `ipn:7.0`; without it, it is no hop.
     #[arg(long, value_name = "EID", value_parser = node_id)]
     node: Option<Eid<'static>>,
@@ -74,15 +75,6 @@ pub(crate) struct ToleranceArgs {
     /// Deviations of version 7 that are accepted all the same.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "DEVIATION,...")]
     allow: Vec<DeviationArg>,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ProfileArg {
-    /// Three decimal digits move between milliseconds and sequence number.
-    #[default]
-    A,
-    /// The sequence number stays.
-    N,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -151,6 +143,12 @@ enum DeviationArg {
     IntegerBooleans,
 }
 
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    let names =
+        Profile::ALL.map(|profile| PossibleValue::new(profile.letter()).help(profile.text()));
+    PossibleValuesParser::new(names).try_map(|letter| letter.parse())
+}
+
 fn node_id(text: &str) -> Result<Eid<'static>, String> {
     let eid =
         Eid::parse(text).map_err(|fault| format!("{fault}; write `ipn:7.0` or `dtn://n/`"))?;
@@ -184,10 +182,7 @@ impl ToleranceArgs {
 impl PolicyArgs {
     pub(crate) fn policy(&self) -> Policy {
         Policy {
-            profile: match self.profile {
-                ProfileArg::A => Profile::A,
-                ProfileArg::N => Profile::N,
-            },
+            profile: self.profile,
             tolerance: self.tolerance.tolerance(),
             crcs: Crcs {
                 primary: self.crc.into(),

@@ -9,6 +9,7 @@
 //! feature `libfuzzer` adds the programs.
 
 pub mod checks;
+pub mod differential;
 mod policy;
 pub mod seeds;
 mod target;

@@ -95,16 +95,26 @@ impl Bundles {
 
     /// Adds octets that begin like a bundle. LTP and TCP are in the captures, too.
     fn add(&mut self, octets: &[u8]) {
-        if octets.len() <= LEN_MAX && version(octets).is_some() {
+        if version(octets).is_some() {
             self.0.insert(octets.to_vec());
         }
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<Vec<u8>> {
+        self.0.iter().cloned().collect()
+    }
+
+    /// Those that are not too long for a fuzzer.
+    fn short(&self) -> impl Iterator<Item = &[u8]> {
+        let octets = self.0.iter().map(Vec::as_slice);
+        octets.filter(|octets| octets.len() <= LEN_MAX)
+    }
+
     /// The bundles of one version, valid or not.
     fn of(&self, wanted: Version) -> impl Iterator<Item = &[u8]> {
-        self.0
-            .iter()
-            .map(Vec::as_slice)
+        self.short()
             .filter(move |octets| version(octets) == Some(wanted))
     }
 
@@ -137,6 +147,19 @@ pub fn v7_decode(bundles: &Bundles) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Bundles of both versions, each for one of the programs, roles and receivers in turn.
+///
+/// They are an eighth of all: many differ by their times only, and each takes a while.
+#[must_use]
+pub fn switch(bundles: &Bundles) -> Vec<Vec<u8>> {
+    let octets = v6_decode(bundles).into_iter().chain(v7_decode(bundles));
+    (0_u8..=u8::MAX)
+        .cycle()
+        .zip(octets.step_by(8))
+        .map(|(turn, octets)| [&[turn, turn / 8, turn / 2][..], &octets].concat())
+        .collect()
+}
+
 /// Bundles of both versions, under the default policy and under one that changes everything.
 #[must_use]
 pub fn translate(bundles: &Bundles) -> Vec<Vec<u8>> {
@@ -150,7 +173,7 @@ pub fn translate(bundles: &Bundles) -> Vec<Vec<u8>> {
 /// Bundles of both versions.
 #[must_use]
 pub fn dissect(bundles: &Bundles) -> Vec<Vec<u8>> {
-    bundles.0.iter().cloned().collect()
+    bundles.short().map(<[u8]>::to_vec).collect()
 }
 
 /// Payloads that are records of version 6.

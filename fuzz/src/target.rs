@@ -55,6 +55,11 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::packets,
     },
     Target {
+        name: "switch",
+        check: checks::switch,
+        seeds: seeds::switch,
+    },
+    Target {
         name: "translate",
         check: checks::translate,
         seeds: seeds::translate,

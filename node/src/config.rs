@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use bundle::translate::{Crcs, Node, PeerV6};
+use bundle::translate::{Crcs, Node, PeerV6, Profile};
 use bundle::v6::BlockType;
 use bundle::v7::{CrcType, Tolerance};
 use bundle::{Eid, Policy, Version};
@@ -25,7 +25,7 @@ use crate::routes::{Pattern, Routes};
 
 mod names;
 
-pub use names::{PriorityName, PriorityRuleName, ProfileName, UnknownBlocksName};
+pub use names::{PriorityName, PriorityRuleName, UnknownBlocksName};
 
 /// The file.
 #[derive(Clone, Debug, Deserialize)]
@@ -67,7 +67,8 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Translation {
     /// How creation times and sequence numbers are mapped: `A` or `N`. Default `A`.
-    pub profile: ProfileName,
+    #[serde(deserialize_with = "names::profile")]
+    pub profile: Profile,
     /// The priority in version 6 of bundles that say none: `bulk`, `normal` or `expedited`.
     /// Default `normal`.
     pub default_priority: PriorityName,
@@ -482,7 +483,7 @@ impl Peer {
         Some(Receiver {
             speaks: version_of(self.speaks)?,
             policy: Policy {
-                profile: common.profile.into(),
+                profile: common.profile,
                 tolerance: if common.strict {
                     Tolerance::STRICT
                 } else {

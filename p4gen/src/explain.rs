@@ -9,7 +9,7 @@ use p4gen::{
     },
 };
 
-use crate::{Failure, Status};
+use crate::{Failure, Status, profile::ProfileArg};
 
 /// Options of the explanation.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,8 @@ pub(crate) struct Args {
     /// Longest name of a dtn endpoint, in octets.
     #[arg(long, value_name = "OCTETS", default_value_t = 64)]
     max_eid: u32,
+    #[command(flatten)]
+    profile: ProfileArg,
 }
 
 impl Args {
@@ -34,7 +36,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let parameters = Parameters {
             target: Target::Bmv2,
-            profile: Profile::A,
+            profile: self.profile.profile,
             max_payload: self.max_payload,
             max_blocks: self.max_blocks,
             max_eid: self.max_eid,
@@ -42,7 +44,7 @@ impl Args {
         };
         let report = report(parameters)?;
         print_layouts();
-        print_profile();
+        print_profile(parameters.profile);
         print_hops();
         print_slow_path();
         print_costs(parameters, &report)?;
@@ -127,9 +129,13 @@ fn item(item: Item) -> String {
     }
 }
 
-fn print_profile() {
-    println!("\nProfile A");
-    println!("  version 6 (s, q) is version 7 (1000 s + q mod 1000, q div 1000); time 0 stays 0");
+fn print_profile(profile: Profile) {
+    println!("\nProfile {profile}: {}", profile.text());
+    let rule = match profile {
+        Profile::A => "(1000 s + q mod 1000, q div 1000)",
+        Profile::N => "(1000 s, q)",
+    };
+    println!("  version 6 (s, q) is version 7 {rule}; time 0 stays 0");
     println!(
         "  CRCs, forms of endpoint IDs, widths of numbers, and the types of blocks for ages and"
     );

@@ -3,6 +3,7 @@
 
 mod check;
 mod explain;
+mod profile;
 mod write;
 
 use std::process::ExitCode;

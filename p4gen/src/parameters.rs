@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+pub use bundle::translate::Profile;
+
 /// The longest payload that fits into a UDP datagram over IPv4, in octets.
 pub const LARGEST_PAYLOAD: u32 = 65_507;
 
@@ -26,21 +28,6 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bmv2 => "bmv2",
-        })
-    }
-}
-
-/// How creation times and sequence numbers cross between the versions.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Profile {
-    /// The milliseconds are the last three decimal digits of the version 6 sequence number.
-    A,
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::A => "A",
         })
     }
 }

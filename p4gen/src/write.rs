@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use p4gen::{Parameters, Profile, Report, Target, UdpPorts, entries};
+use p4gen::{Parameters, Report, Target, UdpPorts, entries};
 
-use crate::{Failure, Status};
+use crate::{Failure, Status, profile::ProfileArg};
 
 /// Options of the generator.
 #[derive(Debug, clap::Args)]
@@ -27,9 +27,8 @@ pub(crate) struct Args {
     /// Longest name of a dtn endpoint, in octets; a longer one takes the slow path.
     #[arg(long, value_name = "OCTETS", default_value_t = 64)]
     max_eid: u32,
-    /// How times and sequence numbers cross: `a` moves the milliseconds into the sequence number.
-    #[arg(long, value_enum, default_value = "a")]
-    profile: ProfileName,
+    #[command(flatten)]
+    profile: ProfileArg,
     /// UDP port of the convergence layer; may be given several times.
     #[arg(long, value_name = "PORT", default_values_t = [4556])]
     udp_port: Vec<u16>,
@@ -54,11 +53,6 @@ enum TargetName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProfileName {
-    A,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     Text,
     Json,
@@ -74,9 +68,7 @@ impl Args {
         };
         let parameters = Parameters {
             target: Target::Bmv2,
-            profile: match self.profile {
-                ProfileName::A => Profile::A,
-            },
+            profile: self.profile.profile,
             max_payload,
             max_blocks: self.max_blocks,
             max_eid: self.max_eid,

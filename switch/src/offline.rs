@@ -15,7 +15,7 @@ use p4rt::{
 };
 
 use crate::{
-    Recorder,
+    Observer, Recorder, Silent,
     pipeline::Pipeline,
     server::{Active, Digests, ProgramError, Writer, load},
     traffic::{Sink, Worker},
@@ -105,21 +105,12 @@ impl Offline {
     ///
     /// At the first entry that cannot be installed; those before it stay.
     pub fn install(&mut self, json: &str) -> Result<(), EntriesError> {
-        let updates = self.updates(json)?;
-        let mut writer = Writer {
-            active: &self.active,
-            digests: &mut self.digests,
-            now_ns: 0,
-            // Without a switch there are no ports, and each may be there one day.
-            has_port: &|_| true,
-        };
-        for (position, update) in updates.iter().enumerate() {
-            writer
-                .apply(update)
-                .map_err(|status| EntriesError::Refused {
-                    number: position + 1,
-                    reason: status.message().to_owned(),
-                })?;
+        for (position, update) in self.updates(json)?.iter().enumerate() {
+            let written = self.write(update, 0);
+            written.map_err(|reason| EntriesError::Refused {
+                number: position + 1,
+                reason,
+            })?;
         }
         Ok(())
     }
@@ -173,22 +164,49 @@ impl Offline {
         Ok(updates)
     }
 
+    /// Carries out one update, as the P4Runtime server does, at this time.
+    ///
+    /// # Errors
+    ///
+    /// Why the switch refuses it.
+    pub fn write(&mut self, update: &Update, now_ns: u64) -> Result<(), String> {
+        let mut writer = Writer {
+            active: &self.active,
+            digests: &mut self.digests,
+            now_ns,
+            // Without a switch there are no ports, and each may be there one day.
+            has_port: &|_| true,
+        };
+        let written = writer.apply(update);
+        written.map_err(|status| status.message().to_owned())
+    }
+
     pub(crate) fn into_active(self) -> Active {
         self.active
     }
 
     /// Runs one packet, and keeps what happens to it.
-    pub fn run(&mut self, port: u32, packet: &[u8], now_ns: u64, sink: &mut impl Sink) -> Recorder {
+    pub fn run(&mut self, port: u32, packet: &[u8], now_ns: u64, sink: &mut dyn Sink) -> Recorder {
         let mut recorder = Recorder::default();
-        let pipeline = &self.active.pipeline;
-        pipeline.process(
-            &mut self.worker,
-            (port, packet),
-            now_ns,
-            sink,
-            &mut recorder,
-        );
+        self.watch((port, packet), now_ns, sink, &mut recorder);
         recorder
+    }
+
+    /// Runs one packet from a port, in a fraction of the time of [`Offline::run`].
+    pub fn forward(&mut self, packet: (u32, &[u8]), now_ns: u64, sink: &mut dyn Sink) {
+        self.watch(packet, now_ns, sink, &mut Silent);
+    }
+
+    /// Runs one packet from a port, and tells an observer what happens to it.
+    pub fn watch(
+        &mut self,
+        packet: (u32, &[u8]),
+        now_ns: u64,
+        mut sink: &mut dyn Sink,
+        observer: &mut impl Observer,
+    ) {
+        let pipeline = &self.active.pipeline;
+        pipeline.process(&mut self.worker, packet, now_ns, &mut sink, observer);
     }
 }
 

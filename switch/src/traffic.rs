@@ -53,6 +53,20 @@ pub trait Sink {
     fn drop(&mut self, reason: DropReason);
 }
 
+impl<T: Sink + ?Sized> Sink for &mut T {
+    fn transmit(&mut self, port: u32, packet: &[u8]) {
+        (**self).transmit(port, packet);
+    }
+
+    fn digest(&mut self, digest: usize, values: &[u64]) {
+        (**self).digest(digest, values);
+    }
+
+    fn drop(&mut self, reason: DropReason) {
+        (**self).drop(reason);
+    }
+}
+
 /// One traversal of ingress.
 #[derive(Debug, Default)]
 struct Pass {

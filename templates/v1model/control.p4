@@ -514,6 +514,12 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             } else {
                 errors.apply(std.parser_error, meta.reason);
             }
+            if (meta.block.inside == 1 && (meta.reason == REASON_UNEXPECTED_ITEM
+                    || meta.reason == REASON_TRUNCATED && meta.block.length[63:16] == 0
+                    && meta.block.start + meta.block.length[15:0] + 8 <= hdr.udp.length)) {
+                // The block is whole, but its data is not what it should be.
+                meta.reason = REASON_BLOCK_MALFORMED;
+            }
             if (meta.again.is_node == 1 && (meta.reason == REASON_EID_MALFORMED
                     || meta.reason == REASON_EID_SCHEME || meta.reason == REASON_VALUE_RANGE)) {
                 // A node does not look at a previous node that it replaces; the parser does.
@@ -530,6 +536,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
             }
             // A node that sends the bundle on in its version has written that already.
             bool same_version = false;
+            bool reads_again = false;
             bool named = (meta.primary.source.length | meta.primary.destination.length) != 0;
             if (named) {
                 meta.shift = (bit<8>)(({{ max_eid }} - meta.primary.source.length) << 1);
@@ -563,6 +570,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                     }
                 } else if (meta.reason == 0) {
                     look_again(1, 0);
+                    reads_again = true;
                 }
             }
             bit<16> new_length = meta.start.length + meta.names.length + meta.tail.length
@@ -579,7 +587,7 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                     new_length = new_length + 5;
                 }
             }
-            bool leaves = meta.reason == 0 && (meta.again.look == 1 || same_version);
+            bool leaves = meta.reason == 0 && !reads_again;
             bool over_ipv6 = hdr.ipv6.isValid();
             if (meta.again.is_node == 1) {
                 over_ipv6 = meta.again.hop_ipv6 == 1;

@@ -336,8 +336,8 @@ struct form_t {
 struct primary_t {
     bit<64> flags;
     bit<64> block_length;
-    /// The low bits of the head of the array: is it a fragment, and is there a CRC.
-    bit<2> array;
+    /// The items of the array: eight, two for a fragment, and one for a CRC.
+    bit<64> items;
     /// Where the fields behind the length begin in version 6.
     bit<16> start;
     eid_t destination;
@@ -370,6 +370,8 @@ struct block_t {
     bit<64> length;
     /// Where the block's data begins.
     bit<16> start;
+    /// Whether the parser is in the data of a block that it knows.
+    bit<1> inside;
 }
 
 /// The array around a bundle of version 7.

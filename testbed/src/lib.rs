@@ -13,6 +13,7 @@
 //! * A scenario ends the processes that it has started, and no others.
 
 pub mod frame;
+pub mod lab;
 pub mod link;
 pub mod ordinary;
 pub mod process;

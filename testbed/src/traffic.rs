@@ -14,9 +14,13 @@ use std::{
 
 use anyhow::Context as _;
 use bundle::Version;
+use etherparse::{Ethernet2Header, Ipv4Header, UdpHeader, ip_number};
 use pcap_file::{DataLink, pcap::PcapReader};
 
-use crate::frame::{Datagram, ethernet_address};
+use crate::{
+    frame::{BUNDLE_PORT, Datagram, ethernet_address},
+    verdict::hex,
+};
 
 /// A side of the switch: where one bundle version is spoken.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -77,6 +81,49 @@ pub struct Input {
     pub side: Side,
     /// The datagram in it.
     pub datagram: Datagram,
+}
+
+impl Input {
+    /// A datagram from one side to a host of the other, whose address has this third number.
+    ///
+    /// # Panics
+    ///
+    /// The payload does not fit into a datagram.
+    #[must_use]
+    pub fn new(side: Side, third: u8, payload: Vec<u8>) -> Self {
+        let source = side.host([0, 0, 1, 1]);
+        let destination = side.other().host([0, 0, third, 2]);
+        let ipv4 = Ipv4Header::new(
+            u16::try_from(UdpHeader::LEN + payload.len()).expect("the payload fits"),
+            64,
+            ip_number::UDP,
+            source.octets(),
+            destination.octets(),
+        )
+        .expect("the payload fits");
+        let ethernet = Ethernet2Header {
+            source: ethernet_address(source),
+            destination: ethernet_address(destination),
+            ether_type: etherparse::ether_type::IPV4,
+        };
+        let udp = UdpHeader {
+            source_port: 40_000,
+            destination_port: BUNDLE_PORT,
+            length: 0,
+            // Anything but zero is replaced by the right one.
+            checksum: 1,
+        };
+        Self {
+            origin: format!("bundle {}", hex(&payload)),
+            side,
+            datagram: Datagram {
+                ethernet,
+                ipv4,
+                udp,
+                payload,
+            },
+        }
+    }
 }
 
 /// The UDP datagrams of all captures below a folder, in the order of file names and frames.

@@ -20,7 +20,9 @@ use alloc::vec::Vec;
 
 pub use identity::{Identity6, Identity7, lifetime_to_v6, lifetime_to_v7};
 pub use losses::{Loss, Losses};
-pub use policy::{Crcs, Node, PeerV6, Policy, PriorityRule, Profile, UnknownBlocks};
+pub use policy::{
+    Crcs, Node, PeerV6, Policy, PriorityRule, Profile, UnknownBlocks, UnknownProfile,
+};
 pub use refusal::Refusal;
 pub use relay::relay;
 

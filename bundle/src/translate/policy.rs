@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a translation may depend on besides the octets.
 
+use core::fmt;
 use core::num::NonZeroU64;
+use core::str::FromStr;
 
 use crate::eid::Eid;
 use crate::v6::{BlockType, Priority};
@@ -51,6 +53,54 @@ pub enum Profile {
     /// The sequence number stays. Different bundles of one second may get one identity, unless
     /// their source never resets its counter.
     N,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Self; 2] = [Self::A, Self::N];
+
+    /// The letter that stands for it in configurations and on command lines, in either case.
+    #[must_use]
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::N => "n",
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::A => "three decimal digits move between milliseconds and sequence number",
+            Self::N => "the sequence number stays, for sources whose counters never reset",
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "A",
+            Self::N => "N",
+        })
+    }
+}
+
+/// A letter that stands for no profile.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("there is no such profile: choose A or N")]
+pub struct UnknownProfile;
+
+impl FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProfile> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|profile| profile.letter().eq_ignore_ascii_case(text));
+        found.ok_or(UnknownProfile)
+    }
 }
 
 /// What becomes of the priority of a bundle of version 6 that has no extended class of service.

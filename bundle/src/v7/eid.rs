@@ -160,7 +160,8 @@ impl eid::Eid<'_> {
 
 fn dtn(input: &[u8]) -> Parsed<'_, Eid<'_>> {
     // Zero is the only number that the scheme has. Anything else is text.
-    if let Ok((rest, number)) = uint(input) {
+    if input.first().is_some_and(|initial| initial >> 5 == 0) {
+        let (rest, number) = uint(input)?;
         return if number == 0 {
             Ok((rest, Eid::DtnNone))
         } else {

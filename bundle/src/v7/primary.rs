@@ -15,6 +15,8 @@ use crate::v7::Eid;
 pub(crate) const VERSION: u64 = 7;
 /// Items of a primary block that has no CRC and is no fragment.
 const ITEMS: u64 = 8;
+/// The head of an empty byte string. That of a short one also has its length.
+const BYTE_STRING: u8 = 0x40;
 
 flags! {
     /// Bundle processing control flags.
@@ -203,10 +205,12 @@ impl CrcType {
         if length == 0 {
             return Ok((at, ()));
         }
-        let (rest, found) = cbor::bytes(at)?;
-        if found.len() != length {
+        // The head is one octet: a longer one says another length, or says it in a longer form.
+        let has_other_length = |head: &u8| usize::from(head ^ BYTE_STRING) != length;
+        if at.first().is_some_and(has_other_length) {
             return fail(at, Fault::Expected("a CRC of the length that its type has"));
         }
+        let (rest, found) = cbor::bytes(at)?;
         let covered = &block[..block.len() - rest.len() - length];
         let (value, used) = self.compute([covered, &[0; 4][..length]]);
         if value[..used] != *found {

@@ -7,6 +7,7 @@ mod decode;
 mod dissect;
 mod numbers;
 mod programs;
+mod switch;
 mod translate;
 
 pub use admin::{admin_v6, admin_v7};
@@ -15,6 +16,7 @@ pub use decode::{v6_decode, v7_decode};
 pub use dissect::dissect;
 pub use numbers::numbers;
 pub use programs::{p4_source, packets};
+pub use switch::{switch, switch_watched};
 pub use translate::translate;
 
 pub(crate) use contents::{selector_v6, selector_v7};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Every check on its seeds, on the inputs that once broke it, and on generated bundles.
 
+mod differential;
 mod generated;
 
 use std::{collections::BTreeSet, fs, path::Path};

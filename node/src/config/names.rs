@@ -3,7 +3,7 @@
 
 use bundle::translate::{PriorityRule, Profile, UnknownBlocks};
 use bundle::v6;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident for $target:ty { $( $(#[$at:meta])* $variant:ident = $value:expr, )* }) => {
@@ -24,17 +24,10 @@ macro_rules! names {
     };
 }
 
-names! {
-    /// A profile by its letter.
-    ProfileName for Profile {
-        /// Digits move between milliseconds and sequence number.
-        #[default]
-        #[serde(rename = "A")]
-        A = Profile::A,
-        /// The sequence number stays.
-        #[serde(rename = "N")]
-        N = Profile::N,
-    }
+/// A profile by its letter.
+pub(super) fn profile<'de, D: Deserializer<'de>>(input: D) -> Result<Profile, D::Error> {
+    let letter = String::deserialize(input)?;
+    letter.parse().map_err(D::Error::custom)
 }
 
 names! {

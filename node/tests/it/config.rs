@@ -101,7 +101,7 @@ fn unknown_fields_and_bad_texts_are_refused() {
         ),
         (
             "link = \"eth0\"\ntranslation.profile = \"B\"",
-            "unknown variant `B`",
+            "there is no such profile: choose A or N",
         ),
     ] {
         let error = Config::parse(text).expect_err("it is wrong").to_string();

@@ -518,15 +518,24 @@ impl Elaborator<'_> {
     fn priorities(&mut self, decl: &ast::Table, entries: &ast::Entries) -> Elab<Vec<u32>> {
         let list = &entries.list;
         if list.iter().any(|entry| entry.small_wins.is_some()) {
-            let numbers = (0..).zip(list).map(|(index, entry)| own_number(index, entry));
+            let numbers = (0..)
+                .zip(list)
+                .map(|(index, entry)| own_number(index, entry));
             let numbers: Vec<u32> = numbers.collect();
             let last = numbers.iter().max().copied().unwrap_or(0);
-            return Ok(numbers.into_iter().map(|number| last - number + 1).collect());
+            return Ok(numbers
+                .into_iter()
+                .map(|number| last - number + 1)
+                .collect());
         }
         let (largest_wins, delta) = self.priority_rules(decl)?;
         let count = i64::try_from(list.len()).unwrap_or(i64::MAX);
         // The entry that wins least has priority 1.
-        let first = if largest_wins { 1 + (count - 1).max(0) * delta } else { 1 };
+        let first = if largest_wins {
+            1 + (count - 1).max(0) * delta
+        } else {
+            1
+        };
         let step = if largest_wins { -delta } else { delta };
         let mut next = first;
         let mut numbers: Vec<i64> = Vec::with_capacity(list.len());
@@ -545,9 +554,17 @@ impl Elaborator<'_> {
             numbers.push(number);
         }
         let last = numbers.iter().max().copied().unwrap_or(0);
-        let effective = |number: i64| if largest_wins { number } else { last - number + 1 };
+        let effective = |number: i64| {
+            if largest_wins {
+                number
+            } else {
+                last - number + 1
+            }
+        };
         let priorities = numbers.into_iter().map(effective);
-        Ok(priorities.map(|number| u32::try_from(number).unwrap_or(u32::MAX)).collect())
+        Ok(priorities
+            .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+            .collect())
     }
 
     /// Whether the largest priority wins, and how far the priorities of neighbours are apart.

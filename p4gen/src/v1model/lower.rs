@@ -97,7 +97,7 @@ pub(crate) fn lower(parameters: Parameters) -> ProgramText {
         blocks: BLOCKS.iter().map(block_text).collect(),
         segments: segments(),
         payload_chunks: payload_chunks(parameters.max_payload, sizes.payload_bits),
-        parser: parser(sizes),
+        parser: parser(sizes, parameters.profile),
         out_bits: OUT_BITS,
         start_bits: START_BITS,
         cursor_bits: CURSOR_BITS,

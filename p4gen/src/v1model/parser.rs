@@ -14,6 +14,7 @@ mod crc;
 mod fields;
 mod graph;
 mod hop;
+mod identity;
 mod names;
 mod packet;
 mod payload;
@@ -22,7 +23,7 @@ mod readers;
 mod report;
 mod writers;
 
-use bundle::Reason;
+use bundle::{Reason, translate::Profile};
 
 pub(super) use self::graph::Sizes;
 use self::graph::{Graph, Open};
@@ -39,10 +40,11 @@ const REFUSALS: &[(&str, Reason)] = &[
 ];
 
 /// The parser of a program with these sizes.
-pub(super) fn parser(sizes: Sizes) -> ParserText {
+pub(super) fn parser(sizes: Sizes, profile: Profile) -> ParserText {
     let mut graph = Graph::new(sizes);
     graph.packet();
     graph.primary();
+    graph.identities(profile);
     graph.blocks();
     graph.payload();
     graph.reports();

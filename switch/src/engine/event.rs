@@ -129,7 +129,7 @@ pub trait Observer {
 
     /// Execution has come to an instruction.
     #[doc(hidden)]
-    fn place(&mut self, span: Span);
+    fn place(&mut self, _span: Span) {}
 }
 
 /// Engine-internal part of watching.
@@ -156,8 +156,6 @@ impl Observer for Silent {
     const ACTIVE: bool = false;
 
     fn event(&mut self, _: Event) {}
-
-    fn place(&mut self, _: Span) {}
 }
 
 /// Keeps every event with the source place of the statement it belongs to.

@@ -20,7 +20,7 @@ use testbed::{
     scenario::{self, DEADLINE, Program},
     show,
     traffic::{self, Input, Side},
-    verdict::{Outcome, SLOW_PATH_PORT, judge},
+    verdict::{Limits, Outcome, Rules, SLOW_PATH_PORT, judge},
 };
 
 /// Run the main job end to end: generate a program, switch real bundles through it under a
@@ -93,7 +93,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     step(4, "real traffic enters on two ports");
     let mut captures = Captures::new(&args.out)?;
     let ordinary = ordinary_traffic(&links, &mut captures)?;
-    let verdicts = bundles(&inputs, &links, &mut captures)?;
+    let verdicts = bundles(args, &inputs, &links, &mut captures)?;
     drop(captures);
 
     step(5, "what happened");
@@ -209,14 +209,22 @@ struct Verdicts {
     differences: Vec<String>,
 }
 
-fn bundles(inputs: &[Input], links: &Links, captures: &mut Captures) -> anyhow::Result<Verdicts> {
-    let policy = Policy::default();
+fn bundles(
+    args: &Args,
+    inputs: &[Input],
+    links: &Links,
+    captures: &mut Captures,
+) -> anyhow::Result<Verdicts> {
+    let rules = Rules {
+        limits: Limits::for_payload(args.max_payload),
+        ..Rules::default()
+    };
     let mut verdicts = Verdicts::default();
     for input in inputs {
         let frame = input.datagram.to_frame();
         let (port, output) = exchange(links, captures, input.side.port(), &frame)
             .with_context(|| format!("{} was lost", input.origin))?;
-        match judge(input, &policy, port, &output) {
+        match judge(input, &rules, port, &output) {
             Ok(outcome) => *verdicts.outcomes.entry((input.side, outcome)).or_default() += 1,
             Err(difference) => verdicts
                 .differences
@@ -256,10 +264,11 @@ impl Verdicts {
                     "BPv{from} translated to BPv{}: equal to the reference, checksums right",
                     side.other().version()
                 ),
+                Outcome::Relayed => format!("BPv{from} sent on: equal to the reference"),
                 Outcome::Refused(reason) => {
                     format!("BPv{from} refused, as the reference does: {reason}")
                 }
-                Outcome::RefusedOtherwise(reason, other) => {
+                Outcome::RefusedOtherwise(reason, other) | Outcome::Unexplained(reason, other) => {
                     format!("BPv{from} refused: {reason}; the reference: {other}")
                 }
                 Outcome::Punted(reason) => format!("BPv{from} left to the slow path: {reason}"),

@@ -23,7 +23,7 @@ pub(crate) struct Compiled {
     pub(crate) name: String,
     /// Folder of its files.
     pub(crate) folder: PathBuf,
-    max_payload: u32,
+    pub(crate) max_payload: u32,
     lines: usize,
     parser_states: Value,
     p4test: Option<Finished>,

@@ -9,12 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use bundle::Policy;
 use serde_json::{Value, json};
 use testbed::{
     ordinary,
     traffic::Side,
-    verdict::{Outcome, hex, judge},
+    verdict::{Limits, Outcome, Rules, hex, judge},
 };
 
 use crate::{
@@ -80,7 +79,7 @@ pub(crate) fn compare(
     let bmv2 = Lab::bmv2(&simple_switch_grpc.path, &program(json)).and_then(|lab| run(lab, cases));
     let bmv2 = bmv2.context("BMv2")?;
 
-    let comparison = Comparison::new(&compiled.name, cases, &bmv2, &ours);
+    let comparison = Comparison::new(compiled, cases, &bmv2, &ours);
     let path = compiled.folder.join("differences.txt");
     fs::write(&path, comparison.differences())
         .with_context(|| format!("cannot write {}", path.display()))?;
@@ -145,9 +144,9 @@ impl Exchange<'_> {
 }
 
 impl Comparison {
-    fn new(name: &str, cases: &[Case], bmv2: &Run, ours: &Run) -> Self {
+    fn new(compiled: &Compiled, cases: &[Case], bmv2: &Run, ours: &Run) -> Self {
         let mut comparison = Self {
-            name: name.to_owned(),
+            name: compiled.name.clone(),
             ordinary: 0,
             outcomes: BTreeMap::new(),
             from_reference: Vec::new(),
@@ -156,7 +155,11 @@ impl Comparison {
             seconds: [bmv2.seconds, ours.seconds],
         };
         comparison.judge_ordinary(bmv2);
-        comparison.judge_bundles(cases, bmv2);
+        let rules = Rules {
+            limits: Limits::for_payload(compiled.max_payload),
+            ..Rules::default()
+        };
+        comparison.judge_bundles(&rules, cases, bmv2);
         comparison.compare_frames(cases, bmv2, ours);
         comparison.compare_state(bmv2, ours);
         comparison
@@ -180,11 +183,10 @@ impl Comparison {
         }
     }
 
-    fn judge_bundles(&mut self, cases: &[Case], bmv2: &Run) {
-        let policy = Policy::default();
+    fn judge_bundles(&mut self, rules: &Rules, cases: &[Case], bmv2: &Run) {
         for (Case { set, input }, output) in cases.iter().zip(&bmv2.bundles) {
             let verdict = match output {
-                Some((port, frame)) => judge(input, &policy, *port, frame),
+                Some((port, frame)) => judge(input, rules, *port, frame),
                 None => Err("was lost".to_owned()),
             };
             match verdict {
@@ -348,8 +350,9 @@ fn describe_outcome(side: Side, outcome: Outcome) -> String {
             "BPv{from} translated to BPv{}: equal to the reference",
             side.other().version()
         ),
+        Outcome::Relayed => format!("BPv{from} sent on: equal to the reference"),
         Outcome::Refused(reason) => format!("BPv{from} refused, as the reference does: {reason}"),
-        Outcome::RefusedOtherwise(reason, other) => {
+        Outcome::RefusedOtherwise(reason, other) | Outcome::Unexplained(reason, other) => {
             format!("BPv{from} refused: {reason}; the reference: {other}")
         }
         Outcome::Punted(reason) => format!("BPv{from} left to the slow path: {reason}"),

@@ -7,11 +7,12 @@ use bundle::{Policy, Reason, translate};
 use etherparse::{PacketBuilder, VlanId};
 use testbed::{
     frame::{BUNDLE_PORT, Datagram, checksum_faults},
+    lab::Lab,
     traffic::{Input, Side},
     verdict::{Outcome, SLOW_PATH_PORT},
 };
 
-use crate::{lab::Lab, translator::input};
+use crate::translator::input;
 
 /// Version 6, ipn:1.1 to ipn:2.1, with previous hop and age; from the worked examples.
 pub(crate) const BUNDLE_6: &[u8] =
@@ -33,8 +34,8 @@ fn hello() -> Input {
 fn zero_checksum_stays_zero() {
     let mut input = hello();
     input.datagram.udp.checksum = 0;
-    assert_eq!(Lab::new().check(&input), Ok(Outcome::Translated));
-    let (_, output) = one(&mut Lab::new(), &input.datagram.to_frame());
+    assert_eq!(Lab::default().check(&input), Ok(Outcome::Translated));
+    let (_, output) = one(&mut Lab::default(), &input.datagram.to_frame());
     assert_eq!(
         Datagram::parse(&output).map(|datagram| datagram.udp.checksum),
         Some(0)
@@ -53,7 +54,7 @@ fn check_damage(octet: usize) {
     let mut frame = hello().datagram.to_frame();
     let head = frame.len() - BUNDLE_6.len();
     frame[head + octet] ^= 0x10;
-    let (port, output) = one(&mut Lab::new(), &frame);
+    let (port, output) = one(&mut Lab::default(), &frame);
     assert_eq!(port, Side::V7.port());
     let fault = checksum_faults(&output).expect("the datagram is damaged");
     assert!(fault.contains("UDP checksum"), "{fault}");
@@ -66,14 +67,14 @@ fn link_padding_stays_behind_the_packet() {
     let expected = input.datagram.with_payload(expected.octets).to_frame();
     let mut frame = input.datagram.to_frame();
     frame.extend([0; 7]);
-    let (_, output) = one(&mut Lab::new(), &frame);
+    let (_, output) = one(&mut Lab::default(), &frame);
     assert_eq!(output[..expected.len()], expected);
     assert_eq!(output[expected.len()..], [0; 7]);
 }
 
 /// Checks that a frame leaves unchanged, behind a punt header with this reason.
 fn check_punt(frame: &[u8], reason: Reason) {
-    let (port, output) = one(&mut Lab::new(), frame);
+    let (port, output) = one(&mut Lab::default(), frame);
     assert_eq!(port, SLOW_PATH_PORT);
     assert_eq!((output[14], output[15]), (reason.code(), 6));
     assert_eq!(output[18..], *frame);
@@ -127,13 +128,13 @@ fn definite_outer_array_crosses() {
     octets.pop();
     octets[0] = 0x84;
     assert_eq!(
-        Lab::new().check(&input(Side::V7, octets)),
+        Lab::default().check(&input(Side::V7, octets)),
         Ok(Outcome::Translated)
     );
 }
 
 /// A frame in other headers: with a tag, over IP version 6.
-fn frame_6(payload: &[u8], side: Side, tagged: bool) -> Vec<u8> {
+pub(crate) fn frame_6(payload: &[u8], side: Side, tagged: bool) -> Vec<u8> {
     let host = |side: Side| {
         [
             0xfd,
@@ -176,7 +177,7 @@ fn frame_6(payload: &[u8], side: Side, tagged: bool) -> Vec<u8> {
 /// The new datagram has the checksum that it has when it is made anew.
 #[test]
 fn bundles_cross_over_ipv6_and_with_a_tag() {
-    let mut lab = Lab::new();
+    let mut lab = Lab::default();
     for tagged in [false, true] {
         let (port, output) = one(&mut lab, &frame_6(BUNDLE_6, Side::V6, tagged));
         assert_eq!(port, Side::V7.port());
@@ -192,7 +193,7 @@ fn tagged_frames_over_ipv4_cross() {
     };
     let input = hello();
     let expected = input.datagram.with_payload(hello_7()).to_frame();
-    let (_, output) = one(&mut Lab::new(), &tagged(&input.datagram.to_frame()));
+    let (_, output) = one(&mut Lab::default(), &tagged(&input.datagram.to_frame()));
     assert_eq!(output, tagged(&expected));
 }
 
@@ -203,7 +204,7 @@ fn results_above_the_mtu_take_the_slow_path() {
     let length = 28 + hello_7().len();
     let frame_of = |input: &Input| input.datagram.to_frame();
     for (mtu, reason) in [(length, None), (length - 1, Some(Reason::Mtu))] {
-        let mut lab = Lab::new();
+        let mut lab = Lab::default();
         lab.install(&format!(
             r#"{{"tables": [{{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "10.7.99.0/24"}},
                 "action": "ingress.reads_v7",
@@ -223,7 +224,7 @@ fn expired_bundles_are_refused() {
     let creation = 802_094_400_u64 * 1000;
     let ends = creation + 3600 * 1000;
     for (now, reason) in [(ends, None), (ends + 1, Some(Reason::Expired))] {
-        let mut lab = Lab::new();
+        let mut lab = Lab::default();
         lab.install(&format!(
             r#"{{"defaults": [{{"table": "ingress.clock", "action": "ingress.set_clock",
                 "params": {{"start": "{now}"}}}}]}}"#
@@ -239,7 +240,7 @@ fn bundle_to_an_unknown_receiver_passes_unchanged() {
     let mut input = hello();
     input.datagram.ipv4.destination = Ipv4Addr::new(192, 0, 2, 1).octets();
     let frame = input.datagram.to_frame();
-    assert_eq!(one(&mut Lab::new(), &frame), (Side::V7.port(), frame));
+    assert_eq!(one(&mut Lab::default(), &frame), (Side::V7.port(), frame));
 }
 
 #[test]
@@ -247,13 +248,13 @@ fn bundle_to_a_receiver_of_its_version_passes_unchanged() {
     let mut input = hello();
     input.datagram.ipv4.destination = Side::V6.host([0, 0, 2, 2]).octets();
     let frame = input.datagram.to_frame();
-    assert_eq!(one(&mut Lab::new(), &frame), (Side::V7.port(), frame));
+    assert_eq!(one(&mut Lab::default(), &frame), (Side::V7.port(), frame));
 }
 
 #[test]
 fn keepalives_pass_unchanged() {
     for payload in [vec![0; 4], vec![]] {
-        let outcome = Lab::new().check(&input(Side::V6, payload));
+        let outcome = Lab::default().check(&input(Side::V6, payload));
         assert_eq!(outcome, Ok(Outcome::Forwarded));
     }
 }

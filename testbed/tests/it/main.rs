@@ -4,7 +4,7 @@
 mod architecture;
 mod datagrams;
 mod demo;
-mod lab;
+mod meters;
 mod neighbours;
 mod node;
 mod relay;

@@ -10,14 +10,12 @@ use etherparse::{IpHeaders, Ipv4Header, PacketBuilder, ip_number};
 use p4gen::{Parameters, UdpPorts};
 use testbed::{
     frame::{BUNDLE_PORT, checksum_faults},
+    lab::Lab,
     traffic::Side,
     verdict::{SLOW_PATH_PORT, hex},
 };
 
-use crate::{
-    datagrams::{BUNDLE_6, hello_7},
-    lab::Lab,
-};
+use crate::datagrams::{BUNDLE_6, hello_7};
 
 const SENDER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const SENDER_PORT: u16 = 40_000;
@@ -138,7 +136,7 @@ impl Name {
 
 /// A node with one neighbour, which reads the version of its side.
 fn node(name: Name, hop: Ip, side: Side) -> Lab {
-    let mut lab = Lab::new();
+    let mut lab = Lab::default();
     let (routes, params) = name.action();
     let (suffix, ip, from, to) = match hop {
         Ip::V4 => ("", 4, "10.9.0.9", "10.9.0.7"),
@@ -233,7 +231,7 @@ fn nodes_have_neighbours_over_both_ip_versions() {
 /// The route with the longest prefix counts, the packet has made a hop, and bundles do as others.
 #[test]
 fn longer_prefixes_of_ip_routes_count() {
-    let mut lab = Lab::new();
+    let mut lab = Lab::new(Parameters::default());
     let route = |table: &str, key: &str, prefix: &str, port: u16| {
         format!(
             r#"{{"table": "ingress.{table}", "match": {{"hdr.{key}.dst": "{prefix}"}},
@@ -451,7 +449,7 @@ fn old_bundles_without_a_creation_time_expire() {
 /// Bundles in datagrams to any of the ports of the program; others are no bundles to it.
 #[test]
 fn a_program_may_have_several_udp_ports() {
-    let mut lab = Lab::with(Parameters {
+    let mut lab = Lab::new(Parameters {
         max_payload: 255,
         udp_ports: UdpPorts::new(&[BUNDLE_PORT, 5000]).expect("they are two ports"),
         ..Parameters::default()

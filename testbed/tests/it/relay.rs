@@ -11,14 +11,15 @@ use bundle::{
 };
 use proptest::prelude::*;
 use testbed::{
+    lab::Lab,
     traffic::{Input, Side, captured},
     verdict::{SLOW_PATH_PORT, hex},
 };
 
 use crate::{
     datagrams::BUNDLE_6,
-    lab::{Lab, MAX_PAYLOAD},
     router::{router, sent, this_node, to_node},
+    translator::MAX_PAYLOAD,
 };
 
 thread_local! {
@@ -93,7 +94,7 @@ impl Oddities {
             Reason::BlockOrder => self.has_blocks_behind_payload,
             Reason::EidForm => self.has_odd_names,
             Reason::TooManyBlocks => self.blocks > 8,
-            Reason::PayloadTooLong => self.payload_len > MAX_PAYLOAD as usize,
+            Reason::PayloadTooLong => self.payload_len > MAX_PAYLOAD,
             // The parts of the head have 255 octets, and 127 up to a dictionary.
             Reason::BlockUnsupported => self.octets - self.payload_len > 127,
             // Security; and what cannot be read in front of a security block may be encrypted, which

@@ -13,11 +13,12 @@ use etherparse::Ipv4Header;
 use proptest::prelude::*;
 use testbed::{
     frame::Datagram,
+    lab::Lab,
     traffic::{Input, Side},
     verdict::SLOW_PATH_PORT,
 };
 
-use crate::{datagrams::BUNDLE_6, lab::Lab, translator::input};
+use crate::{datagrams::BUNDLE_6, translator::input};
 
 /// The address of the switch, as a node.
 const ADDRESS: [u8; 4] = [10, 9, 0, 1];
@@ -48,7 +49,7 @@ pub(crate) fn router(side: Side) -> Lab {
 
 /// A node with a neighbour, and without routes.
 fn node(side: Side) -> Lab {
-    let mut lab = Lab::new();
+    let mut lab = Lab::default();
     let (action, forms) = match side {
         Side::V6 => (
             "hop_v6",
@@ -204,7 +205,7 @@ fn the_slow_path_injects_frames() {
 /// Packets to a network behind a router get its address, and one hop less.
 #[test]
 fn networks_behind_a_router_have_routes() {
-    let mut lab = Lab::new();
+    let mut lab = Lab::default();
     lab.install(
         r#"{"tables": [{"table": "ingress.ipv4_route", "match": {"hdr.ipv4.dst": "10.7.2.0/24"},
             "action": "ingress.route", "params": {"port": "2",
@@ -234,7 +235,7 @@ fn networks_behind_a_router_have_routes() {
 /// Reports are for what operators do not silence.
 #[test]
 fn telemetry_chooses_what_is_reported() {
-    let mut lab = Lab::new();
+    let mut lab = Lab::default();
     let frame = input(Side::V6, BUNDLE_6.to_vec()).datagram.to_frame();
     assert_eq!(lab.digests(Side::V6.port(), &frame), 1);
     lab.install(
@@ -243,4 +244,14 @@ fn telemetry_chooses_what_is_reported() {
             "action": "ingress.silence"}]}"#,
     );
     assert_eq!(lab.digests(Side::V6.port(), &frame), 0);
+}
+
+/// A node looks at a bundle twice before it translates it, and reports it once.
+#[test]
+fn a_bundle_makes_one_report() {
+    for side in [Side::V6, Side::V7] {
+        let input = to_node(Side::V6, BUNDLE_6.to_vec());
+        let frame = input.datagram.to_frame();
+        assert_eq!(router(side).digests(Side::V6.port(), &frame), 1, "{side:?}");
+    }
 }

@@ -226,7 +226,7 @@ impl Graph {
             format!("have_{prefix}_{name}"),
             format!("check_{prefix}_{name}"),
         );
-        let open = Open::new(format!("parse_{prefix}_{name}"));
+        let open = Open::new(format!("parse_{prefix}_{name}")).set("block.inside", "1");
         let open = self.read_all(open, content.items, version);
         if let Some(optional) = content.optional {
             let state = format!("parse_{prefix}_{name}_optional");
@@ -237,13 +237,21 @@ impl Graph {
         } else {
             self.goto(open, &have);
         }
-        let open = Open::new(have)
-            .verify(&format!("meta.{name}.present == 0"), Reason::BlockDuplicate)
-            .set(&format!("{name}.present"), "1")
-            .verify(
+        let once = |open: Open| {
+            open.verify(&format!("meta.{name}.present == 0"), Reason::BlockDuplicate)
+                .set(&format!("{name}.present"), "1")
+        };
+        let whole = |open: Open| {
+            open.verify(
                 "meta.block.length == (bit<64>)(meta.cursor.length - meta.block.start)",
                 Reason::BlockMalformed,
-            );
+            )
+            .set("block.inside", "0")
+        };
+        let open = match version {
+            Version::V6 => once(whole(Open::new(have))),
+            Version::V7 => whole(once(Open::new(have))),
+        };
         let open = match version {
             Version::V6 => open,
             Version::V7 => self.call(open, Routine::Check, "check_crc", &format!("v7_{name}_crc")),
@@ -512,6 +520,7 @@ impl Graph {
             .set("chars.length", "meta.block.length[15:0]");
         let open = self
             .call(open, Routine::Load, "load_string", "v6_hop_text")
+            .verify("meta.chars.end != 0", Reason::BlockMalformed)
             .set("half", "meta.chars.octets[2047:2016]")
             .add("meta.chars.octets = meta.chars.octets << 32;");
         self.scheme_of_text(open, 0, "refuse_eid_scheme", "parse_v6_hop_name");

@@ -19,7 +19,6 @@ impl Graph {
         self.version_7();
         self.write_primary_6();
         self.dictionary();
-        self.identities();
     }
 
     fn version_6(&mut self) {
@@ -47,23 +46,29 @@ impl Graph {
                 Reason::EidForm,
             )
             .set("chars.length", "meta.primary.dictionary_length[15:0]");
+        let open = self
+            .call(open, Routine::Load, "load_string", "v6_dictionary")
+            .set("dictionary.octets", "meta.chars.octets")
+            .set("dictionary.end", "(bit<64>)meta.chars.end");
+        self.branch_hop(open, "hop_v6_dictionary", "parse_v6_fragment");
+        self.fragment(Open::new("parse_v6_fragment"), "v6", Version::V6);
         let within: Vec<_> = EIDS
             .iter()
             .chain(&["custodian"])
             .flat_map(|eid| [(eid, "scheme"), (eid, "ssp")])
             .map(|(eid, half)| format!("meta.reference.{eid}.{half} < meta.dictionary.end"))
             .collect();
-        let open = self
-            .call(open, Routine::Load, "load_string", "v6_dictionary")
-            .set("dictionary.octets", "meta.chars.octets")
-            .set("dictionary.end", "(bit<64>)meta.chars.end")
-            .verify(&within.join("\n            && "), Reason::Dictionary);
-        self.branch_hop(open, "hop_v6_dictionary", "parse_v6_fragment");
-        self.fragment(Open::new("parse_v6_fragment"), "v6", Version::V6);
         let open = Open::new("parse_v6_primary_end")
             .verify(
                 "meta.primary.block_length == (bit<64>)(meta.cursor.length - meta.primary.start)",
                 Reason::PrimaryLength,
+            )
+            .verify(
+                &format!(
+                    "meta.primary.dictionary_length == 0 || ({})",
+                    within.join("\n            && ")
+                ),
+                Reason::Dictionary,
             )
             .verify("meta.primary.flags[3:3] == 0", Reason::Custody);
         self.goto(open, "resolve_destination");
@@ -247,10 +252,10 @@ impl Graph {
         self.goto(open, "parse_v7");
         let open = Open::new("parse_v7")
             .set("version", "7")
-            .set("crc.start", "meta.cursor.length")
-            .octet_7()
-            .verify("meta.octet[7:2] == 6w0b100010", Reason::UnexpectedItem)
-            .set("primary.array", "meta.octet[1:0]");
+            .set("crc.start", "meta.cursor.length");
+        let open = self
+            .head(open, 4, "v7_primary_items")
+            .set("primary.items", "meta.number.value");
         let open = self
             .head(open, 0, "v7_version")
             .verify("meta.number.value == 7", Reason::Version);
@@ -265,7 +270,7 @@ impl Graph {
             )
             .add("// The head of the array has to fit what stands in the block.")
             .verify(
-                "meta.primary.array == meta.primary.flags[0:0] ++ (meta.block.crc != 0 ? 1w1 : 0)",
+                "meta.primary.items == 62w0b10 ++ meta.primary.flags[0:0] ++ (meta.block.crc != 0 ? 1w1 : 0)",
                 Reason::PrimaryLength,
             );
         let mut open = open;
@@ -519,69 +524,5 @@ impl Graph {
             "write_v6_custodian_ssp",
         );
         self.goto(open, "write_v6_creation");
-    }
-
-    /// Creation time and sequence number: the last three decimal digits of the sequence number of
-    /// version 6 are the milliseconds of version 7. A source without a clock has neither.
-    fn identities(&mut self) {
-        let open = Open::new("identity_7")
-            .comment(&["The last three decimal digits of the sequence number become milliseconds."])
-            .set("to_7.time", "0")
-            .set("to_7.digits", "0")
-            .set("to_7.quotient", div_1000("meta.to_7.sequence", 64));
-        self.branch(
-            open,
-            "meta.to_7.seconds",
-            "0",
-            "identity_7_done",
-            "identity_7_digits",
-        );
-        let open = Open::new("identity_7_digits")
-            .set(
-                "to_7.digits",
-                "meta.to_7.sequence - meta.to_7.quotient * 1000",
-            )
-            .set("to_7.sequence", "meta.to_7.quotient");
-        self.goto(open, "identity_7_time");
-        let open = Open::new("identity_7_time")
-            .set(
-                "to.wide",
-                "(bit<80>)meta.to_7.seconds * 1000 + (bit<80>)meta.to_7.digits",
-            )
-            .verify("meta.to.wide[79:64] == 0", Reason::TimeRange)
-            .set("to_7.time", "meta.to.wide[63:0]");
-        self.goto(open, "identity_7_done");
-
-        let open = Open::new("identity_6")
-            .comment(&[
-                "The milliseconds become the last three decimal digits of the sequence number.",
-            ])
-            .set("to_6.digits", "0")
-            .set("to_6.seconds", div_1000("meta.to_6.time", 64))
-            .set("to.wide", "(bit<80>)meta.to_6.sequence");
-        self.branch(
-            open,
-            "meta.to_6.time",
-            "0",
-            "identity_6_sequence",
-            "identity_6_digits",
-        );
-        let open = Open::new("identity_6_digits")
-            .set("to_6.digits", "meta.to_6.time - meta.to_6.seconds * 1000")
-            .add("// Milliseconds alone would say that the source has no clock.")
-            .verify("meta.to_6.seconds != 0", Reason::TimeRange);
-        self.goto(open, "identity_6_number");
-        let open = Open::new("identity_6_number").set(
-            "to.wide",
-            "(bit<80>)meta.to_6.sequence * 1000 + (bit<80>)meta.to_6.digits",
-        );
-        self.goto(open, "identity_6_sequence");
-        let open = Open::new("identity_6_sequence")
-            .verify(
-                "meta.to.wide[79:64] == 0 && (meta.again.sequence32 == 0 || meta.to.wide[63:32] == 0)",
-                Reason::SequenceRange,
-            )
-            .set("to_6.sequence", "meta.to.wide[63:0]");
-        self.goto(open, "identity_6_done");
     }
 }

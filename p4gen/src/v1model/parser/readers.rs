@@ -130,13 +130,14 @@ impl Graph {
     }
 
     fn read_eid_ipn(&mut self) {
+        let open = self.head(Open::new("read_eid_ipn"), 4, "eid_numbers");
         self.select(
-            Open::new("read_eid_ipn").octet_7(),
-            "meta.octet",
+            open,
+            "meta.number.value",
             &[
-                ("0x82", "read_eid_node"),
-                ("0x83", "read_eid_allocator"),
-                ("default", "refuse_item"),
+                ("2", "read_eid_node"),
+                ("3", "read_eid_allocator"),
+                ("default", "refuse_local_node"),
             ],
         );
         let open = self
@@ -176,11 +177,28 @@ impl Graph {
 
     fn read_eid_dtn(&mut self) {
         let open = Open::new("read_eid_dtn").add("meta.octet = pkt.lookahead<bit<8>>();");
-        self.branch(open, "meta.octet", "0", "read_eid_none", "read_eid_text");
-        self.goto(Open::new("read_eid_none").octet_7(), "eid_read");
+        self.branch(
+            open,
+            "meta.octet[7:5]",
+            "0",
+            "read_eid_none",
+            "read_eid_text",
+        );
+        let open = self
+            .head(Open::new("read_eid_none"), 0, "eid_none")
+            .verify("meta.number.value == 0", Reason::EidMalformed);
+        self.goto(open, "eid_read");
         let open = self
             .head(Open::new("read_eid_text"), 3, "eid_text")
             .verify("meta.number.value <= MAX_EID", Reason::EidForm)
+            .verify(
+                "meta.cursor.length + meta.number.value[15:0] + 8 <= hdr.udp.length",
+                Reason::Truncated,
+            )
+            .verify(
+                "meta.block.inside == 0 || (bit<64>)(meta.cursor.length - meta.block.start) + meta.number.value <= meta.block.length",
+                Reason::BlockMalformed,
+            )
             .set("eid.length", "meta.number.value[15:0]")
             .set("load.left", "meta.number.value[15:0]");
         self.goto(open, "read_eid_next");

@@ -26,13 +26,12 @@ impl Graph {
     fn read_report_6(&mut self) {
         let open = Open::new("parse_v6_report")
             .comment(&["Status report of version 6 (RFC 5050 6.1.1)."])
-            .verify("meta.payload.length != 0", Reason::Truncated)
+            .verify("meta.primary.flags[0:0] == 0", Reason::AdminRecord)
+            .verify("meta.payload.length != 0", Reason::BlockMalformed)
             .set("payload.start", "meta.cursor.length")
+            .set("block.inside", "1")
             .octet_6()
-            .verify(
-                "meta.octet[7:4] == 1 && meta.primary.flags[0:0] == 0",
-                Reason::AdminRecord,
-            )
+            .verify("meta.octet[7:4] == 1", Reason::AdminRecord)
             .set("record.for_fragment", "meta.octet[0:0]")
             .octet_6()
             .set("record.status", "meta.octet")
@@ -109,6 +108,7 @@ impl Graph {
                 "meta.payload.length == (bit<64>)(meta.cursor.length - meta.payload.start)",
                 Reason::BlockMalformed,
             )
+            .set("block.inside", "0")
             .verify("meta.record.status & 0x1d != 0", Reason::ReportEmpty);
         self.goto(open, "write_v7_record");
     }
@@ -242,6 +242,7 @@ impl Graph {
             .comment(&["Status report of version 7 (RFC 9171 6.1.1)."])
             .verify("meta.primary.flags[0:0] == 0", Reason::AdminRecord)
             .set("payload.start", "meta.cursor.length")
+            .set("block.inside", "1")
             .octet_7()
             .verify("meta.octet == 0x82", Reason::UnexpectedItem);
         let open = self
@@ -292,6 +293,7 @@ impl Graph {
                 "meta.payload.length == (bit<64>)(meta.cursor.length - meta.payload.start)",
                 Reason::BlockMalformed,
             )
+            .set("block.inside", "0")
             .verify("meta.record.status != 0", Reason::ReportEmpty);
         let open = self.call(open, Routine::Check, "check_crc", "v7_report_crc");
         self.goto(open, "write_v6_record");

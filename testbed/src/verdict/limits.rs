@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a program may leave to the slow path: not what it finds hard, but what is above a limit.
+
+use bundle::{
+    Eid, Fault, Reason,
+    dissect::{Dissection, Field, Value, dissect},
+    v7::Tolerance,
+};
+
+use crate::frame::Datagram;
+
+/// The most octets of a dictionary, and of a name as text.
+const TEXT_OCTETS: u64 = 255;
+/// What a part of the new head holds at least, which a node copies from the bundle.
+const HEAD_OCTETS: usize = 127;
+/// Block type of the payload, in both versions.
+const PAYLOAD: u64 = 1;
+/// Block type of who sent a bundle of version 6 last.
+const PREVIOUS_HOP: u64 = 5;
+
+/// The sizes of a program and of the link to a receiver.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// The longest payload, in octets.
+    pub max_payload: u64,
+    /// The most extension blocks.
+    pub max_blocks: usize,
+    /// The longest name of a `dtn` endpoint, without its scheme, in octets.
+    pub max_eid: usize,
+    /// The longest IP packet, in octets.
+    pub mtu: Option<u16>,
+}
+
+impl Default for Limits {
+    /// Those of the program that `p4gen` writes for links with the MTU of Ethernet.
+    fn default() -> Self {
+        Self {
+            max_payload: 1400,
+            max_blocks: 8,
+            max_eid: 64,
+            mtu: None,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of a program for payloads of this length, with everything else as usual.
+    #[must_use]
+    pub fn for_payload(max_payload: u32) -> Self {
+        Self {
+            max_payload: max_payload.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a datagram is too long for the link.
+    #[must_use]
+    pub fn is_above_mtu(&self, datagram: &Datagram) -> bool {
+        let headers = datagram.ipv4.header_len() + etherparse::UdpHeader::LEN;
+        let length = headers + datagram.payload.len();
+        self.mtu.is_some_and(|mtu| length > mtu.into())
+    }
+
+    /// Whether a bundle gives cause to name this limit. `result` is the datagram with the
+    /// translated bundle, if the reference translates it.
+    #[must_use]
+    pub fn allow(&self, reason: Reason, octets: &[u8], result: Option<&Datagram>) -> bool {
+        let dissection = dissect(octets, Tolerance::LENIENT);
+        match reason {
+            Reason::PayloadTooLong => payload_octets(&dissection) > Some(self.max_payload),
+            Reason::TooManyBlocks => extension_blocks(&dissection) > self.max_blocks,
+            Reason::EidForm => {
+                let mut fields = dissection.fields.iter();
+                fields.any(|field| self.is_long_name(field))
+                    || breaks_in_scheme(&dissection)
+                    || previous_hop_octets(&dissection) > Some(TEXT_OCTETS)
+            }
+            Reason::Mtu => result.is_some_and(|datagram| self.is_above_mtu(datagram)),
+            _ => false,
+        }
+    }
+
+    /// Names that are too long, and schemes of version 7 that the program does not know.
+    fn is_long_name(&self, field: &Field<'_>) -> bool {
+        match &field.value {
+            Value::Eid(Ok(Eid::Dtn(name))) if name.len() > self.max_eid => true,
+            Value::Eid(Err(Fault::EidScheme)) => true,
+            // Names as text: their length counts, whatever they name.
+            Value::Length(octets) if field.name == "dictionary length" => *octets > TEXT_OCTETS,
+            // Names that may not be there as a whole.
+            Value::Length(octets)
+                if ["text head", "subject source length"].contains(&field.name) =>
+            {
+                *octets > self.max_eid as u64
+            }
+            Value::Eid(_) if field.name == "previous hop" => field.range.len() as u64 > TEXT_OCTETS,
+            _ => false,
+        }
+    }
+}
+
+/// Whether the structure breaks where an endpoint ID says of which scheme it is, or behind that.
+fn breaks_in_scheme(dissection: &Dissection<'_>) -> bool {
+    let names = ["scheme", "scheme-specific part"];
+    let mut fields = dissection.fields.iter();
+    fields.any(|field| field.value == Value::Broken && names.contains(&field.name))
+}
+
+/// Whether a node leaves the bundle to the slow path because of what it would have to write.
+pub(super) fn is_beyond_relays(reason: Reason, octets: &[u8]) -> bool {
+    let dissection = dissect(octets, Tolerance::LENIENT);
+    let payload = |field: &Field<'_>| block_kind(field) == Some(PAYLOAD);
+    let mut fields = dissection.fields.iter();
+    match reason {
+        Reason::BlockOrder => fields
+            .skip_while(|field| !payload(field))
+            .any(|field| block_kind(field).is_some_and(|kind| kind != PAYLOAD)),
+        Reason::BlockUnsupported => {
+            let before = fields.clone().find(|field| payload(field));
+            let before = before.map_or(octets.len(), |block| block.range.start);
+            let is_highest = |field: &Field<'_>| {
+                field.name == "block number" && field.value == Value::Number(u64::MAX)
+            };
+            before > HEAD_OCTETS || fields.any(is_highest)
+        }
+        _ => false,
+    }
+}
+
+fn block_kind(field: &Field<'_>) -> Option<u64> {
+    match field.value {
+        Value::Block { kind, .. } => Some(kind.number),
+        _ => None,
+    }
+}
+
+/// Blocks of which something is there.
+fn extension_blocks(dissection: &Dissection<'_>) -> usize {
+    let blocks = dissection
+        .fields
+        .iter()
+        .filter(|field| field.name == "block");
+    blocks
+        .filter(|block| block_kind(block) != Some(PAYLOAD))
+        .count()
+}
+
+fn payload_octets(dissection: &Dissection<'_>) -> Option<u64> {
+    data_octets(dissection, PAYLOAD)
+}
+
+fn previous_hop_octets(dissection: &Dissection<'_>) -> Option<u64> {
+    data_octets(dissection, PREVIOUS_HOP)
+}
+
+/// The length that the first block of a kind states, whether or not the octets are there.
+fn data_octets(dissection: &Dissection<'_>, kind: u64) -> Option<u64> {
+    let fields = dissection.fields.iter();
+    let mut in_block = fields.skip_while(|field| block_kind(field) != Some(kind));
+    in_block.find_map(|field| match field.value {
+        Value::Length(octets) if field.name.starts_with("data ") => Some(octets),
+        _ => None,
+    })
+}
