@@ -105,6 +105,9 @@ fn run(options: &Options) -> anyhow::Result<()> {
         let rows = ports::measure(options)?;
         let text = table::through_ports(&engine, &rows);
         publish(options, "through interfaces", &text)?;
+        if options.measure == Measured::All {
+            publish(options, "aims", &table::aims(&engine, &rows))?;
+        }
     }
     Ok(())
 }

@@ -74,6 +74,45 @@ fn compared(row: &Row, bmv2: Option<&Row>) -> String {
     )
 }
 
+/// How many times faster than BMv2 the switch is to be.
+const TIMES_BMV2: f64 = 20.0;
+
+/// Translated bundles in a second of a core that the engine is to reach.
+const BUNDLES: f64 = 1e6;
+
+/// The aims, and what was reached on one core.
+pub(crate) fn aims(engine: &[Row], rows: &[Row]) -> String {
+    let mut text = format!(
+        "| program, one core | times BMv2 through interfaces, aim {TIMES_BMV2} | in memory | \
+         bundles each second of a core in memory, aim {BUNDLES} |\n\
+         | --- | --: | --: | --: |\n"
+    );
+    for row in engine.iter().filter(|row| row.cores == 1) {
+        let of = |switch: &str| {
+            let mut rows = rows.iter().filter(|other| other.switch == switch);
+            rows.find(|other| (&other.program, other.cores) == (&row.program, 1))
+        };
+        let bmv2 = of(BMV2);
+        let times = |other: Option<&Row>| match (bmv2, other) {
+            (Some(bmv2), Some(other)) => format!("{:.1}", bmv2.ns_each / other.ns_each),
+            _ => "not measured".to_owned(),
+        };
+        let bundles = if row.program.starts_with("translator") {
+            format!("{:.0}", row.rate)
+        } else {
+            String::new()
+        };
+        _ = writeln!(
+            text,
+            "| {} | {} | {} | {bundles} |",
+            row.program,
+            times(of(OURS)),
+            times(Some(row))
+        );
+    }
+    text
+}
+
 /// Where and when the tables were made, and with which BMv2.
 pub(crate) fn machine(date: &str) -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -118,6 +157,31 @@ mod tests {
         let expected = "text\n<!-- measured a -->\n\n3\n\n<!-- end -->\n\
                         <!-- measured b -->\n\n2\n\n<!-- end -->\nmore\n";
         assert_eq!(page, expected);
+    }
+
+    #[test]
+    fn aims_stand_next_to_what_was_reached() {
+        let row = |program: &str, switch: &str, ns_each| Row {
+            program: program.to_owned(),
+            switch: switch.to_owned(),
+            cores: 1,
+            ns_each,
+            rate: 1e9 / ns_each,
+        };
+        let engine = [row("l2", ENGINE, 10.0), row("translator", ENGINE, 500.0)];
+        let rows = [
+            row("translator", OURS, 1000.0),
+            row("translator", BMV2, 40_000.0),
+        ];
+        let text = aims(&engine, &rows);
+        let lines: Vec<_> = text.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "| l2 | not measured | not measured |  |",
+                "| translator | 40.0 | 80.0 | 2000000 |",
+            ]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    fs,
     io::{self, Read as _},
     os::fd::AsRawFd as _,
     path::Path,
@@ -21,9 +22,9 @@ use super::process::finish;
 /// How many ports the switch has; they are numbered from 1.
 const PORTS: u32 = 4;
 
-/// Frames that are under way at most. BMv2's queues take 64 for each port, and drop the others:
-/// this many keep any switch busy, and none of them is lost.
-const WINDOW: u64 = 48;
+/// Frames that are under way at most. BMv2 reads a port through a ring of libpcap, 2 MiB of slots for
+/// 64 KiB each, and loses what does not fit: this many keep any switch busy, and none of them is lost.
+const WINDOW: u64 = 24;
 
 /// The most frames of one measurement.
 const MOST: u64 = 2_000_000;
@@ -48,14 +49,22 @@ pub(crate) fn set_up() -> anyhow::Result<()> {
         finish(Path::new("ip"), &words).with_context(|| format!("cannot do `ip {line}`"))
     };
     ip("link set lo up".to_owned())?;
+    quiet()?;
     for (number, port) in ports() {
-        // Without addresses the kernel has nothing to say on these links.
-        ip(format!(
-            "link add {port} addrgenmode none type veth peer name end{number} addrgenmode none"
-        ))?;
+        ip(format!("link add {port} type veth peer name end{number}"))?;
         for interface in [port, format!("end{number}")] {
             ip(format!("link set {interface} up"))?;
         }
+    }
+    Ok(())
+}
+
+/// Keeps the kernel from speaking on new links of this namespace: with IPv6 it would look for
+/// neighbours and routers there, and switches would forward that.
+fn quiet() -> anyhow::Result<()> {
+    let path = Path::new("/proc/sys/net/ipv6/conf/default/disable_ipv6");
+    if path.exists() {
+        fs::write(path, "1").with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
@@ -122,7 +131,7 @@ impl Wires {
     ///
     /// # Errors
     ///
-    /// A frame is lost.
+    /// A frame is lost, or there are more than were sent.
     pub(crate) fn load(
         &mut self,
         packets: &[(u32, Vec<u8>)],
@@ -144,6 +153,10 @@ impl Wires {
             }
             let found = self.drain()?;
             arrived += found;
+            ensure!(
+                arrived <= sent,
+                "of {sent} frames, {arrived} arrive: somebody else sends, too"
+            );
             if found > 0 {
                 last_arrival = Instant::now();
             } else {
