@@ -7,6 +7,7 @@ use contact::UtcTime;
 
 use crate::{
     desired::{Item, ItemKey, SwitchState},
+    proto::SlowPath,
     rules::Rules,
 };
 
@@ -37,12 +38,14 @@ pub struct Intent {
 }
 
 /// What a switch should hold.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Orders {
     /// What people ask for, at all times.
     pub intent: Intent,
     /// What was computed, at its time.
     pub rules: Rules,
+    /// What the slow path behind the switch needs to know.
+    pub slow_path: SlowPath,
 }
 
 impl Intent {

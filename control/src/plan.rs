@@ -110,6 +110,7 @@ pub fn pack(
         program: Some(program),
         always: always.collect::<Result<_, EntryError>>()?,
         rules: rules.collect::<Result<_, EntryError>>()?,
+        slow_path: Some(orders.slow_path.clone()),
     })
 }
 
@@ -157,7 +158,11 @@ pub fn unpack(plan: &Plan) -> Result<Unpacked, PlanFault> {
         index: Arc::new(index),
         ports: program.ports.clone(),
         max_macs: usize::try_from(program.max_macs).unwrap_or(usize::MAX),
-        orders: Arc::new(Orders { intent, rules }),
+        orders: Arc::new(Orders {
+            intent,
+            rules,
+            slow_path: plan.slow_path.clone().unwrap_or_default(),
+        }),
     })
 }
 
@@ -196,6 +201,10 @@ pub fn difference(base: &Plan, plan: &Plan) -> Delta {
         }),
         removed,
         added,
+        slow_path: plan
+            .slow_path
+            .clone()
+            .filter(|_| plan.slow_path != base.slow_path),
     }
 }
 
@@ -228,5 +237,6 @@ pub fn apply(base: Option<&Plan>, delta: Delta) -> Result<Plan, PlanFault> {
             .always
             .map_or_else(|| base.always.clone(), |always| always.entities),
         rules,
+        slow_path: delta.slow_path.or_else(|| base.slow_path.clone()),
     })
 }

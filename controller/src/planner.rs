@@ -42,12 +42,18 @@ pub fn orders(site: &Site, plan: &SwitchPlan, from: UtcTime) -> Result<Orders, P
         });
     };
     let until = from.checked_add(horizon(site)).unwrap_or(UtcTime::MAX);
-    let rules = network.rules(&mut Search::new(), node, (from, until), &plan.index);
+    let times = (from, until);
+    let pieces = network.pieces(&mut Search::new(), node, times);
+    let rules = network.rules_of(node, &pieces, times, &plan.index);
     let rules = rules.map_err(|misfit| PlanError::Misfits {
         switch: plan.switch.name.clone(),
         misfits: vec![misfit],
     })?;
-    Ok(Orders { intent, rules })
+    Ok(Orders {
+        intent,
+        rules,
+        slow_path: network.slow_path(node, &pieces, times),
+    })
 }
 
 /// A wish to read the configuration again. The answer is the version of the contact plan, or why

@@ -8,6 +8,7 @@ use control::{
     desired::Item,
     names,
     orders::{Intent, Origin},
+    proto::{Neighbour, Route, SlowPath, Window},
     rules::{Note, Rule, Rules},
 };
 use p4rt::{
@@ -18,7 +19,7 @@ use p4rt::{
 };
 
 use crate::{
-    config::{Link, Node},
+    config::{Link, Node, OptionValue},
     intent::{Misfit, neighbour_line},
     routing::{Choice, Itinerary, Piece, Terms, pieces},
 };
@@ -110,6 +111,21 @@ impl Network {
         &self,
         search: &mut Search,
         node: &Node,
+        times: (UtcTime, UtcTime),
+        index: &Index,
+    ) -> Result<Rules, Misfit> {
+        let pieces = self.pieces(search, node, times);
+        self.rules_of(node, &pieces, times, index)
+    }
+
+    /// The rules of a node that follow from pieces, and from its contacts.
+    ///
+    /// # Errors
+    /// What the program has no place for.
+    pub fn rules_of(
+        &self,
+        node: &Node,
+        pieces: &[Piece],
         (from, until): (UtcTime, UtcTime),
         index: &Index,
     ) -> Result<Rules, Misfit> {
@@ -120,11 +136,14 @@ impl Network {
             let number = (place + 1).to_string();
             line.fields = [(names::NEXT_HOP_NUMBER.to_owned(), number)].into();
             let entry = resolve(node, &line, index)?;
-            for (start, end, why) in self.windows(node.id(), link.to, (from, until)) {
+            for (start, end, contact) in self.windows(node.id(), link.to, (from, until)) {
+                let (first, last) = (contact.start.to_text(), contact.end.to_text());
+                let (here, to, version) = (node.number, link.to, self.version);
+                let why = format!("contact {here} to {to} ({first} to {last}), plan {version}");
                 rules.push(self.rule(entry.clone(), (start, end), why));
             }
         }
-        for piece in self.pieces(search, node, (from, until)) {
+        for piece in pieces {
             let neighbour = piece.route.neighbour();
             let place = links
                 .iter()
@@ -150,6 +169,42 @@ impl Network {
             place: format!("node {}: {overlap}", node.number),
             fault: Fault::Entry(EntryError::NoTable(overlap.key.table)),
         })
+    }
+
+    /// What the slow path of a node needs to route by the same pieces.
+    #[must_use]
+    pub fn slow_path(&self, node: &Node, pieces: &[Piece], times: (UtcTime, UtcTime)) -> SlowPath {
+        let route = |piece: &Piece| {
+            let named = self
+                .nodes
+                .iter()
+                .find(|node| node.id() == piece.destination);
+            Some(Route {
+                destination: piece.destination.0,
+                names: named.map_or(Vec::new(), |node| node.names.clone()),
+                neighbour: piece.route.neighbour()?.0,
+                from_us: piece.from.micros(),
+                until_us: piece.until.micros(),
+            })
+        };
+        let windows = self.links_of(node).flat_map(|link| {
+            let windows = self.windows(node.id(), link.to, times).into_iter();
+            windows.map(|(from, until, contact)| Window {
+                neighbour: link.to,
+                from_us: from.micros(),
+                until_us: until.micros(),
+                bytes_per_second: contact.rate.0,
+            })
+        });
+        SlowPath {
+            addresses: node.address.iter().map(ToString::to_string).collect(),
+            neighbours: self
+                .links_of(node)
+                .map(|link| neighbour(link, node))
+                .collect(),
+            routes: pieces.iter().filter_map(route).collect(),
+            windows: windows.collect(),
+        }
     }
 
     /// What a node does with bundles for all destinations from one time to another.
@@ -209,18 +264,21 @@ impl Network {
         excluded
     }
 
-    /// When a node may send to a neighbour, and why. Contacts that follow each other are one.
+    /// When a node may send to a neighbour, and the contact. Contacts that follow each other are one.
     fn windows(
         &self,
         from: NodeNumber,
         to: u64,
         (begin, end): (UtcTime, UtcTime),
-    ) -> Vec<(UtcTime, UtcTime, String)> {
+    ) -> Vec<(UtcTime, UtcTime, Contact)> {
         let mut joined: Vec<Contact> = Vec::new();
         let usable = self.graph.contacts().iter();
         for contact in usable.filter(|contact| contact.from == from && contact.to.0 == to) {
             match joined.last_mut() {
-                Some(last) if last.end == contact.start => last.end = contact.end,
+                Some(last) if last.end == contact.start => {
+                    last.end = contact.end;
+                    last.rate = last.rate.min(contact.rate);
+                }
                 _ => joined.push(*contact),
             }
         }
@@ -228,10 +286,7 @@ impl Network {
             let close = contact.end.micros().saturating_sub(self.guard.micros());
             let start = contact.start.max(begin);
             let close = UtcTime::from_micros(close).min(end);
-            let (first, last) = (contact.start.to_text(), contact.end.to_text());
-            let version = self.version;
-            let why = format!("contact {from} to {to} ({first} to {last}), plan {version}");
-            (start < close).then_some((start, close, why))
+            (start < close).then_some((start, close, contact))
         };
         joined.into_iter().filter_map(window).collect()
     }
@@ -239,6 +294,28 @@ impl Network {
     fn rule(&self, entry: Entry, (from, until): (UtcTime, UtcTime), why: String) -> Rule {
         let version = self.version;
         Rule::new(entry, Note { version, until }, from, why)
+    }
+}
+
+fn neighbour(link: &Link, node: &Node) -> Neighbour {
+    let source = link.source.or(node.address);
+    let number = |value: &OptionValue| match value {
+        OptionValue::Bool(value) => Some(u64::from(*value)),
+        OptionValue::Number(value) => Some(*value),
+        OptionValue::Text(text) => text.parse().ok(),
+    };
+    let options = link.options.iter();
+    Neighbour {
+        node: link.to,
+        port: link.port,
+        ethernet: link.ethernet.to_string(),
+        ethernet_source: link.ethernet_source.to_string(),
+        address: link.address.to_string(),
+        source: source.map_or(String::new(), |source| source.to_string()),
+        speaks: link.speaks.into(),
+        options: options
+            .filter_map(|(name, value)| Some((name.clone(), number(value)?)))
+            .collect(),
     }
 }
 

@@ -236,7 +236,7 @@ pub enum Misconfiguration {
     #[error("contacts need node_id: bundles that wait here have to get older")]
     WaitingWithoutNodeId,
     /// A store without contacts.
-    #[error("store needs contacts: nothing would ever wait in it")]
+    #[error("store needs contacts or controller: nothing would ever wait in it")]
     StoreWithoutContacts,
     /// Nothing fits.
     #[error("store: quota_octets must be above 0")]
@@ -335,7 +335,7 @@ impl Config {
             _ => {}
         }
         if let Some(store) = &self.store {
-            if self.contacts.is_none() {
+            if self.contacts.is_none() && self.controller.is_none() {
                 found.push(Misconfiguration::StoreWithoutContacts);
             }
             if store.quota_octets == 0 {
@@ -477,6 +477,12 @@ impl Peer {
         if self.node.is_some() && !has_contacts {
             found.push(Misconfiguration::NodeWithoutContacts(network));
         }
+    }
+
+    /// The receiver of bundles from a node, or `None` if it cannot work.
+    pub(crate) fn receiver_of(&self, common: &Translation, id: Eid<'static>) -> Option<Receiver> {
+        let residence_ms = 0;
+        self.receiver(common, Some(Node { id, residence_ms }))
     }
 
     fn receiver(&self, common: &Translation, node: Option<Node>) -> Option<Receiver> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bundle::v6::Priority;
 use bundle::{Eid, Policy, Reason};
@@ -13,6 +14,7 @@ use crate::counters::Counters;
 use crate::datagram::{Addresses, Datagram, DatagramError, OtherVersion};
 use crate::network::PrefixTable;
 use crate::pace::Pace;
+use crate::planned::Planned;
 use crate::punt::Punt;
 use crate::receiver::{Obstacle, Prepared, Receiver};
 use crate::routes::{Routes, destination};
@@ -52,6 +54,8 @@ pub struct NextHop {
 #[derive(Debug)]
 pub struct Core {
     setup: Setup,
+    /// What the cluster controller plans. What the configuration says comes first.
+    planned: Option<Arc<Planned>>,
     /// How much went to each neighbour in its contact.
     pace: BTreeMap<NodeNumber, Pace>,
     /// What happened. The parts that have connections count there, too.
@@ -135,9 +139,21 @@ impl Core {
     pub fn new(setup: Setup) -> Self {
         Self {
             setup,
+            planned: None,
             pace: BTreeMap::new(),
             counters: Counters::default(),
         }
+    }
+
+    /// Goes by a plan of the cluster controller from now on.
+    pub fn follow(&mut self, planned: Arc<Planned>) {
+        self.planned = Some(planned);
+    }
+
+    fn timetable(&self) -> Option<&dyn Timetable> {
+        let planned = self.planned.as_ref();
+        let planned = planned.map(|planned| &planned.timetable as &dyn Timetable);
+        planned.or(self.setup.timetable.as_deref())
     }
 
     /// Decides about a frame from the switch. `waiting` says how many bundles each neighbour has
@@ -162,11 +178,33 @@ impl Core {
         decided.unwrap_or_else(|dead| self.bury(&dead))
     }
 
-    /// Decides about a frame that waited, and whose neighbour is ready.
+    /// For whom a bundle should wait now, if that is another neighbour than before.
+    #[must_use]
+    pub fn reroute(&self, kept: &Kept, now: UnixMs) -> Option<NodeNumber> {
+        let datagram = Datagram::decode(&kept.frame).ok()?;
+        let way = self.find(&datagram, now).ok()?;
+        let neighbour = way.receiver.neighbour;
+        neighbour.filter(|neighbour| *neighbour != kept.neighbour)
+    }
+
+    /// Decides about a frame that waited, and whose neighbour is ready. One for which there is
+    /// another way by now is kept for that.
     pub fn release(&mut self, kept: &Kept, now: UnixMs) -> Verdict {
+        if let Some(neighbour) = self.reroute(kept, now) {
+            let kept = kept.clone();
+            return Verdict::Keep(Kept { neighbour, ..kept });
+        }
         let prepare = || {
             let datagram = Datagram::decode(&kept.frame)?;
-            let way = find(&self.setup, &datagram)?;
+            let planned = self.planned.as_ref();
+            let way = match self.find(&datagram, now) {
+                // The plan has no way any more, but the neighbour is there and may have one.
+                Err(Dead::NoRoute(destination)) => {
+                    let hop = planned.and_then(|planned| planned.hop(kept.neighbour));
+                    Way::to(hop.ok_or(Dead::NoRoute(destination))?)
+                }
+                found => found?,
+            };
             way.prepare(&datagram, now.since_ms(kept.arrived))
         };
         match prepare() {
@@ -181,7 +219,7 @@ impl Core {
     /// When a bundle that waits for this neighbour can be sent.
     #[must_use]
     pub fn readiness(&self, neighbour: NodeNumber, now: UnixMs) -> Readiness {
-        let Some(timetable) = &self.setup.timetable else {
+        let Some(timetable) = self.timetable() else {
             return Readiness::Now;
         };
         let next = || {
@@ -206,7 +244,7 @@ impl Core {
         now: UnixMs,
     ) -> Result<Verdict, Dead> {
         let datagram = Datagram::decode(frame)?;
-        let way = find(&self.setup, &datagram)?;
+        let way = self.find(&datagram, now)?;
         // What cannot be sent now could not be sent later either, so it does not wait.
         let prepared = way.prepare(&datagram, 0)?;
         let receiver = way.receiver;
@@ -236,6 +274,42 @@ impl Core {
         }))
     }
 
+    /// The receiver at the address of the datagram, or on the route of the bundle if the datagram
+    /// is for the switch itself.
+    fn find(&self, datagram: &Datagram<'_>, now: UnixMs) -> Result<Way<'_>, Dead> {
+        let (setup, planned) = (&self.setup, self.planned.as_deref());
+        let address = datagram.destination();
+        let is_own = setup.own_addresses.contains(&address)
+            || planned.is_some_and(|planned| planned.addresses.contains(&address));
+        if !is_own {
+            let receiver = setup.receivers.find(address);
+            let receiver = receiver.ok_or(Dead::NoReceiver(address))?;
+            return Ok(Way {
+                receiver,
+                addresses: None,
+            });
+        }
+        // What a bundle may deviate in is the receiver's choice, and that is not known yet.
+        let destination = destination(datagram.bundle(), &Policy::default());
+        let destination = destination.map_err(Obstacle::Refusal)?;
+        let ids = [
+            setup.node_id.as_ref(),
+            planned.map(|planned| &planned.node_id),
+        ];
+        if ids
+            .into_iter()
+            .flatten()
+            .any(|id| same_node(id, &destination))
+        {
+            return Err(Dead::Local(destination));
+        }
+        let of_plan = || planned?.find(&destination, now);
+        let hop = setup.routes.find(&destination).or_else(of_plan);
+        Ok(Way::to(
+            hop.ok_or_else(|| Dead::NoRoute(destination.clone()))?,
+        ))
+    }
+
     fn send(&mut self, prepared: Prepared) -> Verdict {
         match prepared.translated {
             Some(version) => self.counters.translated(version),
@@ -260,7 +334,7 @@ impl Core {
 
     /// Counts what goes to a neighbour against the rate of its contact.
     fn spend(&mut self, neighbour: NodeNumber, prepared: &Prepared, now: UnixMs) {
-        let timetable = self.setup.timetable.as_ref();
+        let timetable = self.timetable();
         let opening = timetable.and_then(|table| table.open_at(neighbour, now));
         if let Some(opening) = opening {
             let octets = prepared.frames.iter().map(|frame| frame.len() as u64).sum();
@@ -277,7 +351,14 @@ struct Way<'a> {
     addresses: Option<&'a Addresses>,
 }
 
-impl Way<'_> {
+impl<'a> Way<'a> {
+    const fn to(hop: &'a NextHop) -> Self {
+        Self {
+            receiver: &hop.receiver,
+            addresses: Some(&hop.addresses),
+        }
+    }
+
     fn prepare(&self, datagram: &Datagram<'_>, residence_ms: u64) -> Result<Prepared, Dead> {
         let Some(addresses) = self.addresses else {
             return Ok(self.receiver.prepare(datagram, residence_ms)?);
@@ -286,36 +367,6 @@ impl Way<'_> {
         let datagram = Datagram::decode(&frame)?;
         Ok(self.receiver.prepare(&datagram, residence_ms)?)
     }
-}
-
-/// The receiver at the address of the datagram, or on the route of the bundle if the datagram is
-/// for the switch itself.
-fn find<'a>(setup: &'a Setup, datagram: &Datagram<'_>) -> Result<Way<'a>, Dead> {
-    let address = datagram.destination();
-    if !setup.own_addresses.contains(&address) {
-        let receiver = setup.receivers.find(address);
-        let receiver = receiver.ok_or(Dead::NoReceiver(address))?;
-        return Ok(Way {
-            receiver,
-            addresses: None,
-        });
-    }
-    // What a bundle may deviate in is the receiver's choice, and that is not known yet.
-    let destination = destination(datagram.bundle(), &Policy::default());
-    let destination = destination.map_err(Obstacle::Refusal)?;
-    if setup
-        .node_id
-        .as_ref()
-        .is_some_and(|id| same_node(id, &destination))
-    {
-        return Err(Dead::Local(destination));
-    }
-    let hop = setup.routes.find(&destination);
-    let hop = hop.ok_or(Dead::NoRoute(destination))?;
-    Ok(Way {
-        receiver: &hop.receiver,
-        addresses: Some(&hop.addresses),
-    })
 }
 
 /// Whether an endpoint is one of the node with this ID.

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -63,9 +63,9 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         metrics_address = Some(listener.local_addr().context("the listener is bound")?);
         tasks.spawn(metrics::serve(listener, board.clone(), stop.clone()));
     }
-    if let Some(controller) = &config.controller {
-        let path = setup::beside(&options.config, &controller.plan);
-        let local = Local::new(controller.clone(), path, board.clone())?;
+    let (plans, planned) = watch::channel(None);
+    if config.controller.is_some() {
+        let local = Local::new(&config, &options.config, board.clone(), plans)?;
         tasks.spawn(local.run(stop.clone()));
     }
     let (sender, frames) = mpsc::channel(QUEUE);
@@ -79,7 +79,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     );
     tasks.spawn(reader);
     let waiting = store.as_ref().map_or(0, |store| store.level().bundles);
-    let worker = Worker::new(Core::new(setup), store, link, board, overrun);
+    let worker = Worker::new(Core::new(setup), store, link, board, overrun, planned);
     tasks.spawn(worker.run(frames));
 
     info!(link = %config.link, waiting, "ready");

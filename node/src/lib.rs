@@ -49,6 +49,7 @@ mod local;
 pub mod metrics;
 pub mod network;
 pub mod pace;
+pub mod planned;
 pub mod punt;
 pub mod receiver;
 pub mod routes;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bundle::Eid;
 use control::core::Sample;
 use control::holder::Holder;
 use control::orders::Orders;
@@ -25,8 +26,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use crate::config::Controller;
+use crate::config::{Config, Controller, Translation};
 use crate::metrics::Board;
+use crate::planned::Planned;
+use crate::setup::beside;
 
 mod attach;
 
@@ -42,6 +45,10 @@ pub(crate) struct Local {
     stand_in: Option<StandIn>,
     standing: Standing,
     news: mpsc::Sender<News>,
+    translation: Translation,
+    node_id: Eid<'static>,
+    /// Where the plan for the slow path goes.
+    plans: watch::Sender<Option<Arc<Planned>>>,
 }
 
 /// The control of the switch, with one program.
@@ -73,17 +80,29 @@ const BACKOFF: Backoff = Backoff {
 
 impl Local {
     /// Reads the plan that was kept.
-    pub(crate) fn new(config: Controller, path: PathBuf, board: Board) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        file: &Path,
+        board: Board,
+        plans: watch::Sender<Option<Arc<Planned>>>,
+    ) -> anyhow::Result<Self> {
+        let controller = config.controller.clone();
+        let controller = controller.context("the configuration names a controller")?;
+        let path = beside(file, &controller.plan);
         let kept = read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let (news, _) = mpsc::channel(1);
+        let node_id = config.own_id();
         Ok(Self {
-            config,
+            node_id: node_id.unwrap_or_else(|| Eid::ipn(controller.node, 0)),
+            config: controller,
             path,
             board,
             holder: Holder::new(kept.current, kept.next),
             stand_in: None,
             standing: Standing::Away,
             news,
+            translation: config.translation.clone(),
+            plans,
         })
     }
 
@@ -183,6 +202,9 @@ impl Local {
                 return;
             }
         };
+        let slow_path = &unpacked.orders.slow_path;
+        let planned = Planned::new(slow_path, &self.translation, self.node_id.clone());
+        self.plans.send_replace(Some(Arc::new(planned)));
         match &self.stand_in {
             Some(stand_in) if stand_in.program == program => {
                 stand_in.orders.send_replace(unpacked.orders);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bundle::Reason;
 use contact::NodeNumber;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{debug, error};
@@ -16,6 +16,7 @@ use tracing::{debug, error};
 use crate::core::{Core, Kept, Readiness, Verdict};
 use crate::link::{Link, SendError};
 use crate::metrics::Board;
+use crate::planned::Planned;
 use crate::setup::now;
 use crate::store::{Change, Sequence, Store, StoreError};
 use crate::time::UnixMs;
@@ -24,6 +25,8 @@ use crate::time::UnixMs;
 const BATCH: usize = 256;
 /// Bundles that leave with one write to the disk: so many may be sent twice around a crash.
 const RELEASE_BATCH: usize = 32;
+/// Bundles that get another neighbour after a new plan, for each neighbour that will not come.
+const REROUTE_BATCH: usize = 1024;
 /// The longest time without looking at the clock: it may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// Pause after an error of the store or the link.
@@ -38,6 +41,10 @@ pub(crate) struct Worker {
     link: Arc<Link>,
     board: Board,
     overrun: Arc<AtomicU64>,
+    /// What the cluster controller plans.
+    planned: watch::Receiver<Option<Arc<Planned>>>,
+    /// Whether bundles may wait for neighbours that the plan does not know any more.
+    rerouting: bool,
     /// Whether the last attempt to send or to write failed.
     troubled: bool,
 }
@@ -47,6 +54,8 @@ enum Sent {
     Done,
     /// Neither it nor any other ever will.
     Impossible,
+    /// It waits for another neighbour.
+    Moved(Kept),
     /// It may go later.
     NotNow,
 }
@@ -58,6 +67,7 @@ impl Worker {
         link: Arc<Link>,
         board: Board,
         overrun: Arc<AtomicU64>,
+        planned: watch::Receiver<Option<Arc<Planned>>>,
     ) -> Self {
         Self {
             core,
@@ -65,6 +75,8 @@ impl Worker {
             link,
             board,
             overrun,
+            planned,
+            rerouting: false,
             troubled: false,
         }
     }
@@ -72,6 +84,8 @@ impl Worker {
     /// Works until no frames can come any more.
     pub(crate) async fn run(mut self, mut frames: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut has_planner = true;
+        self.follow();
         loop {
             self.publish();
             let pause = self.pause();
@@ -83,9 +97,20 @@ impl Worker {
                     self.take(&batch).await;
                     batch.clear();
                 }
+                changed = self.planned.changed(), if has_planner => {
+                    has_planner = changed.is_ok();
+                    self.follow();
+                }
                 () = sleep(pause) => self.troubled = false,
             }
             self.release().await;
+        }
+    }
+
+    fn follow(&mut self) {
+        if let Some(planned) = self.planned.borrow_and_update().clone() {
+            self.core.follow(planned);
+            self.rerouting = true;
         }
     }
 
@@ -130,10 +155,44 @@ impl Worker {
         if let Some(expired) = self.with_store(move |store| store.expire(now)).await {
             self.core.counters.expired += expired;
         }
+        let rerouting = std::mem::replace(&mut self.rerouting, false);
         for neighbour in neighbours {
-            if !self.troubled && self.core.readiness(neighbour, now) == Readiness::Now {
-                self.release_to(neighbour).await;
+            if self.troubled {
+                continue;
             }
+            match self.core.readiness(neighbour, now) {
+                Readiness::Now => self.release_to(neighbour).await,
+                Readiness::Never if rerouting => self.reroute(neighbour, now).await,
+                Readiness::Never | Readiness::At(_) => {}
+            }
+        }
+    }
+
+    /// Keeps bundles for other neighbours that wait for one that will not come.
+    async fn reroute(&mut self, neighbour: NodeNumber, now: UnixMs) {
+        let next = self.with_store(move |store| store.next_for(neighbour, REROUTE_BATCH));
+        let mut moved = Vec::new();
+        for (sequence, kept) in next.await.unwrap_or_default() {
+            if let Some(neighbour) = self.core.reroute(&kept, now) {
+                moved.push((sequence, Kept { neighbour, ..kept }));
+            }
+        }
+        self.move_to(moved).await;
+    }
+
+    /// Stores bundles again under their new neighbours: what is killed in between is there twice.
+    async fn move_to(&mut self, moved: Vec<(Sequence, Kept)>) {
+        if moved.is_empty() {
+            return;
+        }
+        let now = now();
+        let (gone, kept): (Vec<_>, Vec<_>) = moved.into_iter().unzip();
+        let done = self.with_store(move |store| {
+            store.put(&kept, now)?;
+            store.remove(&gone)
+        });
+        if done.await.is_some() {
+            debug!("bundles wait for another neighbour");
         }
     }
 
@@ -143,6 +202,7 @@ impl Worker {
         let next = self.with_store(move |store| store.next_for(neighbour, RELEASE_BATCH));
         let Some(next) = next.await else { return };
         let mut gone = Vec::new();
+        let mut moved = Vec::new();
         let mut forwarded = 0;
         for (sequence, kept) in next {
             let now = now();
@@ -152,10 +212,15 @@ impl Worker {
             match self.release_one(&kept, now).await {
                 Sent::Done => forwarded += 1,
                 Sent::Impossible => {}
+                Sent::Moved(kept) => {
+                    moved.push((sequence, kept));
+                    continue;
+                }
                 Sent::NotNow => break,
             }
             gone.push(sequence);
         }
+        self.move_to(moved).await;
         if gone.is_empty() {
             return;
         }
@@ -165,8 +230,10 @@ impl Worker {
     }
 
     async fn release_one(&mut self, kept: &Kept, now: UnixMs) -> Sent {
-        let Verdict::Send(frames) = self.core.release(kept, now) else {
-            return Sent::Impossible;
+        let frames = match self.core.release(kept, now) {
+            Verdict::Send(frames) => frames,
+            Verdict::Keep(kept) => return Sent::Moved(kept),
+            Verdict::Drop => return Sent::Impossible,
         };
         for frame in frames {
             match self.send(&frame).await {

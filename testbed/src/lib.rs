@@ -4,7 +4,7 @@
 //! [`traffic`] reads real bundles from captures and gives each side of a link its own addresses;
 //! [`verdict`] says what has to come out of a translating switch for what goes in, by
 //! `bundle::translate` alone; [`scenario`] starts a switch and its controller, [`process`] and
-//! [`link`] run programs and carry their frames.
+//! [`link`] run programs and carry their frames; a [`stage`] has a node behind the switch, too.
 //!
 //! # Guarantees
 //!
@@ -19,5 +19,6 @@ pub mod ordinary;
 pub mod process;
 pub mod scenario;
 pub mod show;
+pub mod stage;
 pub mod traffic;
 pub mod verdict;

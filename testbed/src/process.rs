@@ -18,20 +18,16 @@ const POLL: Duration = Duration::from_millis(20);
 /// Lines of a log that explain a failure.
 const LOG_TAIL: usize = 12;
 
-/// The path of a program that is built together with this one.
+/// The path of a program that is built together with this one. Tests are one folder below programs.
 ///
 /// # Errors
 ///
 /// It has not been built.
 pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = env::current_exe().context("cannot find the path of this program")?;
-    let path = own.with_file_name(name);
-    anyhow::ensure!(
-        path.is_file(),
-        "{} is missing: run `make build`",
-        path.display()
-    );
-    Ok(path)
+    let mut folders = own.ancestors().skip(1).take(2);
+    let path = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
+    path.with_context(|| format!("{name} is missing: build the whole workspace, `make build`"))
 }
 
 /// Runs a program to its end, and returns what it prints.

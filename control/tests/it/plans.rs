@@ -9,7 +9,7 @@ use control::{
     holder::Holder,
     orders::{Intent, Orders, Origin},
     plan::{apply, difference, pack, program, unpack},
-    proto::{Ack, ControllerMessage, Plan, ack::Stage, controller_message::Message},
+    proto::{Ack, ControllerMessage, Plan, SlowPath, ack::Stage, controller_message::Message},
     roll_out::RollOut,
     rules::{Note, Rule, Rules},
 };
@@ -62,7 +62,15 @@ fn orders(rules: &[(u8, u64, u64)]) -> Orders {
         )
     };
     let rules = Rules::new(rules.iter().map(rule).collect()).expect("rules do not overlap");
-    Orders { intent, rules }
+    let slow_path = SlowPath {
+        addresses: vec!["10.9.0.1".to_owned()],
+        ..SlowPath::default()
+    };
+    Orders {
+        intent,
+        rules,
+        slow_path,
+    }
 }
 
 fn plan(version: u64, activate_at: u64, rules: &[(u8, u64, u64)]) -> Plan {

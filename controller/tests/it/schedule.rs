@@ -99,6 +99,7 @@ fn orders() -> Orders {
     Orders {
         intent,
         rules: rules(&network, 0, 90),
+        ..Orders::default()
     }
 }
 
@@ -285,6 +286,41 @@ fn a_rule_says_which_route_and_plan_it_is_of() {
     assert_eq!(why("ingress.next_hop"), [expected]);
     // Names lead where numbers lead.
     assert_eq!(why("ingress.named_endpoint").len(), 1);
+}
+
+/// The slow path routes by the same pieces, and knows how fast it may send.
+#[test]
+fn the_slow_path_has_the_same_routes() {
+    let network = network();
+    let node = network.node_of("relay").expect("it is configured");
+    let times = (UtcTime::default(), UtcTime::from_seconds(90));
+    let pieces = network.pieces(&mut Search::new(), node, times);
+    let plan = network.slow_path(node, &pieces, times);
+    assert_eq!(plan.addresses, ["10.9.0.1"]);
+    let neighbours: Vec<_> = plan
+        .neighbours
+        .iter()
+        .map(|known| (known.node, known.port))
+        .collect();
+    assert_eq!(neighbours, [(2, 1), (3, 2)]);
+    assert_eq!(plan.neighbours[1].options["crc_primary"], 2);
+    let windows: Vec<_> = plan
+        .windows
+        .iter()
+        .map(|window| window.until_us / 1000)
+        .collect();
+    assert_eq!(windows, [19_950, 69_950, 39_950]);
+    assert_eq!(plan.routes.len(), pieces.len());
+    let to_4 = plan.routes.iter().find(|route| route.destination == 4);
+    assert_eq!(
+        to_4.map(|route| (route.neighbour, route.from_us)),
+        Some((3, 0))
+    );
+    let named = plan
+        .routes
+        .iter()
+        .filter(|route| route.names == ["//lander/"]);
+    assert!(named.count() > 1);
 }
 
 /// Node 5 is in the plan, but nothing says how to reach it.

@@ -35,7 +35,7 @@ fn contradictions_are_listed() {
     check(
         "store = { path = \"b\", quota_octets = 0 }",
         &[
-            "store needs contacts: nothing would ever wait in it",
+            "store needs contacts or controller: nothing would ever wait in it",
             "store: quota_octets must be above 0",
         ],
     );

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use bundle::v6::Priority;
 use bundle::v7::Tolerance;
 use bundle::{Policy, Reason, Version, translate};
-use contact::{BytesPerSecond, NodeNumber};
-use node::config::Config;
+use contact::{BytesPerSecond, NodeNumber, UtcTime};
+use control::proto::{Neighbour, Route, SlowPath, Window};
+use node::config::{Config, Translation};
 use node::core::{Core, Readiness, Setup, Verdict};
 use node::inject::{Inject, LEARNED_PORT};
+use node::planned::Planned;
 use node::punt::{PortId, Punt};
 use node::time::UnixMs;
 use node::timetable::{Opening, Timetable};
@@ -323,4 +325,92 @@ fn bundles_to_the_switch_without_a_way_on_are_dropped() {
         let octets = punted(&sample_to(node));
         check_dropped(core(ROUTER, false), &octets, CREATED, reason);
     }
+}
+
+/// A plan of the cluster controller: node 2 has routes through node 3 at first and then through node
+/// 4, both behind the switch at ports of their numbers. Node 3 has contacts from 10 to 20 and from 30
+/// to 40 seconds, node 4 from 30 to 40.
+fn planned() -> std::sync::Arc<Planned> {
+    let at = |seconds: u64| {
+        let time = CREATED.plus_ms(seconds * 1000);
+        UtcTime::from_micros(time.0 * 1000).micros()
+    };
+    let neighbour = |node: u64| Neighbour {
+        node,
+        port: u32::try_from(node).expect("it is small"),
+        ethernet: format!("02:00:00:00:00:0{node}"),
+        ethernet_source: "02:00:00:00:00:0a".to_owned(),
+        address: format!("10.99.0.{node}"),
+        source: "10.0.0.2".to_owned(),
+        speaks: 7,
+        ..Neighbour::default()
+    };
+    let route = |neighbour, from, until| Route {
+        destination: 2,
+        neighbour,
+        from_us: at(from),
+        until_us: at(until),
+        ..Route::default()
+    };
+    let window = |neighbour, from, until| Window {
+        neighbour,
+        from_us: at(from),
+        until_us: at(until),
+        bytes_per_second: 1_000_000,
+    };
+    let plan = SlowPath {
+        addresses: vec!["10.0.0.2".to_owned()],
+        neighbours: vec![neighbour(3), neighbour(4)],
+        routes: vec![route(3, 0, 20), route(4, 20, 40)],
+        windows: vec![window(3, 10, 20), window(3, 30, 40), window(4, 30, 40)],
+    };
+    let planned = Planned::new(&plan, &Translation::default(), node_id());
+    std::sync::Arc::new(planned)
+}
+
+#[test]
+fn the_plan_of_the_controller_says_for_whom_bundles_wait() {
+    let mut core = core("link = \"eth0\"\n", true);
+    core.follow(planned());
+    let octets = punted(&sample_to(2));
+    let none = BTreeMap::new();
+    let Verdict::Keep(kept) = core.receive(&octets, &none, CREATED) else {
+        panic!("the contact is closed");
+    };
+    let (three, four) = (NodeNumber(3), NodeNumber(4));
+    assert_eq!(kept.neighbour, three);
+    let opens = CREATED.plus_ms(10_000);
+    assert_eq!(core.readiness(three, CREATED), Readiness::At(opens));
+    let (port, bundles) = sent(core.release(&kept, opens));
+    assert_eq!(port, PortId(3));
+    assert_eq!(age_ms(&bundles[0]), Some(10_000));
+    // In the contact it goes at once.
+    assert_eq!(
+        sent(core.receive(&octets, &none, opens.plus_ms(1000))).0,
+        PortId(3)
+    );
+    // What did not go there in time goes the other way.
+    let later = CREATED.plus_ms(30_000);
+    assert_eq!(core.reroute(&kept, later), Some(four));
+    let Verdict::Keep(moved) = core.release(&kept, later) else {
+        panic!("there is another way");
+    };
+    assert_eq!((moved.neighbour, moved.arrived), (four, kept.arrived));
+    assert_eq!(sent(core.release(&moved, later)).0, PortId(4));
+    check_dropped(core, &punted(&sample_to(9)), later, Reason::NoRoute);
+}
+
+/// A bundle that waited leaves with its neighbour even if the plan knows no way any more.
+#[test]
+fn what_waited_is_not_dropped_when_the_plan_ends() {
+    let mut core = core("link = \"eth0\"\n", true);
+    core.follow(planned());
+    let verdict = core.receive(&punted(&sample_to(2)), &BTreeMap::new(), CREATED);
+    let Verdict::Keep(kept) = verdict else {
+        panic!("the contact is closed");
+    };
+    let after = CREATED.plus_ms(41_000);
+    assert_eq!(core.readiness(NodeNumber(3), after), Readiness::Never);
+    assert_eq!(core.reroute(&kept, after), None);
+    assert_eq!(sent(core.release(&kept, after)).0, PortId(3));
 }

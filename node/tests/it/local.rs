@@ -3,8 +3,6 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::thread::sleep;
-use std::time::Duration;
 
 use contact::{Span, UtcTime};
 use control::orders::{Intent, Orders};
@@ -58,6 +56,7 @@ fn plan(rules: &[(u8, u64, u64)]) -> Vec<u8> {
     let orders = Orders {
         intent: Intent::default(),
         rules: Rules::new(rules.iter().map(rule).collect()).expect("rules do not overlap"),
+        ..Orders::default()
     };
     let program = program(&pipeline, &[], 8);
     let current = pack(1, UtcTime::default(), program, &orders, &index).expect("entries fit");
@@ -120,6 +119,8 @@ fn a_node_hands_back_and_takes_over() {
     let site = site(&switch, &plan(&[(1, 0, 60_000)]));
     let _daemon = site.start();
     wait("the rule", || (hosts(&switch) == 1).then_some(()));
+    let waiting = || site.log().matches("another controller is primary").count();
+    let before = waiting();
     let runtime = tokio::runtime::Runtime::new().expect("there are threads");
     let delete = Update {
         r#type: Type::Delete.into(),
@@ -148,7 +149,7 @@ fn a_node_hands_back_and_takes_over() {
     });
     // The node does not put it back as long as the controller is there.
     let writes = switch.writes();
-    sleep(Duration::from_millis(300));
+    wait("the node to wait", || (waiting() > before).then_some(()));
     assert_eq!((hosts(&switch), switch.writes()), (0, writes));
     runtime.block_on(session.stop());
     wait("the rule again", || (hosts(&switch) == 1).then_some(()));

@@ -112,7 +112,13 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
     ),
     (
         "node/src",
-        &["attachment.rs", "config.rs", "core.rs", "network.rs"],
+        &[
+            "attachment.rs",
+            "config.rs",
+            "core.rs",
+            "network.rs",
+            "planned.rs",
+        ],
         DECIDING,
     ),
 ];

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -13,23 +13,19 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use testbed::{
-    link::Links,
-    process::{self, Process, contents},
+    process::{self, Process},
+    scenario::DEADLINE,
+    stage::{Stage, free_tcp_address},
     traffic::Side,
-    verdict::SLOW_PATH_PORT,
 };
 
-use crate::{
-    node::{DEADLINE, bundle_6, free_address, program, start},
-    translator::input,
-};
+use crate::{node::bundle_6, translator::input};
 
 /// Node 10, a relay: node 2 behind port 2, and node 3 behind port 1.
 struct Relay {
-    folder: TempDir,
-    links: Links,
+    _folder: TempDir,
+    stage: Stage,
     _switch: Process,
-    grpc: String,
 }
 
 /// Seconds since 1970.
@@ -43,60 +39,44 @@ impl Relay {
     /// is open between two times, in seconds after the origin; that with node 3 always is.
     fn start(origin: u64, (open, close): (u64, u64)) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let at = |name: &str| folder.path().join(name);
-        let out = folder.path().display().to_string();
-        let port = SLOW_PATH_PORT.to_string();
-        #[rustfmt::skip]
-        let options = [
-            "--target", "bmv2", "--max-payload", "63", "--slow-path-port", &port,
-            "--name", "relay", "-o", &out,
-        ];
-        process::output(&program("p4gen"), &options)?;
-        let links = Links::new(&[Side::V6.port(), Side::V7.port()])?;
-        let (switch_end, node_end) = (free_address()?, free_address()?);
-        let mut options: Vec<String> = ["run", "--grpc-addr", "127.0.0.1:0", "--grpc-addr-file"]
-            .map(str::to_owned)
-            .into();
-        options.push(at("grpc-address").display().to_string());
-        options.extend(links.options());
-        options.extend([
-            "-i".to_owned(),
-            format!("{SLOW_PATH_PORT}@udp:{switch_end}={node_end}"),
-        ]);
-        let mut switch = Process::start(&program("p4switch"), &options, &at("switch.log"))?;
-        let address = switch.wait_for("P4Runtime address", DEADLINE, || {
-            contents(&at("grpc-address"))
-        })?;
-        let grpc = address.trim().to_owned();
+        let mut stage = Stage::new(folder.path(), "relay", 63)?;
+        let switch = stage.start_switch()?;
         let nodes = free_tcp_address()?;
         let plan = format!(
             "a contact +{open} +{close} 10 2 1000000\na contact +0 +9999 10 3 1000000\n\
              a range +0 +9999 2 10 0\na range +0 +9999 3 10 0\n"
         );
-        fs::write(at("plan.ionrc"), plan)?;
-        fs::write(
-            at("controller.toml"),
-            controller_configuration(&grpc, nodes, origin)?,
-        )?;
-        let link = format!("link = \"udp:{node_end}={switch_end}\"\n");
+        stage.write("plan.ionrc", &plan)?;
+        let grpc = stage.grpc().to_owned();
+        let controller = controller_configuration(&grpc, nodes, origin)?;
+        stage.write("controller.toml", &controller)?;
+        let (node_end, switch_end) = (stage.node_end, stage.switch_end);
+        let link = format!(
+            "link = \"udp:{node_end}={switch_end}\"\nstore = {{ path = \"bundles.redb\" }}\n"
+        );
         let controller = format!(
             "[controller]\naddress = \"{nodes}\"\nnode = 10\nswitch = \"{grpc}\"\npatience_ms = 200\n"
         );
-        fs::write(at("node.toml"), link + &controller)?;
+        stage.write("node.toml", &(link + &controller))?;
         Ok(Self {
-            folder,
-            links,
+            _folder: folder,
+            stage,
             _switch: switch,
-            grpc,
         })
     }
 
     /// How many neighbours the switch knows now.
     fn neighbours(&self) -> usize {
         let options = [
-            "--switch", &self.grpc, "--format", "json", "tables", "next_hop",
+            "--switch",
+            self.stage.grpc(),
+            "--format",
+            "json",
+            "tables",
+            "next_hop",
         ];
-        let text = process::output(&program("sddtnctl"), &options).expect("the switch answers");
+        let program = process::sibling("sddtnctl").expect("it is built");
+        let text = process::output(&program, &options).expect("the switch answers");
         let tables: Value = serde_json::from_str(&text).expect("it is JSON");
         let rows = tables["ingress.next_hop"]
             .as_array()
@@ -121,7 +101,7 @@ impl Relay {
             assert!(
                 start.elapsed() < DEADLINE,
                 "no {count} neighbours\n{}",
-                self.logs()
+                self.stage.logs()
             );
         }
     }
@@ -130,31 +110,27 @@ impl Relay {
     fn crosses(&self) -> bool {
         let mut input = input(Side::V6, bundle_6(20));
         input.datagram.ipv4.destination = [10, 9, 0, 1];
-        let sent = self.links.send(Side::V6.port(), &input.datagram.to_frame());
+        let sent = self
+            .stage
+            .links
+            .send(Side::V6.port(), &input.datagram.to_frame());
         sent.expect("the switch listens");
-        let found = self.links.receive(Duration::from_millis(500));
+        let found = self.stage.links.receive(Duration::from_millis(500));
         found.is_some_and(|(port, _)| port == Side::V7.port())
-    }
-
-    fn logs(&self) -> String {
-        let logs = ["switch.log", "sddtn-controller.log", "sddtn-node.log"];
-        let text = |name: &str| fs::read_to_string(self.folder.path().join(name));
-        logs.map(|name| format!("{name}:\n{}", text(name).unwrap_or_default()))
-            .join("\n")
     }
 
     fn wait_for_log(&self, name: &str, text: &str) {
         let start = Instant::now();
-        let path = self.folder.path().join(name);
+        let path = self.stage.path(name);
         while !fs::read_to_string(&path).unwrap_or_default().contains(text) {
-            assert!(start.elapsed() < DEADLINE, "no {text:?}\n{}", self.logs());
+            assert!(
+                start.elapsed() < DEADLINE,
+                "no {text:?}\n{}",
+                self.stage.logs()
+            );
             sleep(Duration::from_millis(10));
         }
     }
-}
-
-fn free_tcp_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 fn controller_configuration(grpc: &str, nodes: SocketAddr, origin: u64) -> anyhow::Result<String> {
@@ -210,7 +186,8 @@ fn a_node_goes_on_when_its_controller_dies_and_hands_back() {
     let (open, close) = (20, 24);
     let relay = Relay::start(origin, (open, close)).expect("the switch starts");
     let start = |name: &str, option: &str, config: &str| {
-        start(&relay.folder, name, &[option], config).unwrap_or_else(|error| panic!("{error:#}"))
+        let started = relay.stage.start_daemon(name, &[option], config);
+        started.unwrap_or_else(|error| panic!("{error:#}"))
     };
     let controller = start("sddtn-controller", "--config", "controller.toml");
     let _node = start("sddtn-node", "run", "node.toml");
@@ -233,7 +210,15 @@ fn a_node_goes_on_when_its_controller_dies_and_hands_back() {
     relay.wait_for_neighbours(2);
     let opened = since(origin);
     assert!(opened >= open.as_secs_f64(), "opened at {opened} s");
-    assert!(relay.crosses(), "{}", relay.logs());
+    // What came too early has waited at the node.
+    let stored = relay.stage.links.receive(DEADLINE);
+    assert_eq!(
+        stored.map(|(port, _)| port),
+        Some(Side::V7.port()),
+        "{}",
+        relay.stage.logs()
+    );
+    assert!(relay.crosses(), "{}", relay.stage.logs());
     let last_seen = relay.wait_for_neighbours(1) - Duration::from_secs(origin).as_secs_f64();
     assert!(
         last_seen < close.as_secs_f64(),
@@ -242,8 +227,6 @@ fn a_node_goes_on_when_its_controller_dies_and_hands_back() {
     assert!(!relay.crosses());
 
     // The controller comes back, and takes over.
-    let ready = relay.folder.path().join("sddtn-controller.ready");
-    fs::remove_file(ready).expect("the controller was ready");
     let _controller = start("sddtn-controller", "--config", "controller.toml");
     assert_eq!(relay.neighbours(), 1);
     relay.wait_for_log("sddtn-controller.log", "stage=Active");
