@@ -350,8 +350,11 @@ static int bp_deliver_next(struct bp_sock *bs, struct genl_info *info, u32 offse
 	}
 	chunk = bp_chunk(&bs->sk, 0, data);
 	if (!chunk) {
+		/* As if there had been no room: those behind it have to wait. */
+		bs->is_refusing = true;
+		bs->refused = part->delivery;
 		bp_free_part(bs, part);
-		return -ENOMEM;
+		return -EAGAIN;
 	}
 	bp_append(part, chunk);
 	if (part->skb->len == part->total) {

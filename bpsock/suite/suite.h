@@ -74,6 +74,12 @@ void fill(unsigned char *data, size_t len, unsigned int seed);
 void set_timeout(int fd, int option, int ms);
 void sleep_ms(int ms);
 uint64_t clock_ms(void);
+/*
+ * The time at the last tick. Time-outs of sockets are counted in ticks from
+ * the last one, which may be late in a guest: they are too short by that for
+ * clock_ms(), in every family.
+ */
+uint64_t tick_ms(void);
 
 /* Starts a thread that the test joins; arguments are the test's own. */
 void start_thread(unsigned long *thread, void *(*run)(void *), void *argument);

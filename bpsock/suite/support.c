@@ -137,12 +137,22 @@ void sleep_ms(int ms)
 	usleep(ms * 1000);
 }
 
-uint64_t clock_ms(void)
+static uint64_t read_ms(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+uint64_t clock_ms(void)
+{
+	return read_ms(CLOCK_MONOTONIC);
+}
+
+uint64_t tick_ms(void)
+{
+	return read_ms(CLOCK_MONOTONIC_COARSE);
 }
 
 void start_thread(unsigned long *thread, void *(*run)(void *), void *argument)

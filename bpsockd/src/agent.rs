@@ -22,7 +22,8 @@ pub struct Registration(pub u64);
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Request(pub u64);
 
-/// A message that is offered. The agent never uses a number twice while it runs.
+/// A message that is offered. The agent never uses a number for another message while it runs, and
+/// the numbers that one registration is offered ascend.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Delivery(pub u64);
 
@@ -71,7 +72,9 @@ pub enum Command {
     },
     /// The application has it.
     Acknowledge(Registration, Delivery),
-    /// Not now: keep it, and offer nothing until [`Command::Resume`].
+    /// Not now: keep it and all that was offered after it, and offer nothing until
+    /// [`Command::Resume`]; then these again, first and with the same numbers.
+    /// If it expires before that, it is revoked.
     Pause(Registration, Delivery),
     /// Never to this socket: keep it for whoever has the endpoint later.
     Refuse(Registration, Delivery),

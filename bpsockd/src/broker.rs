@@ -56,6 +56,8 @@ pub enum Action {
     },
     /// Ask the agent.
     Ask(Command),
+    /// Ask the agent after a while.
+    Later(Command),
     /// End the connection of a front door: it broke the protocol.
     Close(DoorId, &'static str),
 }
@@ -124,6 +126,8 @@ struct Socket {
     registration: Registration,
     state: SocketState,
     offered: BTreeSet<u64>,
+    /// What it had no room for: it hears of nothing else before that.
+    refused: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -303,15 +307,9 @@ impl Broker {
                 delivery,
                 error,
             } => {
-                if let Some(registration) = door.answered(*socket, *delivery) {
+                if let Some(command) = door.refused(*socket, *delivery, *error) {
                     self.tally.refused += 1;
-                    let delivery = Delivery(*delivery);
-                    let is_full = *error == errno_number(Errno::AGAIN);
-                    actions.push(Action::Ask(if is_full {
-                        Command::Pause(registration, delivery)
-                    } else {
-                        Command::Refuse(registration, delivery)
-                    }));
+                    actions.push(Action::Ask(command));
                 }
             }
             Message::Room { socket } => {
@@ -323,6 +321,35 @@ impl Broker {
             _ => return Err("a message that only the daemon sends"),
         }
         Ok(())
+    }
+
+    /// The kernel could not handle a message, for want of memory or because its answers are not read.
+    ///
+    /// A delivery is then as one that was refused, but nobody says when there is room. If it has another
+    /// daemon, the front door begins again.
+    pub fn not_handled(&mut self, id: DoorId, message: &Message<'_>) -> Vec<Action> {
+        match message {
+            Message::Deliver {
+                socket, delivery, ..
+            } => {
+                let door = self.doors.get_mut(&id);
+                let Some(registration) = door.and_then(|door| door.paused(*socket, *delivery))
+                else {
+                    return Vec::new();
+                };
+                self.tally.refused += 1;
+                vec![
+                    Action::Ask(Command::Pause(registration, Delivery(*delivery))),
+                    Action::Later(Command::Resume(registration)),
+                ]
+            }
+            Message::Register { .. } => {
+                let mut actions = vec![Action::Close(id, "it has another daemon")];
+                actions.extend(self.disconnected(id));
+                actions
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn open(
@@ -356,6 +383,7 @@ impl Broker {
                 registration,
                 state,
                 offered: BTreeSet::new(),
+                refused: None,
             },
         );
         self.places.insert(registration, Place { door: id, socket });
@@ -496,6 +524,11 @@ impl Broker {
                 };
                 let chunk = door.chunk as usize;
                 if let Some(socket) = door.sockets.get_mut(&place.socket) {
+                    if socket.refused.is_some_and(|refused| refused != delivery.0) {
+                        // It was on its way when the agent was told to stop, and comes again.
+                        return Vec::new();
+                    }
+                    socket.refused = None;
                     socket.offered.insert(delivery.0);
                 }
                 self.tally.offered += 1;
@@ -514,6 +547,9 @@ impl Broker {
                 };
                 let socket = place.socket;
                 door.answered(socket, delivery.0);
+                if let Some(socket) = door.sockets.get_mut(&socket) {
+                    socket.refused.take_if(|refused| *refused == delivery.0);
+                }
                 let delivery = delivery.0;
                 vec![Action::Tell(
                     place.door,
@@ -621,6 +657,28 @@ impl Door {
             .offered
             .remove(&delivery)
             .then_some(socket.registration)
+    }
+
+    /// The socket has not taken a delivery. Returns what the agent is to be told.
+    fn refused(&mut self, socket: u32, delivery: u64, error: u32) -> Option<Command> {
+        if error == errno_number(Errno::AGAIN) {
+            let paused = self.paused(socket, delivery)?;
+            return Some(Command::Pause(paused, Delivery(delivery)));
+        }
+        let answered = self.answered(socket, delivery)?;
+        Some(Command::Refuse(answered, Delivery(delivery)))
+    }
+
+    /// The socket has no room for the delivery, and ignores what was sent to it after that.
+    /// `None` if there is no such socket.
+    fn paused(&mut self, socket: u32, delivery: u64) -> Option<Registration> {
+        let socket = self.sockets.get_mut(&socket)?;
+        if socket.offered.contains(&delivery) {
+            socket.refused = Some(delivery);
+        }
+        // It may have expired meanwhile: those behind it were ignored all the same.
+        socket.offered.split_off(&delivery);
+        Some(socket.registration)
     }
 }
 

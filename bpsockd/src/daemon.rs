@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -43,6 +43,8 @@ const QUEUE: usize = 1024;
 const COMMANDS: usize = 1024;
 /// The agent finishes what it has begun within some writes to the disk.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the kernel is left alone after it had no memory.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Runs until a signal.
 ///
@@ -95,6 +97,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         broker: Broker::new(config.access.clone(), config.allowance()),
         outboxes: BTreeMap::new(),
         pending: VecDeque::new(),
+        later: VecDeque::new(),
         board,
     };
     tasks.spawn(office.run(inputs, events, command_sender, stop.clone()));
@@ -133,6 +136,8 @@ struct Office {
     outboxes: BTreeMap<DoorId, Arc<Outbox>>,
     /// Commands that the agent has no room for yet.
     pending: VecDeque<Command>,
+    /// Commands whose time has not come, in order.
+    later: VecDeque<(Instant, Command)>,
     board: Board,
 }
 
@@ -145,8 +150,12 @@ impl Office {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         loop {
+            let due = self.later.front().map(|(due, _)| *due);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.pending.extend(self.later.pop_front().map(|(_, command)| command));
+                }
                 permit = commands.reserve(), if !self.pending.is_empty() => {
                     let permit = permit.context("the agent has ended")?;
                     if let Some(command) = self.pending.pop_front() {
@@ -188,10 +197,7 @@ impl Office {
         for frame in frames(datagram) {
             let message = match frame {
                 Ok(frame) if frame.kind == NLMSG_ERROR && kind != NLMSG_ERROR => {
-                    if let Some(error) = netlink::error_of(frame.body) {
-                        let error = io::Error::from_raw_os_error(error);
-                        warn!(door = id.0, reason = %error, "a message was refused");
-                    }
+                    self.not_handled(id, frame.body);
                     continue;
                 }
                 Ok(frame) if frame.kind != kind => continue,
@@ -213,10 +219,25 @@ impl Office {
         }
     }
 
+    /// The kernel did not do what a message asked for: it says why, and repeats the message.
+    fn not_handled(&mut self, id: DoorId, body: &[u8]) {
+        let Some(error) = netlink::error_of(body) else {
+            return;
+        };
+        let error = io::Error::from_raw_os_error(error);
+        warn!(door = id.0, reason = %error, "the kernel did not handle a message");
+        let repeated = netlink::repeated_in(body).map(Message::decode);
+        if let Some(Ok(Some(message))) = repeated {
+            let actions = self.broker.not_handled(id, &message);
+            self.act(actions);
+        }
+    }
+
     fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Ask(command) => self.pending.push_back(command),
+                Action::Later(command) => self.later.push_back((Instant::now() + RETRY, command)),
                 Action::Tell(id, message) => self.tell(id, &message),
                 Action::Close(id, reason) => {
                     warn!(door = id.0, reason, "front door is closed");

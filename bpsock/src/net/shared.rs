@@ -92,7 +92,10 @@ pub(super) struct Slot {
     queue: VecDeque<(u64, Arc<Received>)>,
     queued_octets: usize,
     receive_buffer: usize,
-    refuses: bool,
+    /// What there was no room for: nothing else is taken before it, so that order is kept.
+    refused: Option<u64>,
+    /// Whether the daemon waits to hear of room.
+    wants_room: bool,
     arriving: Option<Arriving>,
     reports: VecDeque<StatusReport>,
     error: Option<Errno>,
@@ -232,9 +235,9 @@ impl Shared {
         let Some(connection) = state.connection.clone() else {
             return;
         };
-        // HELLO and the sockets that were open go first: other threads wait for the lock.
-        let is_start = matches!(message, Message::Register { .. });
-        let state = is_start.then_some(state);
+        // HELLO and the sockets that were open go first, and REFUSE before the ROOM that follows it:
+        // other threads wait for the lock.
+        let state = (!answers.is_empty()).then_some(state);
         for answer in answers {
             // An error is the end of the daemon, which the next read finds.
             let _ = write(&connection, &answer);
@@ -372,7 +375,14 @@ impl Shared {
                 .map(|(_, message)| Arc::clone(message))
                 .ok_or(Errno::AGAIN);
         }
-        let Some((delivery, message)) = slot.queue.pop_front() else {
+        let taken = slot.queue.pop_front();
+        if slot.queue.is_empty() && slot.is_signalled {
+            let mut octet = [0; 1];
+            // The octet is there, because the flag says so.
+            let _ = recv(descriptor, &mut octet, RecvFlags::DONTWAIT);
+            slot.is_signalled = false;
+        }
+        let Some((delivery, message)) = taken else {
             return Err(if slot.hung_up {
                 Errno::SHUTDOWN
             } else {
@@ -380,14 +390,8 @@ impl Shared {
             });
         };
         slot.queued_octets -= message.data.len();
-        if slot.queue.is_empty() && slot.is_signalled {
-            let mut octet = [0; 1];
-            // The octet is there, because the flag says so.
-            let _ = recv(descriptor, &mut octet, RecvFlags::DONTWAIT);
-            slot.is_signalled = false;
-        }
-        let has_room = slot.refuses && slot.queued_octets < slot.receive_buffer;
-        slot.refuses &= !has_room;
+        let has_room = slot.wants_room && slot.queued_octets < slot.receive_buffer;
+        slot.wants_room &= !has_room;
         drop(state);
         // Without a daemon the next one delivers the message again: at least once.
         let _ = self.tell(&Message::Ack { socket, delivery });
@@ -590,10 +594,16 @@ impl State {
                 if *total > max_message {
                     return Err(Errno::MSGSIZE);
                 }
-                slot.refuses |= slot.queued_octets >= slot.receive_buffer;
-                if slot.refuses {
+                if slot.refused.is_some_and(|refused| refused != delivery) {
+                    // It was sent before the daemon heard of the refusal, and comes again.
+                    return Ok(());
+                }
+                if slot.wants_room || slot.queued_octets >= slot.receive_buffer {
+                    slot.refused = Some(delivery);
+                    slot.wants_room = true;
                     return Err(Errno::AGAIN);
                 }
+                slot.refused = None;
                 slot.arriving = Some(Arriving {
                     delivery,
                     about: head.clone(),
@@ -627,7 +637,8 @@ impl Slot {
             queue: VecDeque::new(),
             queued_octets: 0,
             receive_buffer: RECEIVE_BUFFER,
-            refuses: false,
+            refused: None,
+            wants_room: false,
             arriving: None,
             reports: VecDeque::new(),
             error: None,
@@ -652,6 +663,7 @@ impl Slot {
     }
 
     fn revoke(&mut self, delivery: u64) {
+        self.refused.take_if(|refused| *refused == delivery);
         self.arriving
             .take_if(|arriving| arriving.delivery == delivery);
         let found = self
@@ -669,7 +681,8 @@ impl Slot {
     fn forget_queue(&mut self) {
         self.queue.clear();
         self.queued_octets = 0;
-        self.refuses = false;
+        self.refused = None;
+        self.wants_room = false;
         self.arriving = None;
     }
 }

@@ -170,6 +170,16 @@ pub fn error_of(body: &[u8]) -> Option<i32> {
     (error != 0).then_some(-error)
 }
 
+/// The message that an error message is about, without its netlink header.
+#[must_use]
+pub fn repeated_in(body: &[u8]) -> Option<&[u8]> {
+    const ERROR_OCTETS: usize = 4;
+    const HEADER_OCTETS: usize = 16;
+    let header = body.get(ERROR_OCTETS..ERROR_OCTETS + HEADER_OCTETS)?;
+    let length = usize::try_from(u32::from_ne_bytes(*header.first_chunk()?)).ok()?;
+    body.get(ERROR_OCTETS + HEADER_OCTETS..ERROR_OCTETS.checked_add(length)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

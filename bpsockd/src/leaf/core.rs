@@ -134,6 +134,8 @@ struct Endpoint {
     offered: BTreeMap<Delivery, u64>,
     offered_octets: usize,
     is_paused: bool,
+    /// What it was offered and had no room for. It is offered again under the same number.
+    returned: BTreeMap<u64, Delivery>,
     /// What this socket will never take.
     refused: BTreeSet<u64>,
 }
@@ -189,7 +191,7 @@ impl Core {
             seen_until: BTreeSet::new(),
             last: contents.last,
             next_number: 1,
-            next_delivery: 1,
+            next_delivery: 0,
             next_tick_ms: 0,
             octets: 0,
             tally: Tally::default(),
@@ -312,14 +314,7 @@ impl Core {
                     self.delivered(number, now_ms, batch, events)?;
                 }
             }
-            Command::Pause(registration, delivery) => {
-                if let Some(number) = self.take_back(registration, delivery) {
-                    self.make_ready(number);
-                }
-                if let Some(endpoint) = self.registrations.get_mut(&registration) {
-                    endpoint.is_paused = true;
-                }
-            }
+            Command::Pause(registration, delivery) => self.pause(registration, delivery),
             Command::Refuse(registration, delivery) => {
                 let number = self.take_back(registration, delivery);
                 let endpoint = self.registrations.get_mut(&registration);
@@ -353,6 +348,7 @@ impl Core {
             offered: BTreeMap::new(),
             offered_octets: 0,
             is_paused: false,
+            returned: BTreeMap::new(),
             refused: BTreeSet::new(),
         };
         self.registrations.insert(registration, endpoint);
@@ -426,6 +422,24 @@ impl Core {
         }
         self.waiting
             .retain(|(_, sender, _)| *sender != registration);
+    }
+
+    /// Takes a message back and all that were offered after it: the socket has ignored them.
+    fn pause(&mut self, registration: Registration, first: Delivery) {
+        let Some(endpoint) = self.registrations.get_mut(&registration) else {
+            return;
+        };
+        endpoint.is_paused = true;
+        let back: Vec<_> = endpoint.offered.range(first..).map(|(it, _)| *it).collect();
+        for delivery in back {
+            let Some(number) = self.take_back(registration, delivery) else {
+                continue;
+            };
+            if let Some(endpoint) = self.registrations.get_mut(&registration) {
+                endpoint.returned.insert(number, delivery);
+            }
+            self.make_ready(number);
+        }
     }
 
     fn take_back(&mut self, registration: Registration, delivery: Delivery) -> Option<u64> {
@@ -971,8 +985,10 @@ impl Core {
                 let Ok(arrival) = Arrival::decode(&octets) else {
                     continue;
                 };
-                let delivery = Delivery(self.next_delivery);
-                self.next_delivery += 1;
+                let delivery = endpoint.returned.remove(&number).unwrap_or_else(|| {
+                    self.next_delivery += 1;
+                    Delivery(self.next_delivery)
+                });
                 endpoint.offered.insert(delivery, number);
                 endpoint.offered_octets += octets.len();
                 let about = Delivered {
@@ -1179,12 +1195,12 @@ impl Core {
         let endpoint = self.inbox.get(&number).map(|it| it.endpoint.clone());
         let registration = endpoint.and_then(|it| self.endpoints.get(&it)).copied();
         if let Some(registration) = registration {
-            let endpoint = self.registrations.get(&registration);
-            let offered = endpoint.into_iter().flat_map(|it| &it.offered);
-            let delivery = offered
-                .filter(|(_, it)| **it == number)
-                .map(|(it, _)| *it)
-                .next();
+            let endpoint = self.registrations.get_mut(&registration);
+            let delivery = endpoint.and_then(|endpoint| {
+                let mut offered = endpoint.offered.iter();
+                let offered = offered.find(|(_, it)| **it == number).map(|(it, _)| *it);
+                offered.or_else(|| endpoint.returned.remove(&number))
+            });
             if let Some(delivery) = delivery {
                 self.take_back(registration, delivery);
                 events.push(Event::Revoked(registration, delivery));

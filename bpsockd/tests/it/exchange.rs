@@ -151,6 +151,28 @@ fn messages_stay_on_the_node_if_they_are_for_it() {
     assert_eq!(receive(&number).data, b"three");
 }
 
+/// A socket that is full most of the time gets everything once, and in order.
+#[test]
+fn a_full_socket_keeps_the_order() {
+    let daemon = Daemon::start(1, free_address(), "", "");
+    let (from, to) = (daemon.bind("ipn:1.1"), daemon.bind("ipn:1.7"));
+    to.set_receive_buffer(1000);
+    let tickets: Vec<_> = (0..300_u32)
+        .map(|number| {
+            let data = [&number.to_ne_bytes()[..], &[0; 200]].concat();
+            let sent = from.start_send(&data, to.local_address(), &Message::default(), None);
+            sent.unwrap()
+        })
+        .collect();
+    for ticket in tickets {
+        from.finish_send(ticket, Some(DEADLINE)).unwrap();
+    }
+    for number in 0..300_u32 {
+        assert_eq!(receive(&to).data[..4], number.to_ne_bytes());
+    }
+    assert!(to.try_recv().is_err());
+}
+
 /// poll wakes when a message arrives, and says nothing when it has been read.
 #[test]
 fn poll_tells_what_is_there() {

@@ -159,6 +159,114 @@ fn deliveries_come_in_chunks() {
     assert_eq!(receive(&other).data, b"for another");
 }
 
+/// A front door by hand that has opened socket 9 as `ipn:1.7`.
+fn dial_and_open(daemon: &Daemon) -> OwnedFd {
+    let door = dial(daemon);
+    say(&door, &hello());
+    let open = Message::Open {
+        request: 5,
+        socket: 9,
+        address: parse("ipn:0.7"),
+        flags: 0,
+        uid: 0,
+        gid: 0,
+        pid: 0,
+    };
+    say(&door, &open.to_unix());
+    next(&door).expect("the daemon answers");
+    door
+}
+
+/// What socket 9 hears next: the number of a delivery, and its data if it is not revoked.
+fn heard(door: &OwnedFd) -> (u64, Option<Vec<u8>>) {
+    let datagram = next(door).expect("the daemon says something");
+    let frame = frames(&datagram).next().expect("a frame");
+    let frame = frame.expect("a whole one");
+    match Message::decode(frame.body) {
+        Ok(Some(Message::Deliver {
+            socket: 9,
+            delivery,
+            data,
+            ..
+        })) => (delivery, Some(data.to_vec())),
+        Ok(Some(Message::Revoke {
+            socket: 9,
+            delivery,
+        })) => (delivery, None),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refuse(door: &OwnedFd, delivery: u64) {
+    let refuse = Message::Refuse {
+        socket: 9,
+        delivery,
+        error: rustix::io::Errno::AGAIN.raw_os_error().cast_unsigned(),
+    };
+    say(door, &refuse.to_unix());
+}
+
+/// After a refusal for want of room the refused one comes first, with its number, and the others
+/// behind it.
+#[test]
+fn what_was_refused_comes_first() {
+    let daemon = Daemon::start(1, free_address(), "", "");
+    let door = dial_and_open(&daemon);
+    let sender = daemon.bind("ipn:1.1");
+    for text in [b"0", b"1", b"2", b"3"] {
+        send(&sender, text, "ipn:1.7");
+    }
+    let sent: Vec<_> = (0..4).map(|_| heard(&door)).collect();
+    let ack = |delivery| {
+        Message::Ack {
+            socket: 9,
+            delivery,
+        }
+        .to_unix()
+    };
+    say(&door, &ack(sent[0].0));
+    refuse(&door, sent[1].0);
+    send(&sender, b"4", "ipn:1.7");
+    say(&door, &Message::Room { socket: 9 }.to_unix());
+    for earlier in &sent[1..] {
+        let mut again = heard(&door);
+        if again.1.as_deref() == Some(b"4") {
+            // It had left before the daemon heard of the refusal, and is to be ignored.
+            again = heard(&door);
+        }
+        assert_eq!(&again, earlier);
+        say(&door, &ack(again.0));
+    }
+    let (number, data) = heard(&door);
+    assert_eq!(data.as_deref(), Some(&b"4"[..]));
+    assert!(number > sent[3].0);
+}
+
+/// What expires while a socket has no room for it is revoked, and the next ones come.
+#[test]
+fn what_was_refused_and_expires_is_revoked() {
+    let daemon = Daemon::start(1, free_address(), "", "");
+    let door = dial_and_open(&daemon);
+    let sender = daemon.bind("ipn:1.1");
+    let brief = bpsock::net::Message {
+        options: bpsock::abi::Options::default().lifetime_ms(300),
+        report_to: None,
+    };
+    let sent = sender.send_to(b"brief", &parse("ipn:1.7"), &brief);
+    sent.expect("the agent takes it");
+    let (first, _) = heard(&door);
+    refuse(&door, first);
+    send(&sender, b"next", "ipn:1.7");
+    let mut revoked = heard(&door);
+    if revoked.1.as_deref() == Some(b"next") {
+        // It had left before the daemon heard of the refusal, and is to be ignored.
+        revoked = heard(&door);
+    }
+    assert_eq!(revoked, (first, None));
+    say(&door, &Message::Room { socket: 9 }.to_unix());
+    assert_eq!(heard(&door).1.as_deref(), Some(&b"next"[..]));
+}
+
 /// A bundle of version 7 by hand, from this source.
 fn bundle(source: v7::Eid<'_>, destination: v7::Eid<'_>, sequence: u64) -> Vec<u8> {
     let primary = v7::Primary {
