@@ -2,8 +2,9 @@
 //! Bundle Protocol sockets: endpoint IDs as addresses of the socket family 28.
 //!
 //! The part that the daemon, the preload library and the clients share: [addresses](Address), the
-//! [structures](abi) of the ABI, the [protocol] between sockets and daemon, and [`net`]: sockets
-//! for Rust programs, which need neither the kernel module nor the preload library.
+//! [structures](abi) of the ABI, the [protocol] between sockets and daemon, and sockets for Rust
+//! programs: [`net`] needs neither the kernel module nor the preload library, [`family`] is for systems
+//! that have one of them.
 //!
 //! # Guarantees
 //!
@@ -14,6 +15,11 @@
 
 pub mod abi;
 mod address;
+#[expect(
+    unsafe_code,
+    reason = "system calls with addresses that no crate knows"
+)]
+pub mod family;
 pub mod net;
 pub mod protocol;
 

@@ -21,3 +21,4 @@ pub mod daemon;
 pub mod door;
 pub mod leaf;
 pub mod metrics;
+pub mod tool;

@@ -20,7 +20,7 @@ pub(crate) fn pair(speaks: u8) -> (Daemon, Daemon) {
     (first, second)
 }
 
-fn octets(length: usize) -> Vec<u8> {
+pub(crate) fn octets(length: usize) -> Vec<u8> {
     let octet = |at: usize| u8::try_from((at * 7 + at / 251) % 256).expect("it is below 256");
     (0..length).map(octet).collect()
 }

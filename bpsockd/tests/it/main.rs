@@ -7,3 +7,4 @@ mod form;
 mod lasting;
 mod protocol;
 mod support;
+mod tools;
