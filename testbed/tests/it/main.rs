@@ -9,5 +9,6 @@ mod neighbours;
 mod node;
 mod relay;
 mod router;
+mod sockets;
 mod stand_in;
 mod translator;

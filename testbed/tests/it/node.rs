@@ -34,7 +34,10 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let mut stage = Stage::new(folder.path(), "small", MAX_PAYLOAD)?;
         let switch = stage.start_switch()?;
-        stage.write("controller.toml", &controller_configuration(stage.grpc()))?;
+        stage.write(
+            "controller.toml",
+            &controller_configuration(stage.grpc(), "small"),
+        )?;
         let node = node_configuration(stage.node_end, stage.switch_end);
         stage.write("node.toml", &node)?;
         let controller =
@@ -63,7 +66,8 @@ impl Site {
     }
 }
 
-fn controller_configuration(address: &str) -> String {
+/// A translator of this name between the two sides.
+pub(crate) fn controller_configuration(address: &str, name: &str) -> String {
     let ports = [Side::V6, Side::V7].map(Side::port);
     let switch = format!(
         r#"[[switch]]
@@ -72,9 +76,9 @@ target = "sddtn"
 address = "{address}"
 device_id = 1
 election_id = 100
-p4info = "small.p4info.txtpb"
-device_config = "small.p4"
-entries = ["small.entries.json"]
+p4info = "{name}.p4info.txtpb"
+device_config = "{name}.p4"
+entries = ["{name}.entries.json"]
 ports = {ports:?}
 flood_group = 1
 "#
