@@ -77,6 +77,11 @@ impl SwitchState {
         self.items.entry(item.key()).or_insert(item);
     }
 
+    /// Takes an item out.
+    pub fn remove(&mut self, key: &ItemKey) {
+        self.items.remove(key);
+    }
+
     /// Looks an item up.
     #[must_use]
     pub fn item(&self, key: &ItemKey) -> Option<&Item> {

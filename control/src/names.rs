@@ -73,3 +73,9 @@ pub const LEARN: &str = "learn_t";
 pub const BUNDLE_REPORT: &str = "bundle_report_t";
 /// The member of digests for the port.
 pub const INGRESS_PORT: &str = "ingress_port";
+/// Members of a bundle report: the Ethernet address of who sent the datagram.
+pub const NEIGHBOUR: &str = "neighbour";
+/// The IP address, of version 4 as RFC 4291 2.5.5.2 maps it.
+pub const NEIGHBOUR_IP: &str = "neighbour_ip";
+/// The version of the bundle.
+pub const BUNDLE_VERSION: &str = "version";

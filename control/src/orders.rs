@@ -20,6 +20,8 @@ pub enum Origin {
     Configuration(String),
     /// The digests of the configuration, or those of the program if it names none.
     Digests,
+    /// An override of an operator, by its name.
+    Operator(String),
     /// A packet that was seen.
     Learned,
     /// A rule with a beginning and an end, and why it is there.
@@ -86,6 +88,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File(name) => f.write_str(name),
             Self::Configuration(part) => f.write_str(part),
+            Self::Operator(name) => write!(f, "override {name}"),
             Self::Digests => f.write_str("digests"),
             Self::Learned => f.write_str("learned"),
             Self::Rule(why) => f.write_str(why),

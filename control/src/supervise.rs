@@ -87,6 +87,17 @@ pub struct Assignment {
     pub pipeline: Pipeline,
     /// The names of the program.
     pub index: Arc<Index>,
+    /// When there is a session at all, and with which ids. `None`: always, and as `bidding` says.
+    pub term: Option<watch::Receiver<Option<Term>>>,
+}
+
+/// A time in which this controller may write, and no other one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Term {
+    /// The upper half of its election ids. Later terms have larger ones.
+    pub epoch: u64,
+    /// When it ends, unless it is prolonged.
+    pub until: Instant,
 }
 
 /// What a supervised switch tells the daemon.
@@ -113,6 +124,8 @@ pub struct Supervisor {
     call: Option<Call>,
     pause: Option<Instant>,
     generation: u64,
+    /// Of the term, if there are any.
+    epoch: Option<u64>,
     orders: watch::Receiver<Arc<Orders>>,
     samples: Arc<dyn Samples>,
     news: mpsc::Sender<News>,
@@ -142,6 +155,7 @@ impl Supervisor {
             call,
             pause,
             generation: 0,
+            epoch: None,
             orders,
             samples,
             news,
@@ -150,28 +164,69 @@ impl Supervisor {
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let epoch = tokio::select! {
+                () = stop.cancelled() => return,
+                epoch = self.next_term() => epoch,
+            };
+            if self.hold(epoch, &stop).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits for a term, and returns its epoch. `None` if there are no terms.
+    async fn next_term(&mut self) -> Option<u64> {
+        let terms = self.assignment.term.as_mut()?;
+        let begun = |term: &Option<Term>| term.is_some_and(|term| Instant::now() < term.until);
+        let Ok(term) = terms.wait_for(begun).await else {
+            // Who gives out terms is gone, so there are no more.
+            return std::future::pending().await;
+        };
+        term.map(|term| term.epoch)
+    }
+
+    /// When the term of this epoch ends, as far as that is known.
+    fn term_end(&self, epoch: Option<u64>) -> Option<Instant> {
+        let term = *self.assignment.term.as_ref()?.borrow();
+        let term = term.filter(|term| Some(term.epoch) == epoch);
+        Some(term.map_or_else(Instant::now, |term| term.until))
+    }
+
+    /// Holds a session until `stop`, or until the term is over. Returns whether it was `stop`.
+    async fn hold(&mut self, epoch: Option<u64>, stop: &CancellationToken) -> bool {
         let switch = &self.assignment;
         let connect = ConnectOptions {
             target: switch.target,
             tls: switch.tls.clone(),
             ..ConnectOptions::new(&switch.address, switch.device_id)
         };
+        let of_term = epoch.map(|epoch| Bidding::Controller { epoch });
         let options = SessionOptions {
-            bidding: switch.bidding,
+            bidding: of_term.unwrap_or(switch.bidding),
             backoff: switch.backoff,
             ..SessionOptions::new(connect, 0)
         };
+        self.epoch = epoch;
         let mut session = Session::start(options);
         let mut has_orderer = true;
-        loop {
+        let is_stop = loop {
+            let end = self.term_end(epoch);
             let pause = self.pause.unwrap_or_else(Instant::now);
             let edge = self.core.next_edge();
             let wake = Instant::now() + edge.map_or(LONGEST_SLEEP, until);
             let event = tokio::select! {
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => break true,
+                () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
+                    // It may have been prolonged meanwhile.
+                    if self.term_end(epoch).is_some_and(|end| end <= Instant::now()) {
+                        break false;
+                    }
+                    continue;
+                }
                 changed = session.connection.changed() => {
                     if changed.is_err() {
-                        break;
+                        break true;
                     }
                     let connection = session.connection.borrow_and_update().clone();
                     self.connection(connection).await;
@@ -194,10 +249,15 @@ impl Supervisor {
                 }
             };
             self.handle(event).await;
-        }
+        };
         let (counters, drops) = (self.core.counters(), session.drops());
         info!(?counters, ?drops, "leaving the switch");
+        if !is_stop {
+            let reason = "the term is over".to_owned();
+            self.leave(Event::Lost { reason }).await;
+        }
         session.stop().await;
+        is_stop
     }
 
     /// Follows the session. A connection that was replaced between two looks was lost, too.
@@ -258,8 +318,15 @@ impl Supervisor {
 
     fn begin(&mut self, call: impl FnOnce(Client, Arc<Index>) -> Call) {
         let (reason, cause) = ("the session is gone".to_owned(), Cause::Transient);
+        let end = self.term_end(self.epoch);
         self.call = Some(match &self.client {
-            Some(client) => call(client.clone(), self.assignment.index.clone()),
+            Some(client) => {
+                let call = call(client.clone(), self.assignment.index.clone());
+                match end {
+                    Some(end) => Box::pin(before(end, call)),
+                    None => call,
+                }
+            }
             None => Box::pin(std::future::ready(Event::CallFailed { reason, cause })),
         });
     }
@@ -299,6 +366,19 @@ impl Supervisor {
     }
 }
 
+/// Makes a call, unless its time is over first. The time is looked at first, so a process that was
+/// stopped for long does not go on with a call when it runs again.
+async fn before(end: Instant, call: Call) -> Event {
+    tokio::select! {
+        biased;
+        () = sleep_until(end) => Event::CallFailed {
+            reason: "the term ends".to_owned(),
+            cause: Cause::Transient,
+        },
+        event = call => event,
+    }
+}
+
 async fn answer(call: &mut Option<Call>) -> Event {
     match call {
         Some(call) => call.await,
@@ -314,15 +394,26 @@ async fn ensure_pipeline(client: Client, pipeline: Pipeline) -> Event {
 }
 
 async fn read(client: Client, index: Arc<Index>) -> Event {
+    match read_switch(&client, &index).await {
+        Ok(reading) => Event::Read(reading),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Reads everything that a switch holds. Needs no session.
+///
+/// # Errors
+/// The switch does not answer, or refuses.
+pub async fn read_switch(client: &Client, index: &Index) -> Result<Reading, CallError> {
     let mut reading = Reading::default();
-    for step in wire::read_steps(&index, client.target()) {
+    for step in wire::read_steps(index, client.target()) {
         let entities = match client.read(step.entities).await {
             Ok(entities) => entities,
             Err(error) if step.absence == Absence::Empty && means_none(&error) => continue,
-            Err(error) => return failed(&error),
+            Err(error) => return Err(error),
         };
         for entity in entities {
-            match wire::to_item(entity, &index) {
+            match wire::to_item(entity, index) {
                 Some(Ok(item)) => {
                     reading.state.put(item);
                 }
@@ -331,7 +422,7 @@ async fn read(client: Client, index: Arc<Index>) -> Event {
             }
         }
     }
-    Event::Read(reading)
+    Ok(reading)
 }
 
 async fn write(client: Client, index: Arc<Index>, changes: Vec<Change>) -> Event {

@@ -1,30 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The HTTP interface for people, programs and Prometheus. There is no access control.
+//! The HTTP interface for people, programs and Prometheus.
+//!
+//! Reading and writing have different rights: see [`crate::tls::Caller`].
 
-use std::{fmt::Write as _, io, sync::Arc};
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
-    extract::{RawQuery, State},
+    body::Bytes,
+    extract::{ConnectInfo, Path, RawQuery, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::get,
 };
-use contact::{NodeNumber, UtcTime};
+use contact::NodeNumber;
 use control::{
     desired::ItemKey,
     orders::Orders,
     rules::Rule,
-    supervise::{Status, now},
+    supervise::{Status, Term, now},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, oneshot, watch},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
 
-use crate::{distribute::Distributor, plan::Site, planner::Reload};
+use crate::{
+    api::{
+        answers::{
+            Arguments, Contact, ContactRow, Failure, OpenApi, Refusal, Route, Rule as RuleAnswer,
+            Switch, Unsound, check_name, words,
+        },
+        metrics::metrics_text,
+    },
+    distribute::{Distributor, NodeStatus},
+    lease,
+    overrides::{Override, Overrides},
+    plan::Site,
+    planner::{Outcome, Request, Wish},
+    tls::{Caller, Door},
+};
+
+mod answers;
+mod metrics;
+mod watching;
 
 /// What the interface shows.
 #[derive(Clone, Debug)]
@@ -34,262 +57,265 @@ pub(crate) struct Api {
     pub(crate) orders: Vec<watch::Receiver<Arc<Orders>>>,
     pub(crate) statuses: watch::Receiver<Vec<Status>>,
     pub(crate) nodes: Distributor,
-    pub(crate) reload: mpsc::Sender<Reload>,
+    pub(crate) overrides: watch::Receiver<Overrides>,
+    pub(crate) term: Option<watch::Receiver<Option<Term>>>,
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) stop: CancellationToken,
 }
 
-/// A request that cannot be answered.
-struct Refusal(StatusCode, String);
+/// The interface while it is served.
+#[derive(Clone, Debug)]
+struct Served {
+    api: Api,
+    /// Those who watch.
+    watchers: Arc<Mutex<JoinSet<()>>>,
+}
 
 /// Serves until `stop`.
 ///
 /// # Errors
 /// The listener fails.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    api: Api,
-    stop: CancellationToken,
-) -> io::Result<()> {
+pub(crate) async fn serve(door: Door, api: Api, stop: CancellationToken) -> io::Result<()> {
+    let watchers = Arc::default();
     let router = Router::new()
-        .route(
-            "/v1/switches",
-            get(|State(api): State<Api>| async move { api.switches() }),
-        )
-        .route(
-            "/v1/nodes",
-            get(|State(api): State<Api>| async move { api.all_nodes() }),
-        )
+        .route("/v1/switches", get(switches))
+        .route("/v1/nodes", get(nodes))
+        .route("/v1/contacts", get(contacts))
         .route("/v1/rules", get(rules))
         .route("/v1/routes", get(routes))
-        .route("/v1/reload", post(reload))
+        .route("/v1/reload", axum::routing::post(reload))
+        .route("/v1/overrides", get(overrides))
         .route(
-            "/metrics",
-            get(|State(api): State<Api>| async move { api.metrics() }),
+            "/v1/overrides/{name}",
+            axum::routing::put(put_override).delete(remove_override),
         )
-        .with_state(api);
-    axum::serve(listener, router)
+        .route("/v1/events", get(watching::events))
+        .route("/v1/openapi.json", get(openapi))
+        .route("/metrics", get(metrics))
+        .with_state(Served { api, watchers });
+    let service = router.into_make_service_with_connect_info::<Caller>();
+    axum::serve(door, service)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
 }
 
-async fn rules(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(api.rules(&Arguments::new(query.as_deref())))
+/// How each switch is doing.
+#[utoipa::path(get, path = "/v1/switches", responses((status = 200, body = Vec<Switch>)))]
+async fn switches(State(served): State<Served>) -> Response {
+    answer(Ok(served.api.switches()))
 }
 
-async fn routes(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(api.route(&Arguments::new(query.as_deref())))
+/// Which plans each node should have, has on its disk and goes by, and what it reported.
+#[utoipa::path(get, path = "/v1/nodes", responses((status = 200, body = Vec<NodeStatus>)))]
+async fn nodes(State(served): State<Served>) -> Response {
+    answer(Ok(served.api.nodes.nodes()))
 }
 
-async fn reload(State(api): State<Api>) -> Response {
-    let (sender, outcome) = oneshot::channel();
-    let gone = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".to_owned());
-    if api.reload.send(Some(sender)).await.is_err() {
-        return answer(Err(gone()));
-    }
-    answer(match outcome.await {
-        Ok(Ok(version)) => Ok(json!({ "plan": version })),
-        Ok(Err(reason)) => Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, reason)),
-        Err(_) => Err(gone()),
-    })
+/// The contacts of the plan that are open now or later, with those that were learned.
+#[utoipa::path(get, path = "/v1/contacts", responses((status = 200, body = Vec<ContactRow>)))]
+async fn contacts(State(served): State<Served>) -> Response {
+    answer(Ok(served.api.contacts()))
 }
 
-fn answer(found: Result<Value, Refusal>) -> Response {
+/// The rules of a switch that hold at a time, and why each is there.
+#[utoipa::path(get, path = "/v1/rules",
+    params(("switch" = String, Query, description = "name of the switch"),
+           ("at" = Option<String>, Query, description = "UTC, as 2026-11-28T06:00:00Z; default now")),
+    responses((status = 200, body = Vec<RuleAnswer>), (status = 400, body = Failure),
+              (status = 404, body = Failure)))]
+async fn rules(State(served): State<Served>, RawQuery(query): RawQuery) -> Response {
+    answer(served.api.rules(&Arguments::new(query.as_deref())))
+}
+
+/// The route of a bundle by the contact plan.
+#[utoipa::path(get, path = "/v1/routes",
+    params(("from" = u64, Query, description = "number of the node where the bundle is"),
+           ("to" = u64, Query, description = "number of the node to which it goes"),
+           ("at" = Option<String>, Query, description = "when it departs; default now")),
+    responses((status = 200, body = Route), (status = 400, body = Failure),
+              (status = 404, body = Failure)))]
+async fn routes(State(served): State<Served>, RawQuery(query): RawQuery) -> Response {
+    answer(served.api.route(&Arguments::new(query.as_deref())))
+}
+
+/// Reads the configuration again. What is wrong with it changes nothing.
+#[utoipa::path(post, path = "/v1/reload",
+    params(("dry_run" = Option<bool>, Query, description = "only say what would be written")),
+    responses((status = 200, body = Outcome), (status = 403, body = Failure),
+              (status = 409, body = Failure), (status = 422, body = Failure)))]
+async fn reload(
+    State(served): State<Served>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    answer(served.api.ask(caller, Ok(Wish::Reload), query).await)
+}
+
+/// What operators ask for, by name.
+#[utoipa::path(get, path = "/v1/overrides",
+    responses((status = 200, body = std::collections::BTreeMap<String, Override>)))]
+async fn overrides(State(served): State<Served>) -> Response {
+    answer(Ok(served.api.overrides.borrow().clone()))
+}
+
+/// Asks for an entry that nothing which is computed or learned removes.
+#[utoipa::path(put, path = "/v1/overrides/{name}", request_body = Override,
+    params(("name" = String, Path, description = "letters, digits, and .-_"),
+           ("dry_run" = Option<bool>, Query, description = "only say what would be written")),
+    responses((status = 200, body = Outcome), (status = 400, body = Failure),
+              (status = 403, body = Failure), (status = 409, body = Failure),
+              (status = 422, body = Failure)))]
+async fn put_override(
+    State(served): State<Served>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Response {
+    let wanted = serde_json::from_slice(&body).map_err(|error| Unsound(error.to_string()));
+    let wish = check_name(&name).and_then(|()| Ok(Wish::Put(name, wanted?)));
+    answer(served.api.ask(caller, wish, query).await)
+}
+
+/// Takes an override back.
+#[utoipa::path(delete, path = "/v1/overrides/{name}",
+    params(("name" = String, Path, description = "its name"),
+           ("dry_run" = Option<bool>, Query, description = "only say what would be written")),
+    responses((status = 200, body = Outcome), (status = 403, body = Failure),
+              (status = 404, body = Failure), (status = 409, body = Failure)))]
+async fn remove_override(
+    State(served): State<Served>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    answer(served.api.ask(caller, Ok(Wish::Remove(name)), query).await)
+}
+
+/// This description.
+#[utoipa::path(get, path = "/v1/openapi.json", responses((status = 200, body = Object)))]
+async fn openapi() -> Response {
+    answer(Ok(OpenApi::openapi()))
+}
+
+/// Numbers for Prometheus.
+#[utoipa::path(get, path = "/metrics",
+    responses((status = 200, body = String, content_type = "text/plain")))]
+async fn metrics(State(served): State<Served>) -> Response {
+    let text = metrics_text(&served.api);
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+fn answer<T: Serialize>(found: Result<T, Refusal>) -> Response {
     let (status, body) = match found {
-        Ok(value) => (StatusCode::OK, value),
-        Err(Refusal(status, error)) => (status, json!({ "error": error })),
+        Ok(value) => (StatusCode::OK, serde_json::to_string_pretty(&value)),
+        Err(Refusal(status, error)) => (status, serde_json::to_string_pretty(&Failure { error })),
     };
-    let text = format!("{body:#}\n");
-    (status, [(CONTENT_TYPE, "application/json")], text).into_response()
-}
-
-/// The arguments of a request.
-struct Arguments<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Arguments<'a> {
-    /// None of the arguments has letters that need an escape.
-    fn new(query: Option<&'a str>) -> Self {
-        let pairs = query.unwrap_or_default().split('&');
-        Self(pairs.filter_map(|pair| pair.split_once('=')).collect())
+    match body {
+        Ok(body) => {
+            let head = [(CONTENT_TYPE, "application/json")];
+            (status, head, body + "\n").into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
-
-    fn find(&self, name: &str) -> Option<&'a str> {
-        let mut pairs = self.0.iter();
-        pairs
-            .find(|(found, _)| *found == name)
-            .map(|(_, value)| *value)
-    }
-
-    fn number(&self, name: &str) -> Result<u64, Refusal> {
-        let number = self.find(name).and_then(|text| text.parse().ok());
-        number.ok_or_else(|| bad(format!("{name} has to be a number")))
-    }
-
-    /// A time; now if there is none.
-    fn time(&self, name: &str) -> Result<UtcTime, Refusal> {
-        let Some(text) = self.find(name) else {
-            return Ok(now());
-        };
-        let time = UtcTime::from_text(text);
-        time.ok_or_else(|| bad(format!("{name} has to be of the form 2026-11-28T06:00:00Z")))
-    }
-}
-
-fn bad(text: String) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, text)
 }
 
 impl Api {
-    fn switches(&self) -> Response {
+    /// Asks for what only operators may.
+    async fn ask(
+        &self,
+        caller: Caller,
+        wish: Result<Wish, Unsound>,
+        query: Option<String>,
+    ) -> Result<Outcome, Refusal> {
+        if !caller.is_operator {
+            let text = "this needs a certificate that the controller knows";
+            return Err(Refusal(StatusCode::FORBIDDEN, text.to_owned()));
+        }
+        let wish = wish.map_err(Refusal::from)?;
+        let arguments = Arguments::new(query.as_deref());
+        let dry_run = arguments.flag("dry_run")?;
+        let (sender, outcome) = oneshot::channel();
+        let request = Request {
+            wish,
+            dry_run,
+            answer: Some(sender),
+        };
+        let gone = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".to_owned());
+        self.requests.send(request).await.map_err(|_| gone())?;
+        let outcome = outcome.await.map_err(|_| gone())?;
+        Ok(outcome?)
+    }
+
+    fn switches(&self) -> Vec<Switch> {
         let (site, statuses) = (self.site.borrow().clone(), self.statuses.borrow().clone());
         let shown = site.switches.iter().zip(&statuses).map(|(plan, status)| {
-            let (word, detail) = words(status);
-            json!({"name": plan.switch.name, "address": plan.switch.address,
-                   "device_id": plan.switch.device_id, "status": word, "detail": detail})
+            let (status, detail) = words(status, self.holds());
+            Switch {
+                name: plan.switch.name.clone(),
+                address: plan.switch.address.clone(),
+                device_id: plan.switch.device_id,
+                status,
+                detail,
+            }
         });
-        answer(Ok(shown.collect()))
+        shown.collect()
     }
 
-    fn all_nodes(&self) -> Response {
-        let nodes = serde_json::to_value(self.nodes.nodes());
-        answer(nodes.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())))
+    fn holds(&self) -> bool {
+        lease::holds(self.term.as_ref())
     }
 
-    /// The rules of a switch that hold at a time, and why.
-    fn rules(&self, arguments: &Arguments<'_>) -> Result<Value, Refusal> {
+    fn contacts(&self) -> Vec<ContactRow> {
+        let site = self.site.borrow().clone();
+        let contacts = site
+            .network
+            .iter()
+            .flat_map(|network| network.plan.contacts());
+        let now = now();
+        contacts
+            .filter(|contact| now < contact.end)
+            .map(ContactRow::from)
+            .collect()
+    }
+
+    fn rules(&self, arguments: &Arguments<'_>) -> Result<Vec<RuleAnswer>, Refusal> {
         let name = arguments.find("switch").unwrap_or_default();
         let at = arguments.time("at")?;
         let site = self.site.borrow().clone();
-        let place = site
-            .switches
-            .iter()
-            .position(|plan| plan.switch.name == name);
+        let mut switches = site.switches.iter();
+        let place = switches.position(|plan| plan.switch.name == name);
         let orders = place.and_then(|place| self.orders.get(place));
         let none = || {
-            Refusal(
-                StatusCode::NOT_FOUND,
-                format!("no switch is called {name:?}"),
-            )
+            let text = format!("no switch is called {name:?}");
+            Refusal(StatusCode::NOT_FOUND, text)
         };
         let orders = orders.ok_or_else(none)?.borrow().clone();
-        let show = |rule: &Rule| {
-            let entry = ItemKey::Entry(rule.entry.key.clone()).to_string();
-            json!({"entry": entry, "action": rule.entry.action, "from": rule.from.to_text(),
-                   "until": rule.until.to_text(), "why": rule.why})
+        let show = |rule: &Rule| RuleAnswer {
+            entry: ItemKey::Entry(rule.entry.key.clone()).to_string(),
+            action: rule.entry.action.clone(),
+            from: rule.from.to_text(),
+            until: rule.until.to_text(),
+            why: rule.why.clone(),
         };
         Ok(orders.rules.at(at).map(show).collect())
     }
 
-    /// The route of a bundle by the contact plan.
-    fn route(&self, arguments: &Arguments<'_>) -> Result<Value, Refusal> {
+    fn route(&self, arguments: &Arguments<'_>) -> Result<Route, Refusal> {
         let (from, to) = (arguments.number("from")?, arguments.number("to")?);
         let at = arguments.time("at")?;
         let site = self.site.borrow().clone();
         let none = |text: &str| Refusal(StatusCode::NOT_FOUND, text.to_owned());
-        let network = site
-            .network
-            .as_ref()
-            .ok_or_else(|| none("there is no contact plan"))?;
+        let network = site.network.as_ref();
+        let network = network.ok_or_else(|| none("there is no contact plan"))?;
         let route = network.itinerary(NodeNumber(from), NodeNumber(to), at);
         let route = route.ok_or_else(|| none("there is no route"))?;
-        let contacts = route.legs.iter().map(|leg| {
-            json!({"from": leg.from.0, "to": leg.to.0, "start": leg.start.to_text(),
-                   "end": leg.end.to_text()})
-        });
-        Ok(
-            json!({"departure": at.to_text(), "arrival": route.arrival.to_text(),
-            "confidence": route.confidence.probability(), "plan": network.version,
-            "contacts": contacts.collect::<Value>()}),
-        )
-    }
-
-    fn metrics(&self) -> Response {
-        let (site, statuses) = (self.site.borrow().clone(), self.statuses.borrow().clone());
-        let mut text = Text::default();
-        let version = site.network.as_ref().map_or(0, |network| network.version);
-        text.head(
-            "plan_version",
-            "The version of the contact plan; 0 if there is none.",
-        );
-        text.line("plan_version", "", version);
-        let switches = || {
-            site.switches
-                .iter()
-                .map(|plan| format!("{{switch=\"{}\"}}", plan.switch.name))
-        };
-        text.head(
-            "switch_programmed",
-            "Whether the switch holds what it should.",
-        );
-        for (labels, status) in switches().zip(&statuses) {
-            let programmed = matches!(status, Status::Programmed { .. });
-            text.line("switch_programmed", &labels, u64::from(programmed));
-        }
-        text.head("rules", "Rules for the time ahead.");
-        for (labels, orders) in switches().zip(&self.orders) {
-            text.line("rules", &labels, orders.borrow().rules.all().len() as u64);
-        }
-        text.head("rules_now", "Rules that hold now.");
-        for (labels, orders) in switches().zip(&self.orders) {
-            text.line(
-                "rules_now",
-                &labels,
-                orders.borrow().rules.at(now()).count() as u64,
-            );
-        }
-        let nodes = self.nodes.nodes();
-        let label = |node: u64| format!("{{node=\"{node}\"}}");
-        text.head("node_connected", "Whether the node is attached.");
-        for node in &nodes {
-            text.line(
-                "node_connected",
-                &label(node.node),
-                u64::from(node.connected),
-            );
-        }
-        text.head(
-            "node_plan_version",
-            "Plans of the node: wanted, held on its disk, active.",
-        );
-        for node in &nodes {
-            for (stage, version) in [
-                ("wanted", node.wanted),
-                ("held", node.held),
-                ("active", node.active),
-            ] {
-                let labels = format!("{{node=\"{}\",stage=\"{stage}\"}}", node.node);
-                text.line("node_plan_version", &labels, version);
-            }
-        }
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.0).into_response()
-    }
-}
-
-/// Metrics in Prometheus' form.
-#[derive(Default)]
-struct Text(String);
-
-impl Text {
-    fn head(&mut self, name: &str, help: &str) {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            self.0,
-            "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} gauge"
-        );
-    }
-
-    fn line(&mut self, name: &str, labels: &str, value: u64) {
-        let _ = writeln!(self.0, "{PREFIX}{name}{labels} {value}");
-    }
-}
-
-const PREFIX: &str = "sddtn_controller_";
-
-fn words(status: &Status) -> (&'static str, String) {
-    match status {
-        Status::Unreachable { reason } => ("unreachable", reason.clone()),
-        Status::Backup => ("backup", "another controller is primary".to_owned()),
-        Status::Connected => ("connected", "being programmed".to_owned()),
-        Status::Refused { reason } => ("refused", reason.clone()),
-        Status::Programmed { items } => ("programmed", format!("{items} items")),
-        Status::Incomplete { differences } => ("incomplete", format!("{differences} differences")),
+        Ok(Route {
+            departure: at.to_text(),
+            arrival: route.arrival.to_text(),
+            confidence: route.confidence.probability(),
+            plan: network.version,
+            contacts: route.legs.iter().map(Contact::from).collect(),
+        })
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 mod contacts;
 
-pub use contacts::{ContactFault, Contacts, Link, MacText, Node, PlanFormat, Time};
+pub use contacts::{ContactFault, Contacts, Learning, Link, MacText, Node, PlanFormat, Time};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,22 +40,69 @@ pub struct Config {
     pub distribution: Option<Distribution>,
     /// Where people and programs ask. Default nowhere.
     pub api: Option<Api>,
+    /// The file for what survives the program. Without it nothing does.
+    pub state: Option<StateFile>,
+    /// How several controllers agree about which of them may write. Default: there is only this one.
+    pub lease: Option<LeaseTerms>,
+}
+
+/// What survives the program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateFile {
+    /// The file. It is made if it is not there. Controllers of a cluster share it.
+    pub path: PathBuf,
+}
+
+/// How several controllers agree about which of them may write.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseTerms {
+    /// Name of this controller. No other one of the cluster has it.
+    pub holder: String,
+    /// A folder that all controllers of the cluster share; default `lease`. It is made if it is not
+    /// there.
+    #[serde(default = "default_lease")]
+    pub path: PathBuf,
+    /// How long a lease holds without being renewed; default 3000 ms.
+    #[serde(default = "default_ttl_ms")]
+    pub ttl_ms: u32,
 }
 
 /// Where people and programs ask.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Api {
-    /// Address and port of the HTTP server. There is no access control.
+    /// Address and port of the HTTP server. Without `tls` it has to be a loopback address.
     pub listen: SocketAddr,
+    /// Certificates; default none, and connections in the clear.
+    pub tls: Option<ServerTls>,
+    /// Whether who has no certificate may read, with `tls.clients`; default no. Without `tls.clients`
+    /// everybody may read, and with `tls` nobody else may write.
+    #[serde(default)]
+    pub anyone_reads: bool,
+}
+
+/// Certificates of a server: files in PEM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTls {
+    /// The certificates of this controller.
+    pub certificate: PathBuf,
+    /// The key of the first of them.
+    pub key: PathBuf,
+    /// Authorities of those who may connect; default anybody may.
+    pub clients: Option<PathBuf>,
 }
 
 /// Where nodes attach.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distribution {
-    /// Address and port. There is no access control.
+    /// Address and port. Without `tls` it has to be a loopback address.
     pub listen: SocketAddr,
+    /// Certificates; default none, and connections in the clear.
+    pub tls: Option<ServerTls>,
 }
 
 /// A switch and the program that it runs. Paths are relative to the configuration file.
@@ -236,6 +283,17 @@ pub enum Misconfiguration {
     /// A digest is listed twice.
     #[error("digest {0:?} is configured twice")]
     SameDigest(String),
+    /// Anybody could connect from anywhere.
+    #[error("{part}.listen: {listen} is no loopback address, so {part} needs tls")]
+    InTheClear {
+        /// The part of the configuration.
+        part: &'static str,
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// Nothing would be left of the lease.
+    #[error("lease: ttl_ms must be at least 100")]
+    Lease,
     /// The contact plan, nodes or links.
     #[error(transparent)]
     Contacts(#[from] ContactFault),
@@ -273,6 +331,7 @@ impl Config {
         self.check_peers(&names, &mut found);
         let contacts = self.contacts.as_ref();
         contacts::check(contacts, &self.nodes, &self.links, &names, &mut found);
+        self.check_access(&mut found);
         let mut digests = BTreeSet::new();
         let again = self
             .digests
@@ -287,6 +346,21 @@ impl Config {
         self.peers
             .iter()
             .filter(move |peer| peer.is_known_to(switch))
+    }
+
+    fn check_access(&self, found: &mut Vec<Misconfiguration>) {
+        let api = self.api.as_ref().map(|api| ("api", api.listen, &api.tls));
+        let nodes = self.distribution.as_ref();
+        let nodes = nodes.map(|nodes| ("distribution", nodes.listen, &nodes.tls));
+        for (part, listen, tls) in api.into_iter().chain(nodes) {
+            if tls.is_none() && !listen.ip().is_loopback() {
+                found.push(Misconfiguration::InTheClear { part, listen });
+            }
+        }
+        let lease = self.lease.as_ref();
+        if lease.is_some_and(|lease| lease.ttl_ms < 100) {
+            found.push(Misconfiguration::Lease);
+        }
     }
 
     fn check_peers(&self, names: &BTreeSet<&str>, found: &mut Vec<Misconfiguration>) {
@@ -409,4 +483,12 @@ fn default_max_timeout_ms() -> u32 {
 
 fn default_max_list_size() -> u32 {
     1
+}
+
+fn default_ttl_ms() -> u32 {
+    3000
+}
+
+fn default_lease() -> PathBuf {
+    PathBuf::from("lease")
 }

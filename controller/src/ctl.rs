@@ -20,6 +20,7 @@ mod counters;
 mod digests;
 mod explain;
 mod groups;
+mod http;
 mod pipeline;
 mod remote;
 mod report;
@@ -48,14 +49,8 @@ pub struct Cli {
     /// Kind of server.
     #[arg(long, value_enum, default_value_t = ServerKind::Sddtn, global = true)]
     target: ServerKind,
-    /// Address of the controller's HTTP interface, as host:port.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9561",
-        global = true
-    )]
-    api: String,
+    #[command(flatten)]
+    remote: http::Remote,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     format: Format,
@@ -80,8 +75,28 @@ enum Command {
     Explain(explain::Command),
     /// Ask the controller for its nodes: which plans they have, and how they stand.
     Nodes,
+    /// Ask the controller how it stands with its switches.
+    Switches,
+    /// Ask the controller for the contacts of its plan, with those that were learned.
+    Contacts,
+    /// Show, set and remove entries that nothing which is computed or learned removes.
+    #[command(subcommand)]
+    Override(remote::OverrideCommand),
+    /// Show what changes, as it does: switches, nodes, contacts, overrides.
+    Watch {
+        /// What to show; all if absent.
+        #[arg(value_parser = ["switches", "nodes", "contacts", "overrides"])]
+        what: Vec<String>,
+        /// End after so many changes.
+        #[arg(long, value_name = "N")]
+        count: Option<usize>,
+    },
     /// Make the controller read its configuration again; on an error it keeps what it has.
-    Reload,
+    Reload {
+        /// Only show what would be written to switches.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -190,11 +205,16 @@ impl Cli {
         if let Command::Explain(explain::Command::Route(args)) = &self.command {
             return args.run(self.format);
         }
-        match self.command {
-            Command::Nodes => return remote::nodes(&self.api, self.format),
-            Command::Reload => return remote::reload(&self.api),
-            _ => {}
-        }
+        let (remote, format) = (&self.remote, self.format);
+        let command = match self.command {
+            Command::Nodes => return remote::nodes(remote, format),
+            Command::Switches => return remote::switches(remote, format),
+            Command::Contacts => return remote::contacts(remote, format),
+            Command::Override(command) => return remote::overrides(remote, command, format),
+            Command::Watch { what, count } => return remote::watch(remote, &what, count, format),
+            Command::Reload { dry_run } => return remote::reload(remote, dry_run),
+            of_switch => of_switch,
+        };
         let address = self.switch.clone();
         let mut options = ConnectOptions::new(self.switch, self.device_id);
         options.connect_timeout = CONNECT_TIMEOUT;
@@ -205,7 +225,7 @@ impl Cli {
             ServerKind::Stratum => Target::Stratum,
         };
         let client = Client::connect(&options).await?;
-        if let Command::Pipeline = self.command {
+        if let Command::Pipeline = command {
             return pipeline::run(&client, self.format).await;
         }
         let p4info = match self.p4info {
@@ -213,7 +233,7 @@ impl Cli {
             None => fetch_p4info(&client).await?,
         };
         let index = Index::new(&p4info)?;
-        match self.command {
+        match command {
             Command::Tables(args) => args.run(&client, &index, self.format).await,
             Command::Counters(args) => args.run(&client, &index, self.format).await,
             Command::Digests => digests::run(&client, &index, self.format).await,
@@ -222,9 +242,7 @@ impl Cli {
                 args.run(&client, &index, &address, self.format).await
             }
             // These are done by now.
-            Command::Pipeline | Command::Explain(_) | Command::Nodes | Command::Reload => {
-                Ok(String::new())
-            }
+            _ => Ok(String::new()),
         }
     }
 }
@@ -251,7 +269,11 @@ Examples:
   sddtnctl explain route --config controller.toml --from 10 --to 3
   sddtnctl explain route --config controller.toml --from 10 --to 3 --at 2026-11-28T06:00:00Z
   sddtnctl explain entries --config controller.toml endpoint
-  sddtnctl --api 127.0.0.1:9561 nodes";
+  sddtnctl --api 127.0.0.1:9561 nodes
+  sddtnctl watch contacts
+  sddtnctl override set quiet --on relay --table endpoint \\
+      --match meta.primary.destination.node=3 --priority 1000 --action none --dry-run
+  sddtnctl --ca ca.pem --certificate me.pem --key me.key override list";
 
 /// A person is waiting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

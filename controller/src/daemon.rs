@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use control::supervise::{Assignment, News, Samples, Status, Supervisor, now, usual_backoff};
+use control::supervise::{Assignment, News, Samples, Status, Supervisor, Term, now, usual_backoff};
 use p4rt::{Bidding, session::Backoff};
 use serde_json::json;
 use tokio::{
@@ -26,10 +26,14 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::{
     api::{self, Api},
+    config::ServerTls,
     distribute::{self, Distributor},
-    outlets::{EventLog, write_whole},
+    lease::{self, Campaign},
+    lease_files::LeaseFolder,
+    outlets::{Ears, EventLog, write_whole},
     plan::{self, PlanError, Site, SwitchPlan},
-    planner::{Planner, Reload},
+    planner::{Planner, Request, Wish},
+    tls::Door,
 };
 
 /// What the command line asks for.
@@ -135,31 +139,45 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let (sender, news) = mpsc::channel(NEWS_QUEUE);
     let mut tasks = JoinSet::new();
     let nodes = Distributor::default();
-    let mut planner = Planner::new(options.config.clone(), site.clone(), nodes.clone());
+    let folder = options.config.parent().unwrap_or(Path::new(""));
+    let term = campaign(&site, folder, &mut tasks, &stop)?;
+    let config = options.config.clone();
+    let mut planner = Planner::new(config, site.clone(), nodes.clone(), term.clone())?;
     let mut all_orders = Vec::new();
-    let samples: Arc<dyn Samples> = Arc::new(events.clone());
+    let (ears, heard) = Ears::new(events.clone());
+    let samples: Arc<dyn Samples> = Arc::new(ears);
     for (place, plan) in site.switches.iter().enumerate() {
         let switch = &plan.switch;
         let span = info_span!("switch", name = %switch.name, address = %switch.address);
         let orders = planner.seat()?;
         all_orders.push(orders.clone());
         let (samples, sender) = (samples.clone(), sender.clone());
-        let supervisor = Supervisor::new(place, assignment(plan, options), orders, samples, sender);
+        let assignment = assignment(plan, options, term.clone());
+        let supervisor = Supervisor::new(place, assignment, orders, samples, sender);
         tasks.spawn(supervisor.run(stop.clone()).instrument(span));
     }
     drop((sender, samples));
-    let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
+    let (wishes, requests) = mpsc::channel(WISH_QUEUE);
     let (statuses, shown) = watch::channel(Vec::new());
     let api = Api {
         site: planner.site(),
         orders: all_orders,
         statuses: shown,
         nodes: nodes.clone(),
-        reload: reload.clone(),
+        overrides: planner.overrides(),
+        term: term.clone(),
+        requests: wishes.clone(),
+        stop: stop.clone(),
     };
-    tasks.spawn(planner.run(reloads, stop.clone()));
-    tasks.spawn(pass_on_hangups(reload, stop.clone()));
-    let addresses = listen(&site, api, nodes, &mut tasks, &stop).await?;
+    tasks.spawn(planner.run(requests, heard, stop.clone()));
+    tasks.spawn(pass_on_hangups(wishes, stop.clone()));
+    let servers = Servers {
+        site: &site,
+        api,
+        nodes,
+        term,
+    };
+    let addresses = listen(servers, folder, &mut tasks, &stop).await?;
     info!(switches = site.switches.len(), "started");
 
     let outcome = tokio::select! {
@@ -184,19 +202,62 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     outcome
 }
 
-/// Starts the servers that the configuration asks for.
-async fn listen(
+/// Takes part in the election of the cluster, if the configuration says so.
+fn campaign(
     site: &Site,
-    api: Api,
-    nodes: Distributor,
+    folder: &Path,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
-) -> anyhow::Result<Addresses> {
+) -> anyhow::Result<Option<watch::Receiver<Option<Term>>>> {
+    let Some(lease) = &site.config.lease else {
+        return Ok(None);
+    };
+    let path = folder.join(&lease.path);
+    let store = LeaseFolder::open(&path);
+    let store = store.with_context(|| format!("cannot use the folder {}", path.display()))?;
+    let (sender, term) = watch::channel(None);
+    let ids = site.config.switches.iter().map(|switch| switch.election_id);
+    let campaign = Campaign {
+        holder: lease.holder.clone(),
+        least_epoch: ids.max().unwrap_or(1),
+        ttl: Duration::from_millis(lease.ttl_ms.into()),
+    };
+    tasks.spawn(lease::run(campaign, Arc::new(store), sender, stop.clone()));
+    Ok(Some(term))
+}
+
+/// What is served, and to whom.
+struct Servers<'a> {
+    site: &'a Site,
+    api: Api,
+    nodes: Distributor,
+    term: Option<watch::Receiver<Option<Term>>>,
+}
+
+/// Starts the servers that the configuration asks for.
+async fn listen(
+    servers: Servers<'_>,
+    folder: &Path,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Result<Addresses, Failure> {
+    let Servers {
+        site,
+        api,
+        nodes,
+        term,
+    } = servers;
+    let files = |tls: &Option<ServerTls>| {
+        let tls = tls.as_ref().map(|tls| plan::load_server_tls(tls, folder));
+        tls.transpose()
+    };
     let mut addresses = Addresses::default();
     if let Some(distribution) = &site.config.distribution {
+        let tls = files(&distribution.tls)?.map(|files| files.tonic());
         let (listener, address) = bind(distribution.listen).await?;
         addresses.nodes = Some(address);
-        let served = distribute::serve(listener, nodes, stop.clone());
+        let terms = distribute::Terms { tls, term };
+        let served = distribute::serve(listener, nodes, terms, stop.clone());
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 error!(%error, "nodes cannot attach any more");
@@ -204,9 +265,16 @@ async fn listen(
         });
     }
     if let Some(place) = &site.config.api {
+        let acceptor = files(&place.tls)?.map(|files| files.acceptor(place.anyone_reads));
+        let acceptor = acceptor
+            .transpose()
+            .map_err(|source| PlanError::Certificates {
+                part: "api.tls",
+                source,
+            })?;
         let (listener, address) = bind(place.listen).await?;
         addresses.api = Some(address);
-        let served = api::serve(listener, api, stop.clone());
+        let served = api::serve(Door::new(listener, acceptor), api, stop.clone());
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 error!(%error, "nobody can ask any more");
@@ -224,7 +292,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> 
 }
 
 /// SIGHUP stands for a wish to read the configuration again.
-async fn pass_on_hangups(reload: mpsc::Sender<Reload>, stop: CancellationToken) {
+async fn pass_on_hangups(wishes: mpsc::Sender<Request>, stop: CancellationToken) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => {
@@ -237,7 +305,11 @@ async fn pass_on_hangups(reload: mpsc::Sender<Reload>, stop: CancellationToken) 
             () = stop.cancelled() => return,
             Some(()) = hangup.recv() => {
                 // A full queue means that it is being read again anyway.
-                let _ = reload.try_send(None);
+                let _ = wishes.try_send(Request {
+                    wish: Wish::Reload,
+                    dry_run: false,
+                    answer: None,
+                });
             }
         }
     }
@@ -292,7 +364,11 @@ async fn follow(
 }
 
 /// What the control of a switch needs to know.
-fn assignment(plan: &SwitchPlan, options: &Options) -> Assignment {
+fn assignment(
+    plan: &SwitchPlan,
+    options: &Options,
+    term: Option<watch::Receiver<Option<Term>>>,
+) -> Assignment {
     let switch = &plan.switch;
     Assignment {
         name: switch.name.clone(),
@@ -308,6 +384,7 @@ fn assignment(plan: &SwitchPlan, options: &Options) -> Assignment {
         max_macs: switch.max_macs,
         pipeline: plan.pipeline.clone(),
         index: plan.index.clone(),
+        term,
     }
 }
 
@@ -419,8 +496,8 @@ fn stop_signal() -> io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Wishes to read the configuration again. One that waits is as good as many.
-const RELOAD_QUEUE: usize = 4;
+/// Wishes of people that wait. They come one by one.
+const WISH_QUEUE: usize = 16;
 
 /// Status changes that wait to be looked at. A supervisor that is ahead waits.
 const NEWS_QUEUE: usize = 64;

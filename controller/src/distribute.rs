@@ -18,18 +18,30 @@ use control::{
         node_message::Message,
     },
     roll_out::RollOut,
-    supervise::now,
+    supervise::{Term, now},
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{sleep_until, timeout},
+};
 use tokio_stream::{Stream, wrappers::ReceiverStream, wrappers::TcpListenerStream};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use tonic::{
+    Request, Response, Status, Streaming,
+    transport::{Server, ServerTlsConfig},
+};
 use tracing::{info, warn};
+
+use crate::lease;
 
 /// Hands plans to nodes. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Distributor {
     state: Arc<Mutex<State>>,
+    /// Counts what has happened, for those who watch.
+    news: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +59,7 @@ struct Outlet {
 }
 
 /// What the controller knows of a node.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct NodeStatus {
     /// Its number in the contact plan.
     pub node: u64,
@@ -79,6 +91,17 @@ impl Distributor {
         let mut state = self.lock();
         let message = state.roll_out.publish(node, plan, now());
         state.send(node, message);
+        self.tell();
+    }
+
+    /// Counts what happens to nodes.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
     }
 
     /// What is known of the nodes, by their numbers.
@@ -108,6 +131,7 @@ impl Distributor {
         state.outlets.insert(hello.node, Outlet { stream, sender });
         let message = state.roll_out.hello(hello.node, hello.version);
         state.send(hello.node, message);
+        self.tell();
         Some(stream)
     }
 
@@ -131,6 +155,7 @@ impl Distributor {
             }
             Message::Report(report) => state.roll_out.report(node, report),
         }
+        self.tell();
     }
 
     fn lost(&self, node: u64, stream: u64) {
@@ -142,6 +167,7 @@ impl Distributor {
         {
             state.outlets.remove(&node);
             state.roll_out.lost(node);
+            self.tell();
         }
     }
 }
@@ -195,7 +221,17 @@ fn milliseconds(micros: u64) -> f64 {
 struct Service {
     distributor: Distributor,
     stop: CancellationToken,
+    term: Option<watch::Receiver<Option<Term>>>,
     readers: Mutex<JoinSet<()>>,
+}
+
+/// How nodes are served.
+#[derive(Debug)]
+pub struct Terms {
+    /// Certificates; `None` serves in the clear.
+    pub tls: Option<ServerTlsConfig>,
+    /// When this controller holds the cluster; `None` if it always does. Nodes belong to the holder.
+    pub term: Option<watch::Receiver<Option<Term>>>,
 }
 
 /// Serves nodes until `stop`.
@@ -205,20 +241,26 @@ struct Service {
 pub async fn serve(
     listener: TcpListener,
     distributor: Distributor,
+    terms: Terms,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let service = Service {
         distributor,
         stop: stop.clone(),
+        term: terms.term,
         readers: Mutex::default(),
     };
-    let served = Server::builder()
+    let mut server = Server::builder();
+    if let Some(tls) = terms.tls {
+        server = server.tls_config(tls).map_err(io::Error::other)?;
+    }
+    let outcome = server
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(NodeControlServer::new(service))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
         .await;
-    served.map_err(io::Error::other)
+    outcome.map_err(io::Error::other)
 }
 
 #[tonic::async_trait]
@@ -229,6 +271,9 @@ impl NodeControl for Service {
         &self,
         request: Request<Streaming<NodeMessage>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
+        if !lease::holds(self.term.as_ref()) {
+            return Err(Status::unavailable("another controller holds the cluster"));
+        }
         let mut incoming = request.into_inner();
         let first = timeout(HELLO_DEADLINE, incoming.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no introduction"))??;
@@ -245,10 +290,12 @@ impl NodeControl for Service {
         let node = hello.node;
         info!(node, version = hello.version, "node attached");
         let (distributor, stop) = (self.distributor.clone(), self.stop.clone());
+        let mut term = self.term.clone();
         let reader = async move {
             loop {
                 let message = tokio::select! {
                     () = stop.cancelled() => break,
+                    () = lost(&mut term), if term.is_some() => break,
                     message = incoming.message() => message,
                 };
                 match message {
@@ -267,6 +314,20 @@ impl NodeControl for Service {
         while readers.try_join_next().is_some() {}
         readers.spawn(reader);
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// Waits until this controller does not hold the cluster any more.
+async fn lost(term: &mut Option<watch::Receiver<Option<Term>>>) {
+    let Some(term) = term else { return };
+    loop {
+        let Some(held) = *term.borrow_and_update() else {
+            return;
+        };
+        tokio::select! {
+            changed = term.changed() => if changed.is_err() { return },
+            () = sleep_until(held.until) => return,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! The controller computes a desired state, reads what a switch holds, writes the difference and
 //! reads again. A switch that restarts is therefore no special case.
 //!
-//! [`config`], [`intent`], [`routing`] and [`schedule`] are pure: values in, values out. Crate
+//! [`config`], [`intent`], [`routing`], [`schedule`] and [`neighbours`] are pure: values in, values out. Crate
 //! `control` keeps one switch programmed; [`daemon`] runs that for each switch, and [`ctl`] is the
 //! command line tool that shows what a switch holds and why.
 //!
@@ -23,9 +23,16 @@ pub mod config;
 pub mod ctl;
 pub mod daemon;
 pub mod distribute;
+pub mod dry_run;
 pub mod intent;
+pub mod lease;
+pub mod lease_files;
+pub mod neighbours;
 mod outlets;
+pub mod overrides;
 pub mod plan;
 pub mod planner;
 pub mod routing;
 pub mod schedule;
+pub mod state;
+pub mod tls;

@@ -22,6 +22,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tracing::error;
 
+use crate::neighbours::Heard;
+
 /// Where samples go: one JSON object a line. A full queue drops samples and counts them.
 #[derive(Clone, Debug)]
 pub(crate) struct EventLog {
@@ -82,6 +84,34 @@ impl Samples for EventLog {
         }
     }
 }
+
+/// Keeps samples, and passes on what they tell of neighbours.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    log: EventLog,
+    heard: mpsc::Sender<Heard>,
+}
+
+impl Ears {
+    /// Samples go to this log, and neighbours to the receiver.
+    pub(crate) fn new(log: EventLog) -> (Self, mpsc::Receiver<Heard>) {
+        let (heard, receiver) = mpsc::channel(HEARD);
+        (Self { log, heard }, receiver)
+    }
+}
+
+impl Samples for Ears {
+    fn record(&self, switch: &str, sample: &Sample) {
+        self.log.record(switch, sample);
+        if let Some(heard) = Heard::of(switch, sample) {
+            // One that does not fit is like a bundle that was not sent: there will be others.
+            let _ = self.heard.try_send(heard);
+        }
+    }
+}
+
+/// Bundles that wait to be learned from.
+const HEARD: usize = 256;
 
 fn write_lines(mut file: File, mut lines: mpsc::Receiver<String>) -> io::Result<()> {
     while let Some(line) = lines.blocking_recv() {

@@ -22,6 +22,8 @@ use crate::{
     config::{self, Config, Contacts, Misconfiguration, PlanFormat, Switch},
     intent::{self, Misfit},
     schedule::Network,
+    state::{State, StateError},
+    tls::CertificateError,
 };
 
 /// Everything that the configuration names.
@@ -33,6 +35,8 @@ pub struct Site {
     pub switches: Vec<SwitchPlan>,
     /// The contact plan, if there is one.
     pub network: Option<Arc<Network>>,
+    /// What survives the program, if the configuration has a file for it.
+    pub state: Option<State>,
 }
 
 /// A switch with its program and the entries that it should hold.
@@ -109,6 +113,18 @@ pub enum PlanError {
         /// Where and why.
         faults: Vec<String>,
     },
+    /// What survives the program cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A certificate or a key cannot be used.
+    #[error("cannot serve with the certificates of {part}")]
+    Certificates {
+        /// The part of the configuration.
+        part: &'static str,
+        /// Why.
+        #[source]
+        source: CertificateError,
+    },
     /// Entries or peers do not fit the program.
     #[error("switch {switch:?} cannot be programmed:{}", lines(.misfits))]
     Misfits {
@@ -181,10 +197,13 @@ pub fn load(path: &Path, now: UtcTime) -> Result<Site, PlanError> {
         .iter()
         .map(|switch| load_switch(switch, &config, network.as_deref(), folder))
         .collect::<Result<_, _>>()?;
+    let state = config.state.as_ref();
+    let state = state.map(|state| State::open(&folder.join(&state.path)));
     Ok(Site {
         config,
         switches,
         network,
+        state: state.transpose()?,
     })
 }
 
@@ -252,6 +271,7 @@ fn load_network(
     Ok(Network {
         version: now.micros() / 1000,
         graph: ContactGraph::new(&plan, &options),
+        options,
         plan,
         nodes: config.nodes.clone(),
         links: config.links.clone(),
@@ -300,10 +320,27 @@ fn texts<E: std::error::Error>(errors: &[E]) -> Vec<String> {
     errors.iter().map(text).collect()
 }
 
+/// The certificates of a server, in PEM.
+///
+/// # Errors
+/// A file cannot be read.
+pub(crate) fn load_server_tls(
+    tls: &config::ServerTls,
+    folder: &Path,
+) -> Result<crate::tls::Files, PlanError> {
+    let clients = tls.clients.as_ref();
+    Ok(crate::tls::Files {
+        certificate: read(&folder.join(&tls.certificate))?,
+        key: read(&folder.join(&tls.key))?,
+        clients: clients.map(|path| read(&folder.join(path))).transpose()?,
+    })
+}
+
 fn load_tls(tls: &config::Tls, folder: &Path) -> Result<Tls, PlanError> {
     let pair = tls.certificate.as_ref().zip(tls.key.as_ref());
-    let pair = pair
-        .map(|(certificate, key)| Ok((read(&folder.join(certificate))?, read(&folder.join(key))?)));
+    let pair = pair.map(|(certificate, key)| {
+        Ok::<_, PlanError>((read(&folder.join(certificate))?, read(&folder.join(key))?))
+    });
     Ok(Tls {
         authority: read(&folder.join(&tls.ca))?,
         identity: pair.transpose()?,

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Keeps rules ahead of the time: computes them for a horizon, and again when half of it is over.
+//! Keeps rules ahead of the time: computes them for a horizon, and again when half of that is over,
+//! when a neighbour is heard or silent, and when people want something else.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use contact::{Search, Span, UtcTime};
 use control::{
+    desired::difference,
     orders::Orders,
     plan::{pack, program},
-    supervise::now,
+    supervise::{Term, now},
 };
+use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::spawn_blocking,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+use utoipa::ToSchema;
 
 use crate::{
     distribute::Distributor,
+    lease,
+    neighbours::{Heard, Neighbours, News},
+    overrides::{Override, Overrides},
     plan::{self, PlanError, Site, SwitchPlan},
+    state::State,
 };
 
 /// Where the orders for a switch go.
@@ -28,63 +36,152 @@ pub type Seat = watch::Sender<Arc<Orders>>;
 /// What a switch is to hold from a time on, until the horizon.
 ///
 /// # Errors
-/// If routes do not fit the program.
-pub fn orders(site: &Site, plan: &SwitchPlan, from: UtcTime) -> Result<Orders, PlanError> {
-    let intent = plan.intent.clone();
+/// If routes or overrides do not fit the program.
+pub fn orders(
+    site: &Site,
+    plan: &SwitchPlan,
+    overrides: &Overrides,
+    from: UtcTime,
+) -> Result<Orders, PlanError> {
+    let misfits = |misfit| PlanError::Misfits {
+        switch: plan.switch.name.clone(),
+        misfits: vec![misfit],
+    };
+    let mut orders = Orders {
+        intent: plan.intent.clone(),
+        ..Orders::default()
+    };
     let node = site.network.as_ref().and_then(|network| {
         let node = network.node_of(&plan.switch.name)?;
         Some((network, node))
     });
-    let Some((network, node)) = node else {
-        return Ok(Orders {
-            intent,
-            ..Orders::default()
-        });
-    };
-    let until = from.checked_add(horizon(site)).unwrap_or(UtcTime::MAX);
-    let times = (from, until);
-    let pieces = network.pieces(&mut Search::new(), node, times);
-    let rules = network.rules_of(node, &pieces, times, &plan.index);
-    let rules = rules.map_err(|misfit| PlanError::Misfits {
-        switch: plan.switch.name.clone(),
-        misfits: vec![misfit],
-    })?;
-    Ok(Orders {
-        intent,
-        rules,
-        slow_path: network.slow_path(node, &pieces, times),
-    })
+    if let Some((network, node)) = node {
+        let until = from.checked_add(horizon(site)).unwrap_or(UtcTime::MAX);
+        let times = (from, until);
+        let pieces = network.pieces(&mut Search::new(), node, times);
+        let rules = network.rules_of(node, &pieces, times, &plan.index);
+        orders.rules = rules.map_err(misfits)?;
+        orders.slow_path = network.slow_path(node, &pieces, times);
+    }
+    let here = overrides
+        .iter()
+        .filter(|(_, wanted)| wanted.switch == plan.switch.name);
+    for (name, wanted) in here {
+        wanted
+            .apply(name, &mut orders, &plan.index)
+            .map_err(misfits)?;
+    }
+    Ok(orders)
 }
 
-/// A wish to read the configuration again. The answer is the version of the contact plan, or why
-/// everything stays as it is.
-pub(crate) type Reload = Option<oneshot::Sender<Result<u64, String>>>;
+/// What people want.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// To have the configuration read again.
+    Reload,
+    /// An override, in the place of one with this name.
+    Put(String, Override),
+    /// One less.
+    Remove(String),
+}
+
+/// A wish, and who waits for its outcome.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) wish: Wish,
+    /// Whether nothing is to happen.
+    pub(crate) dry_run: bool,
+    pub(crate) answer: Option<oneshot::Sender<Result<Outcome, Refused>>>,
+}
+
+/// What came of a wish, or would.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Outcome {
+    /// The version of the contact plan; 0 if there is none.
+    pub plan: u64,
+    /// Whether nothing has happened.
+    pub dry_run: bool,
+    /// What the controller writes because of it, by switch.
+    pub switches: Vec<SwitchChanges>,
+}
+
+/// What is written to a switch.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SwitchChanges {
+    /// Its name.
+    pub switch: String,
+    /// The changes, in their order.
+    pub changes: Vec<String>,
+}
+
+/// Why a wish has no effect.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// It cannot work.
+    #[error("{0}")]
+    Unfit(String),
+    /// There is nothing of that name.
+    #[error("there is no {0}")]
+    NoSuch(String),
+    /// Another controller may write.
+    #[error("another controller holds the cluster")]
+    NotHolder,
+    /// There is no file to keep it in.
+    #[error("the configuration has no [state], where overrides are kept")]
+    NoState,
+}
 
 /// Makes orders in time, and hands them to switches and nodes.
 #[derive(Debug)]
 pub(crate) struct Planner {
     path: PathBuf,
+    /// As it is configured.
+    base: Arc<Site>,
+    /// With what was learned.
     site: watch::Sender<Arc<Site>>,
+    overrides: watch::Sender<Overrides>,
+    neighbours: Option<Neighbours>,
     seats: Vec<Seat>,
     nodes: Distributor,
+    term: Option<watch::Receiver<Option<Term>>>,
+    /// Of the last term.
+    epoch: Option<u64>,
     version: u64,
 }
 
 impl Planner {
     /// A planner for the site that a configuration file describes.
-    pub(crate) fn new(path: PathBuf, site: Arc<Site>, nodes: Distributor) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Overrides cannot be read.
+    pub(crate) fn new(
+        path: PathBuf,
+        site: Arc<Site>,
+        nodes: Distributor,
+        term: Option<watch::Receiver<Option<Term>>>,
+    ) -> Result<Self, PlanError> {
+        Ok(Self {
             path,
+            overrides: watch::channel(kept_overrides(&site)?).0,
+            neighbours: neighbours(&site),
+            base: site.clone(),
             site: watch::channel(site).0,
             seats: Vec::new(),
             nodes,
+            term,
+            epoch: None,
             version: 0,
-        }
+        })
     }
 
     /// The site that is in force.
     pub(crate) fn site(&self) -> watch::Receiver<Arc<Site>> {
         self.site.subscribe()
+    }
+
+    /// The overrides that are in force.
+    pub(crate) fn overrides(&self) -> watch::Receiver<Overrides> {
+        self.overrides.subscribe()
     }
 
     /// The first orders for the next switch, and where later ones come from. Its node gets them
@@ -96,77 +193,209 @@ impl Planner {
         let site = self.site.borrow().clone();
         let plan = &site.switches[self.seats.len()];
         let now = now();
-        let first = orders(&site, plan, now)?;
+        let first = orders(&site, plan, &self.overrides.borrow(), now)?;
         self.publish(&site, plan, &first, now);
         let (seat, newest) = watch::channel(Arc::new(first));
         self.seats.push(seat);
         Ok(newest)
     }
 
-    /// Sends new orders to all switches and nodes in time, and when the configuration is read
-    /// again, until `stop`.
+    /// Sends new orders to all switches and nodes when there is a reason to, until `stop`.
     pub(crate) async fn run(
         mut self,
-        mut reloads: mpsc::Receiver<Reload>,
+        mut requests: mpsc::Receiver<Request>,
+        mut heard: mpsc::Receiver<Heard>,
         stop: CancellationToken,
     ) {
-        let mut renewal = Instant::now() + self.pause();
+        let mut term = self.term.clone();
         loop {
-            let has_network = self.site.borrow().network.is_some();
+            let renewal = Instant::now() + self.pause();
+            let has_network = self.base.network.is_some();
+            let silence = self.neighbours.as_ref().and_then(Neighbours::next_end);
+            let quiet = silence.map_or(Duration::ZERO, |end| {
+                Duration::from_micros(end.since(now()).micros())
+            });
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep_until(renewal), if has_network => {
-                    let site = self.site.borrow().clone();
-                    // The last rules stay, and end at their time.
-                    if let Err(error) = self.hand_out(site).await {
-                        error!(error, "no new rules");
-                    }
-                }
-                Some(answer) = reloads.recv() => {
-                    let outcome = self.reload().await;
-                    match &outcome {
-                        Ok(plan) => info!(plan, "the configuration was read again"),
-                        Err(reason) => error!(reason, "the configuration stays as it was"),
-                    }
-                    if let Some(answer) = answer {
-                        // Who does not wait any more does not want to know.
-                        let _ = answer.send(outcome);
-                    }
-                }
+                () = sleep_until(renewal), if has_network => self.renew("time has passed").await,
+                () = sleep(quiet), if silence.is_some() => self.forget().await,
+                Some(heard) = heard.recv() => self.hear(&heard).await,
+                Some(request) = requests.recv() => self.answer(request).await,
+                epoch = changed(&mut term), if term.is_some() => self.take_over(epoch).await,
             }
-            renewal = Instant::now() + self.pause();
         }
     }
 
     fn pause(&self) -> Duration {
-        Duration::from_micros(horizon(&self.site.borrow()).micros() / 2)
+        Duration::from_micros(horizon(&self.base).micros() / 2)
     }
 
-    /// Goes over to what the configuration says now, or keeps everything.
-    async fn reload(&mut self) -> Result<u64, String> {
-        let path = self.path.clone();
-        let loaded = spawn_blocking(move || plan::load(&path, now())).await;
-        let site = loaded.map_err(|error| error.to_string())?;
-        let site = site.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
-        self.site.borrow().check_same_switches(&site)?;
-        let version = site.network.as_ref().map_or(0, |network| network.version);
-        self.hand_out(Arc::new(site)).await?;
-        Ok(version)
+    async fn renew(&mut self, why: &str) {
+        // The last rules stay, and end at their time.
+        if let Err(error) = self.hand_out(self.base.clone()).await {
+            error!(error, why, "no new rules");
+        }
+    }
+
+    /// Goes by the overrides that the last holder of the cluster has left.
+    async fn take_over(&mut self, epoch: Option<u64>) {
+        if epoch.is_none() || epoch == self.epoch {
+            return;
+        }
+        self.epoch = epoch;
+        match kept_overrides(&self.base) {
+            Ok(kept) => {
+                self.overrides.send_replace(kept);
+            }
+            Err(error) => error!(%error, "the overrides cannot be read"),
+        }
+        self.renew("this controller holds the cluster").await;
+    }
+
+    async fn hear(&mut self, heard: &Heard) {
+        let site = self.base.clone();
+        let (Some(network), Some(neighbours)) = (&site.network, &mut self.neighbours) else {
+            return;
+        };
+        if let Some(news) = neighbours.hear(network, heard, now()) {
+            tell(news);
+            self.renew("a neighbour was heard").await;
+        }
+    }
+
+    async fn forget(&mut self) {
+        let Some(neighbours) = &mut self.neighbours else {
+            return;
+        };
+        let silent = neighbours.forget(now());
+        let is_news = !silent.is_empty();
+        silent.into_iter().for_each(tell);
+        if is_news {
+            self.renew("a neighbour is silent").await;
+        }
+    }
+
+    async fn answer(&mut self, request: Request) {
+        let Request {
+            wish,
+            dry_run,
+            answer,
+        } = request;
+        let what = format!("{wish:?}");
+        let outcome = if lease::holds(self.term.as_ref()) {
+            self.grant(wish, dry_run).await
+        } else {
+            Err(Refused::NotHolder)
+        };
+        match &outcome {
+            Ok(Outcome { plan, dry_run, .. }) => info!(plan, dry_run, what, "done as asked"),
+            Err(reason) => error!(%reason, what, "everything stays as it was"),
+        }
+        if let Some(answer) = answer {
+            // Who does not wait any more does not want to know.
+            let _ = answer.send(outcome);
+        }
+    }
+
+    async fn grant(&mut self, wish: Wish, dry_run: bool) -> Result<Outcome, Refused> {
+        let mut overrides = self.overrides.borrow().clone();
+        let mut base = self.base.clone();
+        match &wish {
+            Wish::Reload => {
+                let path = self.path.clone();
+                let loaded = spawn_blocking(move || plan::load(&path, now())).await;
+                let site = loaded.map_err(|error| Refused::Unfit(error.to_string()))?;
+                let site = site.map_err(unfit)?;
+                base.check_same_switches(&site).map_err(Refused::Unfit)?;
+                base = Arc::new(site);
+            }
+            Wish::Put(name, wanted) => {
+                let mut switches = base.switches.iter();
+                if !switches.any(|plan| plan.switch.name == wanted.switch) {
+                    return Err(Refused::Unfit(format!(
+                        "no switch is called {:?}",
+                        wanted.switch
+                    )));
+                }
+                overrides.insert(name.clone(), wanted.clone());
+            }
+            Wish::Remove(name) => {
+                let gone = overrides.remove(name);
+                gone.ok_or_else(|| Refused::NoSuch(format!("override {name:?}")))?;
+            }
+        }
+        let made = self.make(&base, &overrides).await.map_err(Refused::Unfit)?;
+        let outcome = self.outcome(&made, dry_run);
+        if !dry_run {
+            keep(&base, &wish).await?;
+            if let Wish::Reload = wish {
+                self.neighbours = neighbours(&base);
+            }
+            self.overrides.send_replace(overrides);
+            self.give(base, made);
+        }
+        Ok(outcome)
+    }
+
+    fn outcome(&self, made: &Made, dry_run: bool) -> Outcome {
+        let time = made.time;
+        let plans = made.site.switches.iter().zip(&self.seats);
+        let changes = |((plan, seat), orders): ((&SwitchPlan, &Seat), &Orders)| {
+            let before = seat.borrow().at(time);
+            let groups = difference(&orders.at(time), &before, &plan.index, &BTreeSet::new());
+            let changes = groups.iter().flatten();
+            SwitchChanges {
+                switch: plan.switch.name.clone(),
+                changes: changes
+                    .map(|change| format!("{} {}", change.kind, change.item.key()))
+                    .collect(),
+            }
+        };
+        Outcome {
+            plan: version(&made.site),
+            dry_run,
+            switches: plans.zip(&made.orders).map(changes).collect(),
+        }
     }
 
     /// Makes the orders for all switches of a site, and hands them out if all could be made.
-    async fn hand_out(&mut self, site: Arc<Site>) -> Result<(), String> {
-        let making = site.clone();
-        let now = now();
+    async fn hand_out(&mut self, base: Arc<Site>) -> Result<(), String> {
+        let overrides = self.overrides.borrow().clone();
+        let made = self.make(&base, &overrides).await?;
+        self.give(base, made);
+        Ok(())
+    }
+
+    /// The orders of a site, with what was learned.
+    async fn make(&self, base: &Arc<Site>, overrides: &Overrides) -> Result<Made, String> {
+        let (base, overrides) = (base.clone(), overrides.clone());
+        let neighbours = self.neighbours.clone();
+        let time = now();
         let made = spawn_blocking(move || {
-            let plans = making.switches.iter();
-            let orders = plans.map(|plan| orders(&making, plan, now));
-            orders.collect::<Result<Vec<_>, _>>()
+            let network = match (&base.network, &neighbours) {
+                (Some(network), Some(neighbours)) => {
+                    Some(Arc::new(neighbours.add_to(network, time)))
+                }
+                (network, _) => network.clone(),
+            };
+            let site = Arc::new(Site {
+                network,
+                ..Site::clone(&base)
+            });
+            let plans = site.switches.iter();
+            let orders = plans.map(|plan| orders(&site, plan, &overrides, time));
+            let orders = orders.collect::<Result<Vec<_>, _>>()?;
+            Ok(Made { site, orders, time })
         });
         let made = made.await.map_err(|error| error.to_string())?;
-        let made = made.map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+        made.map_err(|error: PlanError| format!("{:#}", anyhow::Error::new(error)))
+    }
+
+    fn give(&mut self, base: Arc<Site>, made: Made) {
+        let Made { site, orders, time } = made;
+        self.base = base;
         self.site.send_replace(site.clone());
-        for (place, (plan, orders)) in site.switches.iter().zip(made).enumerate() {
+        for (place, (plan, orders)) in site.switches.iter().zip(orders).enumerate() {
             let until = orders.rules.end().map(UtcTime::to_text);
             info!(
                 switch = plan.switch.name,
@@ -174,10 +403,9 @@ impl Planner {
                 until,
                 "new orders"
             );
-            self.publish(&site, plan, &orders, now);
+            self.publish(&site, plan, &orders, time);
             self.seats[place].send_replace(Arc::new(orders));
         }
-        Ok(())
     }
 
     /// Makes a plan of orders, for the node that is the switch.
@@ -194,6 +422,71 @@ impl Planner {
             Err(error) => error!(node = node.number, %error, "no plan for the node"),
         }
     }
+}
+
+/// Orders for all switches of a site at a time.
+struct Made {
+    site: Arc<Site>,
+    orders: Vec<Orders>,
+    time: UtcTime,
+}
+
+/// Waits until there is news of the term.
+async fn changed(term: &mut Option<watch::Receiver<Option<Term>>>) -> Option<u64> {
+    if let Some(term) = term
+        && term.changed().await.is_ok()
+    {
+        return term.borrow_and_update().map(|term| term.epoch);
+    }
+    std::future::pending().await
+}
+
+fn tell(news: News) {
+    let News {
+        node,
+        neighbour,
+        change,
+    } = news;
+    info!(%node, %neighbour, ?change, "a neighbour");
+}
+
+fn unfit(error: PlanError) -> Refused {
+    Refused::Unfit(format!("{:#}", anyhow::Error::new(error)))
+}
+
+/// What is kept is on the disk before it has an effect.
+async fn keep(site: &Site, wish: &Wish) -> Result<(), Refused> {
+    if let Wish::Reload = wish {
+        return Ok(());
+    }
+    let state = site.state.clone().ok_or(Refused::NoState)?;
+    let (name, wanted) = match wish {
+        Wish::Put(name, wanted) => (name.clone(), Some(wanted.clone())),
+        Wish::Remove(name) => (name.clone(), None),
+        Wish::Reload => return Ok(()),
+    };
+    let done = spawn_blocking(move || match wanted {
+        Some(wanted) => state.put_override(&name, &wanted),
+        None => state.remove_override(&name),
+    });
+    let done = done
+        .await
+        .map_err(|error| Refused::Unfit(error.to_string()))?;
+    done.map_err(|error| unfit(error.into()))
+}
+
+fn kept_overrides(site: &Site) -> Result<Overrides, PlanError> {
+    let kept = site.state.as_ref().map(State::overrides);
+    Ok(kept.transpose()?.unwrap_or_default())
+}
+
+fn neighbours(site: &Site) -> Option<Neighbours> {
+    let learning = site.config.contacts.as_ref()?.learn.as_ref()?;
+    Some(Neighbours::new(learning))
+}
+
+fn version(site: &Site) -> u64 {
+    site.network.as_ref().map_or(0, |network| network.version)
 }
 
 fn horizon(site: &Site) -> Span {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use contact::{Contact, ContactGraph, NodeNumber, Plan, Query, Search, Span, UtcTime};
+use contact::{
+    Contact, ContactGraph, GraphOptions, NodeNumber, Plan, Query, Search, Span, UtcTime,
+};
 use control::{
     desired::Item,
     names,
@@ -33,6 +35,8 @@ pub struct Network {
     pub plan: Plan,
     /// The plan as a graph.
     pub graph: ContactGraph,
+    /// How the graph is made of the plan.
+    pub options: GraphOptions,
     /// The nodes.
     pub nodes: Vec<Node>,
     /// The links.

@@ -54,6 +54,8 @@ struct Device {
     program_refusal: Option<String>,
     pushes: usize,
     writes: usize,
+    /// Election ids of write requests, and whether they were those of the primary.
+    writers: Vec<(u128, bool)>,
 }
 
 #[derive(Debug)]
@@ -172,6 +174,13 @@ impl FakeSwitch {
     #[must_use]
     pub fn writes(&self) -> usize {
         self.shared.lock().writes
+    }
+
+    /// The election ids of write requests in the order of their arrival, and whether each was that
+    /// of the primary.
+    #[must_use]
+    pub fn writers(&self) -> Vec<(u128, bool)> {
+        self.shared.lock().writers.clone()
     }
 
     /// How many streams are open.

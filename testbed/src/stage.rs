@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use crate::{
     link::Links,
@@ -122,6 +123,67 @@ impl Stage {
         options.extend([self.path(config), "--ready-file".into(), ready]);
         let log = self.path(&format!("{name}.log"));
         Process::start(&process::sibling(name)?, &options, &log)
+    }
+
+    /// The configuration of a controller for a relay: node 10, with node 2 behind the port of version
+    /// 7, and node 3 behind that of version 6. Its plan is `plan.ionrc`; `contacts` are more lines of
+    /// that section, and `more` is for other sections.
+    #[must_use]
+    pub fn relay(&self, contacts: &str, more: &str) -> String {
+        let link = |to: u64, side: Side| {
+            let (port, speaks) = (side.port(), side.version());
+            format!(
+                "[[link]]\nfrom = 10\nto = {to}\nport = {port}\nethernet = \"02:00:00:00:00:0{to}\"\n\
+                 ethernet_source = \"02:00:00:00:00:0a\"\naddress = \"10.9.0.{to}\"\n\
+                 speaks = {speaks}\n"
+            )
+        };
+        let links = link(2, Side::V7) + &link(3, Side::V6);
+        let grpc = self.grpc();
+        format!(
+            r#"[[switch]]
+name = "relay"
+address = "{grpc}"
+device_id = 1
+election_id = 7
+p4info = "relay.p4info.txtpb"
+device_config = "relay.p4"
+entries = ["relay.entries.json"]
+
+{more}
+[contacts]
+plan = "plan.ionrc"
+{contacts}
+
+[[node]]
+number = 10
+switch = "relay"
+address = "10.9.0.1"
+
+{links}"#
+        )
+    }
+
+    /// The entries of a table of the switch, as the tool shows them: names and values as texts.
+    ///
+    /// # Errors
+    ///
+    /// The switch does not answer.
+    pub fn entries(&self, table: &str) -> anyhow::Result<Vec<Value>> {
+        #[rustfmt::skip]
+        let options = [
+            "--switch", self.grpc(), "--format", "json", "explain", "entries", table,
+        ];
+        let text = process::output(&process::sibling("sddtnctl")?, &options)?;
+        let tables: Value = serde_json::from_str(&text).context("the tool does not say JSON")?;
+        let name = format!("ingress.{table}");
+        let rows = tables[name].as_array().cloned().unwrap_or_default();
+        let is_default = |row: &Value| {
+            row["entry"]
+                .as_str()
+                .is_some_and(|text| text.contains("default"))
+        };
+        Ok(rows.into_iter().filter(|row| !is_default(row)).collect())
     }
 
     /// Writes a file for the daemons.

@@ -12,7 +12,7 @@ use clap::Parser;
 use control::supervise::now;
 use controller::{
     daemon::{self, Failure, Options, Run},
-    plan,
+    dry_run, plan,
 };
 use tracing::{error, level_filters::LevelFilter};
 use tracing_subscriber::EnvFilter;
@@ -27,6 +27,9 @@ struct Args {
     /// Check the configuration and all files that it names, and exit.
     #[arg(long)]
     check_config: bool,
+    /// Read what the switches hold, show what would be written, write nothing, and exit.
+    #[arg(long, conflicts_with = "check_config")]
+    dry_run: bool,
     /// Append one JSON line for each bundle that a switch reports.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
@@ -70,6 +73,11 @@ async fn run(args: Args) -> Result<(), Failure> {
                 plan.pipeline.cookie().0
             );
         }
+        return Ok(());
+    }
+    if args.dry_run {
+        let site = plan::load(&args.config, now())?;
+        print!("{}", dry_run::run(&site, now()).await?);
         return Ok(());
     }
     let seconds = args.connect_timeout.or(args.once.then_some(10));

@@ -44,6 +44,33 @@ pub struct Contacts {
     pub margin_ppm: u32,
     /// Contacts in which there is less confidence are not used; default 0.
     pub least_confidence: Option<f64>,
+    /// Whether neighbours that are heard can be sent to, whatever the plan says; default no.
+    pub learn: Option<Learning>,
+}
+
+/// What is assumed of contacts that are learned from bundles.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Learning {
+    /// How long after its last bundle a neighbour can be sent to; default 60000 ms.
+    pub silence_ms: u32,
+    /// What can be sent to it; default 125000 octets each second.
+    pub bytes_per_second: u64,
+    /// How likely it can be reached; default 1.
+    pub confidence: f64,
+    /// How far it is where the plan says nothing; default 0 ms.
+    pub light_time_ms: u32,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self {
+            silence_ms: 60_000,
+            bytes_per_second: 125_000,
+            confidence: 1.0,
+            light_time_ms: 0,
+        }
+    }
 }
 
 /// The forms of contact plans.
@@ -86,6 +113,8 @@ pub struct Node {
     /// How much older bundles get in its switch; default 0 ms.
     #[serde(default)]
     pub residence_ms: u16,
+    /// Source address of its frames to neighbours that are learned; default that of its first link.
+    pub ethernet: Option<MacText>,
 }
 
 /// How a node with a switch reaches a neighbour.
@@ -130,6 +159,9 @@ pub enum ContactFault {
     /// Links and addresses are for routes.
     #[error("[[node]] and [[link]] need [contacts]")]
     WithoutContacts,
+    /// Rules would end before they are made again.
+    #[error("contacts.learn: silence_ms must be more than twice guard_ms, {0}")]
+    Silence(u32),
     /// Two nodes have one number.
     #[error("node {0} is configured twice")]
     SameNode(u64),
@@ -208,6 +240,16 @@ pub(super) fn check(
     let least = contacts.and_then(|contacts| contacts.least_confidence);
     if let Some(least) = least.filter(|least| !(0.0..=1.0).contains(least)) {
         faults.push(ContactFault::Confidence(least.to_string()));
+    }
+    let learning = contacts.and_then(|contacts| contacts.learn.as_ref());
+    if let Some(learning) = learning {
+        let guard_ms = contacts.map_or(0, |contacts| contacts.guard_ms);
+        if learning.silence_ms / 2 <= guard_ms {
+            faults.push(ContactFault::Silence(guard_ms));
+        }
+        if !(0.0..=1.0).contains(&learning.confidence) {
+            faults.push(ContactFault::Confidence(learning.confidence.to_string()));
+        }
     }
     let mut numbers = BTreeSet::new();
     let mut taken = BTreeSet::new();

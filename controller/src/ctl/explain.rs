@@ -24,8 +24,10 @@ use crate::{
         report::{Section, show},
         tables::action,
     },
-    plan, planner,
+    plan::{self, PlanError},
+    planner,
     routing::Leg,
+    state::State,
 };
 
 #[derive(Debug, Subcommand)]
@@ -162,7 +164,12 @@ impl EntriesArgs {
         let mut switches = site.switches.iter();
         let switch = switches.find(|plan| plan.switch.address == address);
         let switch = switch.ok_or_else(|| CtlError::NoSwitch(address.to_owned()))?;
-        Ok(Some(planner::orders(&site, switch, now())?))
+        let kept = site.state.as_ref().map(State::overrides);
+        let overrides = kept
+            .transpose()
+            .map_err(PlanError::State)?
+            .unwrap_or_default();
+        Ok(Some(planner::orders(&site, switch, &overrides, now())?))
     }
 }
 

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `sddtnctl nodes` and `sddtnctl reload`: what the controller itself knows and does.
+//! What the controller itself knows and does: `nodes`, `contacts`, `override`, `watch`, `reload`.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::io::{self, Write as _};
 
-use serde_json::Value;
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
 
 use crate::ctl::{
     CtlError, Format,
+    http::Remote,
     report::{Section, show},
 };
 
-/// A person is waiting.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
 /// What stands in the columns of `sddtnctl nodes`, by the names of the interface.
-const COLUMNS: [&str; 9] = [
+const NODES: [&str; 9] = [
     "node",
     "connected",
     "wanted",
@@ -30,55 +25,184 @@ const COLUMNS: [&str; 9] = [
     "refusal",
 ];
 
+const SWITCHES: [&str; 5] = ["name", "address", "device_id", "status", "detail"];
+const CONTACTS: [&str; 6] = [
+    "from",
+    "to",
+    "start",
+    "end",
+    "bytes_per_second",
+    "confidence",
+];
+const OVERRIDES: [&str; 8] = [
+    "name", "switch", "table", "match", "action", "params", "priority", "reason",
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OverrideCommand {
+    /// Show the overrides.
+    List,
+    /// Ask for an entry that nothing which is computed or learned removes.
+    Set(SetArgs),
+    /// Take an override back.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Only show what would be written.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Arguments of `sddtnctl override set`.
+#[derive(Debug, clap::Args)]
+pub(super) struct SetArgs {
+    /// A name of your choice; an override with that name is replaced.
+    name: String,
+    /// Name of the switch in the configuration of the controller.
+    #[arg(long, value_name = "NAME")]
+    on: String,
+    /// Name of the table.
+    #[arg(long)]
+    table: String,
+    /// A field and what it matches, as in entries files; as often as there are fields.
+    #[arg(long = "match", value_name = "FIELD=MATCH", value_parser = pair)]
+    fields: Vec<(String, String)>,
+    /// Name of the action; `none` keeps the entry out of the table.
+    #[arg(long)]
+    action: String,
+    /// A parameter of the action and its value; as often as there are parameters.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
+    params: Vec<(String, String)>,
+    /// Larger wins, in tables that have priorities.
+    #[arg(long)]
+    priority: Option<i32>,
+    /// Why, for people.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Only show what would be written.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("no = between name and value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// Shows the nodes.
-pub(super) fn nodes(api: &str, format: Format) -> Result<String, CtlError> {
-    let nodes = request(api, "GET", "/v1/nodes")?;
+pub(super) fn nodes(remote: &Remote, format: Format) -> Result<String, CtlError> {
+    let nodes = remote.request("GET", "/v1/nodes", None)?;
+    Ok(table("nodes", &NODES, &nodes, format))
+}
+
+/// Shows how the controller stands with its switches.
+pub(super) fn switches(remote: &Remote, format: Format) -> Result<String, CtlError> {
+    let switches = remote.request("GET", "/v1/switches", None)?;
+    Ok(table("switches", &SWITCHES, &switches, format))
+}
+
+/// Shows the contacts of the plan.
+pub(super) fn contacts(remote: &Remote, format: Format) -> Result<String, CtlError> {
+    let contacts = remote.request("GET", "/v1/contacts", None)?;
+    Ok(table("contacts", &CONTACTS, &contacts, format))
+}
+
+/// Makes the controller read its configuration again.
+pub(super) fn reload(remote: &Remote, dry_run: bool) -> Result<String, CtlError> {
+    let done = remote.request("POST", &with(dry_run, "/v1/reload"), None)?;
+    Ok(format!("{done:#}\n"))
+}
+
+/// Shows and changes overrides.
+pub(super) fn overrides(
+    remote: &Remote,
+    command: OverrideCommand,
+    format: Format,
+) -> Result<String, CtlError> {
+    let done = match command {
+        OverrideCommand::List => {
+            let found = remote.request("GET", "/v1/overrides", None)?;
+            return Ok(table("overrides", &OVERRIDES, &rows(&found), format));
+        }
+        OverrideCommand::Set(args) => {
+            let texts = |pairs: Vec<(String, String)>| {
+                let pairs = pairs.into_iter();
+                Value::Object(pairs.map(|(name, value)| (name, value.into())).collect())
+            };
+            let mut body = json!({"switch": args.on, "table": args.table,
+                "match": texts(args.fields), "action": args.action,
+                "params": texts(args.params), "reason": args.reason});
+            if let Some(priority) = args.priority {
+                body["priority"] = priority.into();
+            }
+            let path = format!("/v1/overrides/{}", args.name);
+            remote.request("PUT", &with(args.dry_run, &path), Some(&body))?
+        }
+        OverrideCommand::Remove { name, dry_run } => {
+            let path = format!("/v1/overrides/{name}");
+            remote.request("DELETE", &with(dry_run, &path), None)?
+        }
+    };
+    Ok(format!("{done:#}\n"))
+}
+
+/// Shows what changes, as it does.
+pub(super) fn watch(
+    remote: &Remote,
+    wanted: &[String],
+    count: Option<usize>,
+    format: Format,
+) -> Result<String, CtlError> {
+    let mut left = count;
+    remote.follow(|name, data| {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+            return Ok(true);
+        }
+        let state: Value = serde_json::from_str(data).map_err(io::Error::other)?;
+        let shown = match (format, name) {
+            (Format::Json, _) => format!("{}\n", json!({"event": name, "state": state})),
+            (_, "switches") => table(name, &SWITCHES, &state, format),
+            (_, "nodes") => table(name, &NODES, &state, format),
+            (_, "contacts") => table(name, &CONTACTS, &state, format),
+            _ => table(name, &OVERRIDES, &rows(&state), format),
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(shown.as_bytes())?;
+        out.flush()?;
+        left = left.map(|left| left.saturating_sub(1));
+        Ok(left != Some(0))
+    })?;
+    Ok(String::new())
+}
+
+fn with(dry_run: bool, path: &str) -> String {
+    format!("{path}?dry_run={dry_run}")
+}
+
+/// The rows of an object: what it has by name.
+fn rows(found: &Value) -> Value {
+    let named = found.as_object().into_iter().flatten();
+    let row = |(name, value): (&String, &Value)| {
+        let mut row = value.as_object().cloned().unwrap_or_else(Map::new);
+        row.insert("name".to_owned(), name.as_str().into());
+        Value::Object(row)
+    };
+    named.map(row).collect()
+}
+
+fn table(title: &str, columns: &[&str], found: &Value, format: Format) -> String {
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let row = |node: &Value| COLUMNS.iter().map(|name| cell(&node[*name])).collect();
+    let row = |row: &Value| columns.iter().map(|name| cell(&row[*name])).collect();
     let section = Section {
-        title: "nodes".to_owned(),
+        title: title.to_owned(),
         note: String::new(),
-        columns: COLUMNS.map(str::to_owned).into(),
-        rows: nodes.as_array().into_iter().flatten().map(row).collect(),
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        rows: found.as_array().into_iter().flatten().map(row).collect(),
     };
-    Ok(show(&[section], format))
-}
-
-/// Makes the controller read its configuration again.
-pub(super) fn reload(api: &str) -> Result<String, CtlError> {
-    let done = request(api, "POST", "/v1/reload")?;
-    Ok(format!("{done:#}\n"))
-}
-
-fn request(api: &str, method: &str, path: &str) -> Result<Value, CtlError> {
-    let unreachable = |source| CtlError::Api {
-        address: api.to_owned(),
-        source,
-    };
-    let answer = exchange(api, method, path).map_err(unreachable)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
-    if head.split(' ').nth(1) == Some("200") {
-        return Ok(body);
-    }
-    let reason = body["error"].as_str();
-    Err(CtlError::Refused(reason.unwrap_or(head).to_owned()))
-}
-
-fn exchange(api: &str, method: &str, path: &str) -> std::io::Result<String> {
-    let none = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
-    let address = api.to_socket_addrs()?.next().ok_or_else(none)?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {api}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    show(&[section], format)
 }

@@ -23,17 +23,17 @@ use crate::demo::{
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A folder with a configuration and the files that it names.
-struct Site {
+pub(crate) struct Site {
     folder: TempDir,
 }
 
 /// A running daemon. It is killed if the test fails before it is stopped.
-struct Daemon {
-    child: Child,
+pub(crate) struct Daemon {
+    pub(crate) child: Child,
 }
 
 impl Site {
-    fn new(address: &str, rest: &str) -> Self {
+    pub(crate) fn new(address: &str, rest: &str) -> Self {
         let site = Self {
             folder: TempDir::new().expect("a temporary folder"),
         };
@@ -48,11 +48,11 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sddtn-controller"));
         command
             .arg("--config")
@@ -62,11 +62,11 @@ impl Site {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("the program starts")
     }
 
-    fn start(&self) -> Daemon {
+    pub(crate) fn start(&self) -> Daemon {
         let mut command = self.command(&[]);
         command.arg("--events").arg(self.path("events.jsonl"));
         command.arg("--ready-file").arg(self.path("ready"));
@@ -76,11 +76,11 @@ impl Site {
         }
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn wait(&self, what: &str, mut condition: impl FnMut() -> bool) {
+    pub(crate) fn wait(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let deadline = Instant::now() + DEADLINE;
         while !condition() {
             assert!(
@@ -95,7 +95,7 @@ impl Site {
 
 impl Daemon {
     /// Asks the daemon to end, and returns whether it did so with success.
-    fn stop(mut self) -> bool {
+    pub(crate) fn stop(mut self) -> bool {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill")
             .args(["-TERM", &pid])
@@ -114,11 +114,11 @@ impl Drop for Daemon {
     }
 }
 
-fn address(switch: &FakeSwitch) -> String {
+pub(crate) fn address(switch: &FakeSwitch) -> String {
     switch.address().to_string()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -397,7 +397,7 @@ fn the_tool_says_what_is_missing() {
 }
 
 /// A node with one neighbour, whose contact is from one time to another.
-fn write_node(site: &Site, switch: &FakeSwitch, contact: &str) {
+pub(crate) fn write_node(site: &Site, switch: &FakeSwitch, contact: &str) {
     let text = format!(
         r#"[[switch]]
 name = "relay"
@@ -438,7 +438,7 @@ speaks = 7
 }
 
 /// The rules of neighbours that a switch holds.
-fn notes(switch: &FakeSwitch) -> Vec<Note> {
+pub(crate) fn notes(switch: &FakeSwitch) -> Vec<Note> {
     const NEXT_HOP: u32 = 0x0200_0004;
     let entries = switch.entries().into_iter();
     let of_table = entries.filter(|entry| entry.table_id == NEXT_HOP);
@@ -515,19 +515,18 @@ fn routes_and_entries_are_explained() {
 }
 
 /// What the HTTP interface of a daemon answers: the status, and the body as JSON.
-fn ask(site: &Site, method: &str, path: &str) -> (u16, serde_json::Value) {
+pub(crate) fn ask(site: &Site, method: &str, path: &str) -> (u16, serde_json::Value) {
     let (status, body) = ask_text(site, method, path);
     let body = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
     (status, body)
 }
 
-fn ask_text(site: &Site, method: &str, path: &str) -> (u16, String) {
-    let ready: serde_json::Value = serde_json::from_str(&site.text("ready")).expect("JSON");
-    let address = ready["api"].as_str().expect("an address").to_owned();
-    let mut stream = TcpStream::connect(&address).expect("the daemon listens");
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("it reads");
+pub(crate) fn ask_text(site: &Site, method: &str, path: &str) -> (u16, String) {
+    ask_with(site, method, path, "")
+}
+
+pub(crate) fn ask_with(site: &Site, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut stream = request(site, method, path, body);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
@@ -536,6 +535,20 @@ fn ask_text(site: &Site, method: &str, path: &str) -> (u16, String) {
         .nth(1)
         .and_then(|status| status.parse().ok());
     (status.expect("a status"), body.to_owned())
+}
+
+/// Sends a request to the HTTP interface of a daemon.
+pub(crate) fn request(site: &Site, method: &str, path: &str, body: &str) -> TcpStream {
+    let ready: serde_json::Value = serde_json::from_str(&site.text("ready")).expect("JSON");
+    let address = ready["api"].as_str().expect("an address").to_owned();
+    let mut stream = TcpStream::connect(&address).expect("the daemon listens");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    stream
 }
 
 #[test]

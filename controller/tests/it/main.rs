@@ -6,5 +6,8 @@ mod core;
 mod daemon;
 mod demo;
 mod desired;
+mod interface;
+mod leases;
+mod neighbours;
 mod routing;
 mod schedule;

@@ -68,13 +68,14 @@ fn index() -> Arc<Index> {
     Arc::new(Index::new(&p4info).expect("the file is consistent"))
 }
 
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     let config = Config::parse(SITE).expect("valid TOML");
     assert_eq!(config.misconfigurations(), []);
     let plan = ionrc::import(PLAN, UtcTime::default()).expect("ION would read it");
     Network {
         version: 42,
         graph: ContactGraph::new(&plan, &GraphOptions::default()),
+        options: GraphOptions::default(),
         plan,
         nodes: config.nodes,
         links: config.links,

@@ -40,7 +40,11 @@ impl P4Runtime for Service {
         let request = request.into_inner();
         let mut device = self.0.lock();
         device.writes += 1;
-        if !device.is_primary(request.election_id.as_ref()) {
+        let is_primary = device.is_primary(request.election_id.as_ref());
+        let id = request.election_id.as_ref();
+        let id = id.map_or(0, |id| u128::from(id.high) << 64 | u128::from(id.low));
+        device.writers.push((id, is_primary));
+        if !is_primary {
             return Err(Status::permission_denied("not primary"));
         }
         if device.pipeline.is_none() {

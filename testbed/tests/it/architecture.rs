@@ -72,6 +72,8 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
             "config",
             "config.rs",
             "intent.rs",
+            "neighbours.rs",
+            "overrides.rs",
             "routing.rs",
             "schedule.rs",
         ],

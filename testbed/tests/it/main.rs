@@ -4,6 +4,7 @@
 mod architecture;
 mod datagrams;
 mod demo;
+mod learned;
 mod meters;
 mod neighbours;
 mod node;

@@ -101,11 +101,16 @@ fn node_configuration(node: SocketAddr, switch: SocketAddr) -> String {
 
 /// Version 6, ipn:1.1 to ipn:2.1, with a payload of this length. It lives for an hour from now.
 pub(crate) fn bundle_6(payload_len: usize) -> Vec<u8> {
+    bundle_6_to(2, payload_len)
+}
+
+/// The same for another node.
+pub(crate) fn bundle_6_to(node: u8, payload_len: usize) -> Vec<u8> {
     const TO_2000: u64 = 946_684_800;
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let created = since.expect("it is later than 1970").as_secs() - TO_2000;
     // Destination, source, reports, custodian, creation time and sequence, lifetime, dictionary.
-    let mut fields = vec![2, 1, 1, 1, 1, 1, 0, 0];
+    let mut fields = vec![node, 1, 1, 1, 1, 1, 0, 0];
     for value in [created, 7, 3600, 0] {
         sdnv::encode(value, &mut fields);
     }

@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    net::SocketAddr,
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -48,8 +47,19 @@ impl Relay {
         );
         stage.write("plan.ionrc", &plan)?;
         let grpc = stage.grpc().to_owned();
-        let controller = controller_configuration(&grpc, nodes, origin)?;
-        stage.write("controller.toml", &controller)?;
+        let origin = Duration::from_secs(origin);
+        let origin = process::output(
+            "date".as_ref(),
+            &[
+                "-u",
+                "-d",
+                &format!("@{}", origin.as_secs()),
+                "+%Y-%m-%dT%H:%M:%SZ",
+            ],
+        )?;
+        let contacts = format!("origin = \"{}\"", origin.trim());
+        let more = format!("[distribution]\nlisten = \"{nodes}\"\n");
+        stage.write("controller.toml", &stage.relay(&contacts, &more))?;
         let (node_end, switch_end) = (stage.node_end, stage.switch_end);
         let link = format!(
             "link = \"udp:{node_end}={switch_end}\"\nstore = {{ path = \"bundles.redb\" }}\n"
@@ -131,46 +141,6 @@ impl Relay {
             sleep(Duration::from_millis(10));
         }
     }
-}
-
-fn controller_configuration(grpc: &str, nodes: SocketAddr, origin: u64) -> anyhow::Result<String> {
-    let origin = process::output(
-        "date".as_ref(),
-        &["-u", "-d", &format!("@{origin}"), "+%Y-%m-%dT%H:%M:%SZ"],
-    )?;
-    let origin = origin.trim();
-    let link = |to: u64, port: u16, speaks: u8| {
-        format!(
-            "[[link]]\nfrom = 10\nto = {to}\nport = {port}\nethernet = \"02:00:00:00:00:0{to}\"\n\
-             ethernet_source = \"02:00:00:00:00:0a\"\naddress = \"10.9.0.{to}\"\nspeaks = {speaks}\n"
-        )
-    };
-    let links = [link(2, Side::V7.port(), 7), link(3, Side::V6.port(), 6)];
-    Ok(format!(
-        r#"[[switch]]
-name = "relay"
-address = "{grpc}"
-device_id = 1
-election_id = 7
-p4info = "relay.p4info.txtpb"
-device_config = "relay.p4"
-entries = ["relay.entries.json"]
-
-[distribution]
-listen = "{nodes}"
-
-[contacts]
-plan = "plan.ionrc"
-origin = "{origin}"
-
-[[node]]
-number = 10
-switch = "relay"
-address = "10.9.0.1"
-
-{}"#,
-        links.concat()
-    ))
 }
 
 /// Seconds after the origin.

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Numbers for Prometheus.
+
+use std::fmt::Write as _;
+
+use control::supervise::{Status, now};
+
+use crate::api::Api;
+
+pub(super) fn metrics_text(api: &Api) -> String {
+    let (site, statuses) = (api.site.borrow().clone(), api.statuses.borrow().clone());
+    let mut text = Text::default();
+    let version = site.network.as_ref().map_or(0, |network| network.version);
+    text.head(
+        "plan_version",
+        "The version of the contact plan; 0 if there is none.",
+    );
+    text.line("plan_version", "", version);
+    let switches = || {
+        site.switches
+            .iter()
+            .map(|plan| format!("{{switch=\"{}\"}}", plan.switch.name))
+    };
+    text.head("holds_cluster", "Whether this controller may write.");
+    text.line("holds_cluster", "", u64::from(api.holds()));
+    text.head(
+        "switch_programmed",
+        "Whether the switch holds what it should.",
+    );
+    for (labels, status) in switches().zip(&statuses) {
+        let programmed = matches!(status, Status::Programmed { .. });
+        text.line("switch_programmed", &labels, u64::from(programmed));
+    }
+    text.head("rules", "Rules for the time ahead.");
+    for (labels, orders) in switches().zip(&api.orders) {
+        text.line("rules", &labels, orders.borrow().rules.all().len() as u64);
+    }
+    text.head("rules_now", "Rules that hold now.");
+    for (labels, orders) in switches().zip(&api.orders) {
+        text.line(
+            "rules_now",
+            &labels,
+            orders.borrow().rules.at(now()).count() as u64,
+        );
+    }
+    let nodes = api.nodes.nodes();
+    let label = |node: u64| format!("{{node=\"{node}\"}}");
+    text.head("node_connected", "Whether the node is attached.");
+    for node in &nodes {
+        text.line(
+            "node_connected",
+            &label(node.node),
+            u64::from(node.connected),
+        );
+    }
+    text.head(
+        "node_plan_version",
+        "Plans of the node: wanted, held on its disk, active.",
+    );
+    for node in &nodes {
+        for (stage, version) in [
+            ("wanted", node.wanted),
+            ("held", node.held),
+            ("active", node.active),
+        ] {
+            let labels = format!("{{node=\"{}\",stage=\"{stage}\"}}", node.node);
+            text.line("node_plan_version", &labels, version);
+        }
+    }
+    text.0
+}
+
+/// Metrics in Prometheus' form.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, help: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            self.0,
+            "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} gauge"
+        );
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: u64) {
+        let _ = writeln!(self.0, "{PREFIX}{name}{labels} {value}");
+    }
+}
+
+const PREFIX: &str = "sddtn_controller_";

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Contacts that are learned from bundles: a neighbour that is heard can be sent to, until it has been
+//! silent for a while.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use contact::{
+    BytesPerSecond, Confidence, Contact, ContactGraph, NodeNumber, Plan, Range, Span, UtcTime,
+};
+use control::{core::Sample, names};
+use p4rt::{
+    Bits,
+    value::{Format, print},
+};
+
+use crate::{
+    config::{Learning, Link, MacText},
+    schedule::Network,
+};
+
+/// A bundle that a switch has seen, as far as it tells of a neighbour.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Heard {
+    /// Name of the switch.
+    pub switch: String,
+    /// The port by which it came.
+    pub port: u32,
+    /// The Ethernet address of who sent it.
+    pub ethernet: String,
+    /// The IP address of who sent it.
+    pub address: IpAddr,
+    /// The version of the bundle.
+    pub version: u8,
+}
+
+/// What was learned about contacts.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    terms: Terms,
+    /// By node and neighbour.
+    contacts: BTreeMap<(NodeNumber, NodeNumber), Window>,
+    /// Links that no configuration names. They stay, so that the numbers of others do.
+    links: Vec<Link>,
+}
+
+/// What is assumed of a learned contact.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    silence: Span,
+    rate: BytesPerSecond,
+    confidence: Confidence,
+    light_time: Span,
+}
+
+/// A learned contact. It is open from the first bundle on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Window {
+    /// When the neighbour was heard first.
+    pub from: UtcTime,
+    /// When it will have been silent for too long.
+    pub until: UtcTime,
+}
+
+/// What is new about a neighbour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct News {
+    /// The node that heard it.
+    pub node: NodeNumber,
+    /// The neighbour.
+    pub neighbour: NodeNumber,
+    /// What has happened.
+    pub change: Change,
+}
+
+/// What has happened with a neighbour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// It is there, by a link that is configured.
+    Seen,
+    /// It is there, by a link that was not known.
+    NewLink,
+    /// It is still there.
+    Prolonged,
+    /// It is not heard any more.
+    Silent,
+}
+
+impl Heard {
+    /// Reads the report of a bundle. `None` if the program does not tell of the neighbour.
+    #[must_use]
+    pub fn of(switch: &str, sample: &Sample) -> Option<Self> {
+        if sample.digest != names::BUNDLE_REPORT {
+            return None;
+        }
+        let member = |name: &str| {
+            let mut members = sample.members.iter();
+            members.find(|(found, ..)| found == name)
+        };
+        let number = |name: &str| member(name)?.2.to_uint();
+        let address = Ipv6Addr::from_bits(number(names::NEIGHBOUR_IP)?);
+        let ethernet: &Bits = &member(names::NEIGHBOUR)?.2;
+        Some(Self {
+            switch: switch.to_owned(),
+            port: number(names::INGRESS_PORT)?.try_into().ok()?,
+            ethernet: print(ethernet, Format::Mac),
+            address: address
+                .to_ipv4_mapped()
+                .map_or(IpAddr::V6(address), IpAddr::V4),
+            version: number(names::BUNDLE_VERSION)?.try_into().ok()?,
+        })
+    }
+}
+
+impl Neighbours {
+    /// Nothing has been learned yet.
+    #[must_use]
+    pub fn new(learning: &Learning) -> Self {
+        let terms = Terms {
+            silence: Span::from_micros(u64::from(learning.silence_ms) * 1000),
+            rate: BytesPerSecond(learning.bytes_per_second),
+            confidence: Confidence::new(learning.confidence).unwrap_or(Confidence::CERTAIN),
+            light_time: Span::from_micros(u64::from(learning.light_time_ms) * 1000),
+        };
+        Self {
+            terms,
+            contacts: BTreeMap::new(),
+            links: Vec::new(),
+        }
+    }
+
+    /// Learns from a bundle. Returns what is new, if routes have to be made again because of it.
+    pub fn hear(&mut self, network: &Network, heard: &Heard, now: UtcTime) -> Option<News> {
+        let node = network.node_of(&heard.switch)?.id();
+        let (neighbour, is_new) = self.neighbour(network, node, heard)?;
+        let until = now.checked_add(self.terms.silence)?;
+        let window = self.contacts.get(&(node, neighbour)).copied();
+        let window = window.filter(|window| now < window.until);
+        let change = match window {
+            // Not more often than half of the time: every change is a new plan for the node.
+            Some(window) if window.until.since(now).micros() * 2 > self.terms.silence.micros() => {
+                return None;
+            }
+            Some(_) => Change::Prolonged,
+            None if is_new => Change::NewLink,
+            None => Change::Seen,
+        };
+        let from = window.map_or(now, |window| window.from);
+        self.contacts
+            .insert((node, neighbour), Window { from, until });
+        Some(News {
+            node,
+            neighbour,
+            change,
+        })
+    }
+
+    /// Forgets neighbours that have been silent for too long.
+    pub fn forget(&mut self, now: UtcTime) -> Vec<News> {
+        let mut silent = Vec::new();
+        self.contacts.retain(|&(node, neighbour), window| {
+            let is_there = now < window.until;
+            if !is_there {
+                let change = Change::Silent;
+                silent.push(News {
+                    node,
+                    neighbour,
+                    change,
+                });
+            }
+            is_there
+        });
+        silent
+    }
+
+    /// When the first neighbour will have been silent for too long.
+    #[must_use]
+    pub fn next_end(&self) -> Option<UtcTime> {
+        self.contacts.values().map(|window| window.until).min()
+    }
+
+    /// The learned contacts, by node and neighbour.
+    #[must_use]
+    pub fn contacts(&self) -> &BTreeMap<(NodeNumber, NodeNumber), Window> {
+        &self.contacts
+    }
+
+    /// The network with what was learned: a new version of the plan.
+    #[must_use]
+    pub fn add_to(&self, network: &Network, now: UtcTime) -> Network {
+        let mut plan = network.plan.clone();
+        for (&(node, neighbour), window) in &self.contacts {
+            // Who is heard can be sent to, as far as anybody knows.
+            for (from, to) in [(node, neighbour), (neighbour, node)] {
+                self.add_contact(&mut plan, (from, to), *window);
+            }
+        }
+        let mut links = network.links.clone();
+        links.extend(self.links.iter().cloned());
+        Network {
+            version: network.version.max(now.micros() / 1000),
+            graph: ContactGraph::new(&plan, &network.options),
+            plan,
+            links,
+            ..network.clone()
+        }
+    }
+
+    /// Adds a contact where the plan has none.
+    fn add_contact(&self, plan: &mut Plan, (from, to): (NodeNumber, NodeNumber), window: Window) {
+        let mut start = window.from;
+        let planned: Vec<_> = plan.contacts_between(from, to).to_vec();
+        let ends = planned.iter().map(|contact| (contact.start, contact.end));
+        for (end, next) in ends.chain([(window.until, window.until)]) {
+            let contact = Contact {
+                from,
+                to,
+                start,
+                end: end.min(window.until),
+                rate: self.terms.rate,
+                confidence: self.terms.confidence,
+            };
+            // What is empty is refused, and that is right.
+            let _ = plan.add_contact(contact);
+            start = start.max(next);
+        }
+        if plan.light_time(from, to, window.from).is_none() {
+            // A range that begins later stays as it is planned.
+            let _ = plan.add_range(Range {
+                from,
+                to,
+                start: window.from,
+                end: window.until,
+                light_time: self.terms.light_time,
+            });
+        }
+    }
+
+    /// Who was heard, and whether the link to it is a new one.
+    fn neighbour(
+        &mut self,
+        network: &Network,
+        node: NodeNumber,
+        heard: &Heard,
+    ) -> Option<(NodeNumber, bool)> {
+        let IpAddr::V4(address) = heard.address else {
+            return None;
+        };
+        let is_here = |link: &&Link| {
+            link.from == node.0 && link.port == heard.port && link.address == address
+        };
+        if let Some(link) = network.links.iter().chain(&self.links).find(is_here) {
+            return Some((NodeNumber(link.to), false));
+        }
+        let mut nodes = network.nodes.iter();
+        let other = nodes.find(|other| other.address == Some(address) && other.id() != node)?;
+        let is_configured = |link: &Link| link.from == node.0 && link.to == other.number;
+        // What people say about a neighbour counts more than where it was heard.
+        if network.links.iter().any(is_configured) {
+            return None;
+        }
+        let own = network.nodes.iter().find(|own| own.id() == node)?;
+        let of_others = || {
+            let mut links = network.links.iter().filter(|link| link.from == node.0);
+            links.next().map(|link| link.ethernet_source.clone())
+        };
+        let link = Link {
+            from: node.0,
+            to: other.number,
+            port: heard.port,
+            ethernet: MacText::try_from(heard.ethernet.clone()).ok()?,
+            ethernet_source: own.ethernet.clone().or_else(of_others)?,
+            address,
+            source: None,
+            speaks: heard.version,
+            options: BTreeMap::new(),
+        };
+        // It may have moved to another port.
+        match self.links.iter_mut().find(|link| is_configured(link)) {
+            Some(known) => *known = link,
+            None => self.links.push(link),
+        }
+        Some((other.id(), true))
+    }
+}

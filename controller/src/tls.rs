@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Certificates of the servers, and connections to the HTTP interface with or without them.
+
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{extract::connect_info::Connected, serve::IncomingStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        self, RootCertStore, ServerConfig,
+        crypto::ring::default_provider,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        server::{VerifierBuilderError, WebPkiClientVerifier},
+    },
+};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use tracing::{debug, warn};
+
+/// Files of a server, in PEM.
+#[derive(Clone)]
+pub(crate) struct Files {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+    pub(crate) clients: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key is nobody's business.
+        f.debug_struct("Files")
+            .field("clients", &self.clients.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file is not of its form.
+    #[error("a file is not in PEM")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    /// Certificate and key do not fit.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    /// There is no authority of clients.
+    #[error(transparent)]
+    Clients(#[from] VerifierBuilderError),
+}
+
+impl Files {
+    /// For the server of nodes.
+    pub(crate) fn tonic(&self) -> ServerTlsConfig {
+        let identity = Identity::from_pem(&self.certificate, &self.key);
+        let config = ServerTlsConfig::new().identity(identity);
+        match &self.clients {
+            Some(clients) => config.client_ca_root(Certificate::from_pem(clients)),
+            None => config,
+        }
+    }
+
+    /// For the HTTP interface.
+    pub(crate) fn acceptor(&self, anonymous: bool) -> Result<TlsAcceptor, CertificateError> {
+        let provider = Arc::new(default_provider());
+        let certificates = CertificateDer::pem_slice_iter(&self.certificate);
+        let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)?;
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?;
+        let builder = match &self.clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                for root in CertificateDer::pem_slice_iter(clients) {
+                    roots.add(root?)?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = if anonymous {
+                    verifier.allow_unauthenticated()
+                } else {
+                    verifier
+                };
+                builder.with_client_cert_verifier(verifier.build()?)
+            }
+        };
+        let config = builder.with_single_cert(certificates, key)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    address: SocketAddr,
+    /// Whether it may write.
+    pub(crate) is_operator: bool,
+}
+
+impl Connected<IncomingStream<'_, Door>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+        *stream.remote_addr()
+    }
+}
+
+/// Octets both ways.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// Where connections to the HTTP interface come in.
+pub(crate) struct Door {
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    handshakes: JoinSet<Option<(Box<dyn Wire>, Caller)>>,
+}
+
+impl Door {
+    pub(crate) fn new(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> Self {
+        let handshakes = JoinSet::new();
+        Self {
+            listener,
+            acceptor,
+            handshakes,
+        }
+    }
+}
+
+impl axum::serve::Listener for Door {
+    type Io = Box<dyn Wire>;
+    type Addr = Caller;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let has_room = self.handshakes.len() < MOST_HANDSHAKES;
+            tokio::select! {
+                Some(done) = self.handshakes.join_next() => {
+                    if let Ok(Some(connection)) = done {
+                        return connection;
+                    }
+                }
+                accepted = self.listener.accept(), if has_room => match (accepted, &self.acceptor) {
+                    (Ok((stream, address)), None) => {
+                        // The configuration allows this on the loopback interface only.
+                        return (Box::new(stream), Caller { address, is_operator: true });
+                    }
+                    (Ok((stream, address)), Some(acceptor)) => {
+                        self.handshakes.spawn(shake(acceptor.clone(), stream, address));
+                    }
+                    (Err(error), _) => {
+                        warn!(%error, "no connection can be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        let address = self.listener.local_addr()?;
+        Ok(Caller {
+            address,
+            is_operator: false,
+        })
+    }
+}
+
+async fn shake(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    address: SocketAddr,
+) -> Option<(Box<dyn Wire>, Caller)> {
+    match timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let is_operator = certificates.is_some_and(|chain| !chain.is_empty());
+            let caller = Caller {
+                address,
+                is_operator,
+            };
+            Some((Box::new(stream), caller))
+        }
+        Ok(Err(error)) => {
+            debug!(%address, %error, "a connection was refused");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+/// Connections whose certificates are being looked at. Others wait.
+const MOST_HANDSHAKES: usize = 64;
+/// A caller that is slower is gone.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// After a failure, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

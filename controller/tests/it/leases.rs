@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Two controllers of one cluster: one holds it, and one that has lost it writes nothing.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use p4rt::fake::FakeSwitch;
+
+use crate::daemon::{Daemon, Site, address, write_node};
+
+/// How long a lease holds.
+const TTL: Duration = Duration::from_millis(600);
+/// How often the holder is stopped.
+const ROUNDS: usize = 4;
+
+/// A contact that opens and closes every second, so that the holder always has something to write.
+fn contacts() -> String {
+    let mut text = String::new();
+    for second in (0..240).step_by(2) {
+        let _ = writeln!(text, "a contact +{second} +{} 10 2 1000", second + 1);
+    }
+    text
+}
+
+/// A site for one of the controllers; all share a folder.
+fn site(switch: &FakeSwitch, holder: &str, path: &str) -> Site {
+    let site = Site::new(&address(switch), "");
+    write_node(&site, switch, contacts().trim_end());
+    let ttl = TTL.as_millis();
+    let config = site.text("controller.toml")
+        + &format!("[lease]\nholder = \"{holder}\"\npath = \"{path}\"\nttl_ms = {ttl}\n");
+    fs::write(site.path("controller.toml"), config).expect("the folder is writable");
+    site
+}
+
+fn signal(daemon: &Daemon, name: &str) {
+    let pid = daemon.child.id().to_string();
+    let sent = Command::new("kill").args([name, &pid]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// The epoch of the last write that was accepted.
+fn epoch(switch: &FakeSwitch) -> u64 {
+    let writers = switch.writers();
+    let mut accepted = writers.iter().rev().filter(|(_, accepted)| *accepted);
+    let id = accepted.next().map_or(0, |(id, _)| id >> 64);
+    u64::try_from(id).expect("64 bits are left")
+}
+
+#[test]
+fn a_controller_that_has_lost_its_lease_writes_nothing() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("lease").display().to_string();
+    let sites = ["a", "b"].map(|holder| site(&switch, holder, &path));
+    let mut daemons = Vec::new();
+    for site in &sites {
+        daemons.push(site.start());
+        site.wait("standing", || {
+            site.text("log").contains("the lease of the cluster")
+        });
+    }
+    let first = &sites[0];
+    first.wait("write", || epoch(&switch) > 0);
+    let mut holder = 0;
+    let mut fail_over = Vec::new();
+    for _ in 0..ROUNDS {
+        let (old, before) = (holder, epoch(&switch));
+        let new = 1 - old;
+        signal(&daemons[old], "-STOP");
+        let stopped = Instant::now();
+        sites[new].wait("other holder", || epoch(&switch) > before);
+        fail_over.push(stopped.elapsed());
+        let told = || sites[old].text("log").matches("held by").count();
+        let count = told();
+        signal(&daemons[old], "-CONT");
+        // The one that was stopped finds out, and the other goes on writing.
+        sites[old].wait("news of the other", || {
+            told() > count || {
+                let log = sites[old].text("log");
+                log.trim_end().contains("held by")
+                    && log.rfind("held by") > log.rfind("held in epoch")
+            }
+        });
+        let so_far = switch.writers().len();
+        sites[new].wait("writes", || switch.writers().len() >= so_far + 2);
+        holder = new;
+    }
+    let writers = switch.writers();
+    let refused = writers.iter().filter(|(_, accepted)| !accepted).count();
+    let mut highest = 0;
+    let deposed = writers.iter().filter(|(id, accepted)| {
+        let is_old = *accepted && *id < highest;
+        highest = highest.max(*id);
+        is_old
+    });
+    let deposed = deposed.count();
+    println!(
+        "{ROUNDS} holders deposed, {} writes, {deposed} of deposed ones accepted, {refused} refused, \
+         fail-over {fail_over:?}",
+        writers.len()
+    );
+    assert_eq!((deposed, refused), (0, 0));
+    for (daemon, site) in daemons.into_iter().zip(&sites) {
+        assert!(daemon.stop(), "{}", site.text("log"));
+    }
+}
+
+/// A new life of a controller need not wait, and has a larger epoch.
+#[test]
+fn a_controller_that_restarts_has_a_larger_epoch() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("lease").display().to_string();
+    let site = site(&switch, "a", &path);
+    let mut last = 0;
+    for _ in 0..3 {
+        let mut daemon = site.start();
+        site.wait("write", || epoch(&switch) > last);
+        last = epoch(&switch);
+        daemon.child.kill().expect("it runs");
+        daemon.child.wait().expect("it has ended");
+    }
+    assert!(last >= 9, "the configuration says 7: {last}");
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Contacts that are learned from bundles, without a switch and a clock.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use contact::{NodeNumber, UtcTime};
+use controller::{
+    config::Learning,
+    neighbours::{Change, Heard, Neighbours},
+    schedule::Network,
+};
+
+use crate::schedule::network;
+
+const RELAY: NodeNumber = NodeNumber(10);
+
+fn at(seconds: u64) -> UtcTime {
+    UtcTime::from_seconds(seconds)
+}
+
+fn neighbours() -> Neighbours {
+    Neighbours::new(&Learning {
+        silence_ms: 10_000,
+        ..Learning::default()
+    })
+}
+
+/// A bundle from the neighbour that the configuration puts there.
+fn heard(network: &Network, to: u64) -> Heard {
+    let link = network.links.iter().find(|link| link.to == to);
+    let link = link.expect("it is configured");
+    Heard {
+        switch: "relay".to_owned(),
+        port: link.port,
+        ethernet: link.ethernet.to_string(),
+        address: IpAddr::V4(link.address),
+        version: 7,
+    }
+}
+
+fn reaches(neighbours: &Neighbours, network: &Network, to: u64, time: u64) -> bool {
+    let network = neighbours.add_to(network, at(time));
+    network
+        .itinerary(RELAY, NodeNumber(to), at(time))
+        .is_some_and(|route| route.legs.first().is_some_and(|leg| leg.start <= at(time)))
+}
+
+#[test]
+fn a_neighbour_is_there_until_it_is_silent() {
+    let (network, mut neighbours) = (network(), neighbours());
+    // By the plan, node 2 is there from 60 to 70.
+    assert!(!reaches(&neighbours, &network, 2, 40));
+    let news = neighbours.hear(&network, &heard(&network, 2), at(40));
+    assert_eq!(
+        news.map(|news| (news.neighbour.0, news.change)),
+        Some((2, Change::Seen))
+    );
+    assert!(reaches(&neighbours, &network, 2, 40));
+    // More of the same is no news, until half of the time is over.
+    assert_eq!(neighbours.hear(&network, &heard(&network, 2), at(44)), None);
+    let news = neighbours.hear(&network, &heard(&network, 2), at(46));
+    assert_eq!(news.map(|news| news.change), Some(Change::Prolonged));
+    assert!(reaches(&neighbours, &network, 2, 55));
+    assert_eq!(neighbours.next_end(), Some(at(56)));
+    assert_eq!(neighbours.forget(at(55)), []);
+    let silent = neighbours.forget(at(56));
+    assert_eq!(silent.len(), 1);
+    assert_eq!(silent[0].change, Change::Silent);
+    assert!(!reaches(&neighbours, &network, 2, 56));
+    assert_eq!(neighbours.next_end(), None);
+}
+
+#[test]
+fn what_is_planned_stays_as_it_is_planned() {
+    let (network, mut neighbours) = (network(), neighbours());
+    neighbours
+        .hear(&network, &heard(&network, 2), at(55))
+        .expect("it is news");
+    let learned = neighbours.add_to(&network, at(55));
+    let contacts = learned.plan.contacts_between(RELAY, NodeNumber(2));
+    let times: Vec<_> = contacts
+        .iter()
+        .map(|contact| (contact.start.whole_seconds(), contact.end.whole_seconds()))
+        .collect();
+    // The learned contact ends at 65, in the middle of the planned one.
+    assert_eq!(times, [(10, 20), (55, 60), (60, 70)]);
+    assert!(network.version <= learned.version);
+}
+
+#[test]
+fn a_node_without_a_link_gets_one() {
+    let (mut network, mut neighbours) = (network(), neighbours());
+    // Node 5 is in the plan and has an address, and no link leads to it.
+    let node = network
+        .nodes
+        .iter()
+        .find(|node| node.number == 10)
+        .expect("the relay");
+    let mut five = node.clone();
+    (five.number, five.switch) = (5, None);
+    five.address = Some(Ipv4Addr::new(10, 9, 0, 55));
+    network.nodes.retain(|node| node.number != 5);
+    network.nodes.push(five);
+    let new = |port: u32| Heard {
+        switch: "relay".to_owned(),
+        port,
+        ethernet: "02:00:00:00:00:05".to_owned(),
+        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 55)),
+        version: 6,
+    };
+    assert!(!reaches(&neighbours, &network, 5, 5));
+    let news = neighbours
+        .hear(&network, &new(4), at(5))
+        .expect("it is news");
+    assert_eq!((news.neighbour.0, news.change), (5, Change::NewLink));
+    assert!(reaches(&neighbours, &network, 5, 5));
+    let learned = neighbours.add_to(&network, at(5));
+    let link = learned.links.last().expect("it has links");
+    assert_eq!((link.to, link.port, link.speaks), (5, 4, 6));
+    // It comes back by another port: the link moves, and there is still one.
+    neighbours.forget(at(60));
+    neighbours
+        .hear(&network, &new(3), at(60))
+        .expect("it is news");
+    let moved = neighbours.add_to(&network, at(60));
+    assert_eq!(moved.links.len(), learned.links.len());
+    assert_eq!(moved.links.last().map(|link| link.port), Some(3));
+}
+
+#[test]
+fn strangers_are_ignored() {
+    let (network, mut neighbours) = (network(), neighbours());
+    let known = heard(&network, 2);
+    for stranger in [
+        Heard {
+            switch: "other".to_owned(),
+            ..known.clone()
+        },
+        // The configuration says by which port node 2 is reached.
+        Heard {
+            port: 99,
+            ..known.clone()
+        },
+        Heard {
+            address: "10.200.0.1".parse().expect("an address"),
+            ..known.clone()
+        },
+        Heard {
+            address: "fd00::1".parse().expect("an address"),
+            ..known
+        },
+    ] {
+        assert_eq!(
+            neighbours.hear(&network, &stranger, at(1)),
+            None,
+            "{stranger:?}"
+        );
+    }
+}
