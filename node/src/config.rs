@@ -33,6 +33,9 @@ pub use names::{PriorityName, PriorityRuleName, UnknownBlocksName};
 pub struct Config {
     /// Where the switch is: `udp:LOCAL=PEER`, two addresses with ports, or a Linux interface.
     pub link: Attachment,
+    /// The port of the switch at the other end. With it, bundles stay in the store until the switch
+    /// has handed out what was sent after them. Default: what the link takes counts as sent.
+    pub link_port: Option<u16>,
     /// The node ID, for example `ipn:10.0`. With it the node is a hop of what it sends: it is the
     /// previous node, bundles get older, hops are counted. Default: it is transparent.
     pub node_id: Option<String>,
@@ -118,7 +121,8 @@ pub struct Metrics {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Controller {
-    /// `host:port` at which the controller listens for nodes.
+    /// `host:port` at which the controller listens for nodes. Of several controllers, all with commas
+    /// between them: the one that holds the cluster lets the node attach.
     pub address: String,
     /// The number of this node in the controller's contact plan.
     pub node: u64,
@@ -139,6 +143,24 @@ pub struct Controller {
     /// How often the node reports to the controller. Default 10.
     #[serde(default = "default_report_s")]
     pub report_s: u32,
+    /// Certificates for the connection to the controller. Default none, and in the clear.
+    pub tls: Option<Tls>,
+    /// Certificates for the connection to the switch. Default none: it is on the same machine.
+    pub switch_tls: Option<Tls>,
+}
+
+/// Certificates for a connection: files in PEM, relative to the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Authorities of the server.
+    pub ca: PathBuf,
+    /// The node's certificates, for servers that ask for one.
+    pub certificate: Option<PathBuf>,
+    /// The key of the first of them.
+    pub key: Option<PathBuf>,
+    /// The name in the certificate of the server. Default that in its address.
+    pub name: Option<String>,
 }
 
 /// Where bundles go that come to the switch itself. The route that says most counts.

@@ -29,6 +29,8 @@ pub struct Counters {
     pub injected: u64,
     /// Frames that the link did not take.
     pub send_failed: u64,
+    /// Times that the switch did not say that it has handed out what was sent.
+    pub unconfirmed: u64,
     /// Frames that arrived while the queue was full.
     pub overrun: u64,
     /// Bundles that are or were in the store.
@@ -122,12 +124,13 @@ impl Counters {
 type Single = (&'static str, &'static str, fn(&Counters) -> u64);
 
 #[rustfmt::skip]
-const SINGLE: [Single; 12] = [
+const SINGLE: [Single; 13] = [
     ("frames_received_total", "Frames from the link.", |all| all.received),
     ("frames_not_punted_total", "Frames without a known punt header.", |all| all.not_punted),
     ("frames_overrun_total", "Frames that found the queue full.", |all| all.overrun),
     ("frames_injected_total", "Frames given to the link.", |all| all.injected),
     ("frames_send_failed_total", "Frames the link did not take.", |all| all.send_failed),
+    ("unconfirmed_total", "Batches for the switch without an echo.", |all| all.unconfirmed),
     ("relayed_total", "Bundles passed on in their version.", |all| all.relayed),
     ("fragmented_total", "Bundles divided for the path.", |all| all.fragmented),
     ("stored_total", "Bundles put into the store.", |all| all.stored),

@@ -19,9 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::core::Core;
+use crate::echo::{self, Echoes};
 use crate::link::{Link, MAX_FRAME};
 use crate::local::Local;
 use crate::metrics::{self, Board};
+use crate::punt::PortId;
 use crate::setup::{self, Prepared};
 use crate::worker::Worker;
 
@@ -71,15 +73,27 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let (sender, frames) = mpsc::channel(QUEUE);
     let overrun = Arc::new(AtomicU64::new(0));
     let address = link.local_addr();
+    let (heard, echo) = watch::channel(0);
+    let echoes = config.link_port.map(|port| {
+        // Numbers of earlier lives are smaller.
+        Echoes::new(PortId(port), echo, control::supervise::now().micros())
+    });
     let reader = receive(
         Arc::clone(&link),
-        sender,
+        (sender, heard),
         Arc::clone(&overrun),
         stop.clone(),
     );
     tasks.spawn(reader);
     let waiting = store.as_ref().map_or(0, |store| store.level().bundles);
-    let worker = Worker::new(Core::new(setup), store, link, board, overrun, planned);
+    let worker = Worker::new(
+        Core::new(setup),
+        store,
+        (link, echoes),
+        board,
+        overrun,
+        planned,
+    );
     tasks.spawn(worker.run(frames));
 
     info!(link = %config.link, waiting, "ready");
@@ -105,7 +119,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 /// Hands frames to the worker until `stop`. What does not fit into its queue is counted.
 async fn receive(
     link: Arc<Link>,
-    frames: mpsc::Sender<Vec<u8>>,
+    (frames, echoes): (mpsc::Sender<Vec<u8>>, watch::Sender<u64>),
     overrun: Arc<AtomicU64>,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -117,6 +131,10 @@ async fn receive(
         };
         match received {
             Ok(len) => {
+                if let Some(number) = echo::decode(&buffer[..len]) {
+                    echoes.send_replace(number);
+                    continue;
+                }
                 if frames.try_send(buffer[..len].to_vec()).is_err() {
                     overrun.fetch_add(1, Ordering::Relaxed);
                 }

@@ -43,6 +43,7 @@ pub mod core;
 pub mod counters;
 pub mod daemon;
 pub mod datagram;
+mod echo;
 pub mod inject;
 pub mod link;
 mod local;

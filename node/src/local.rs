@@ -18,6 +18,7 @@ use control::proto::report::Standing;
 use control::proto::{Ack, ControllerMessage, Kept, Program, Report};
 use control::supervise::{Assignment, News, Samples, Status, Supervisor, now};
 use p4rt::Bidding;
+use p4rt::client::Tls;
 use p4rt::session::Backoff;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
@@ -26,7 +27,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use crate::config::{Config, Controller, Translation};
+use crate::config::{self, Config, Controller, Translation};
 use crate::metrics::Board;
 use crate::planned::Planned;
 use crate::setup::beside;
@@ -39,6 +40,8 @@ use attach::Attachment;
 #[derive(Debug)]
 pub(crate) struct Local {
     config: Controller,
+    tls: Option<Tls>,
+    switch_tls: Option<Tls>,
     path: PathBuf,
     board: Board,
     holder: Holder,
@@ -92,7 +95,13 @@ impl Local {
         let kept = read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let (news, _) = mpsc::channel(1);
         let node_id = config.own_id();
+        let tls = |tls: &Option<config::Tls>| {
+            let tls = tls.as_ref().map(|tls| read_tls(tls, file));
+            tls.transpose()
+        };
         Ok(Self {
+            tls: tls(&controller.tls)?,
+            switch_tls: tls(&controller.switch_tls)?,
             node_id: node_id.unwrap_or_else(|| Eid::ipn(controller.node, 0)),
             config: controller,
             path,
@@ -114,7 +123,7 @@ impl Local {
         let (acks, outbox) = mpsc::channel(QUEUE);
         let (reports, report) = watch::channel(self.report());
         let mut tasks = JoinSet::new();
-        let attachment = Attachment::new(&self.config, inbox, outbox, report);
+        let attachment = Attachment::new(&self.config, self.tls.clone(), inbox, outbox, report);
         tasks.spawn(attachment.run(stop.clone()));
         if self.holder.activate(now()).is_some() {
             self.keep().await;
@@ -220,8 +229,7 @@ impl Local {
             name: "switch".to_owned(),
             address: config.switch.clone(),
             device_id: config.device_id,
-            // The switch is on the same machine.
-            tls: None,
+            tls: self.switch_tls.clone(),
             target: config.target,
             bidding: Bidding::StandIn {
                 patience: Duration::from_millis(config.patience_ms.into()),
@@ -231,6 +239,7 @@ impl Local {
             max_macs: unpacked.max_macs,
             pipeline: unpacked.pipeline,
             index: unpacked.index,
+            term: None,
         };
         let (orders, newest) = watch::channel(unpacked.orders);
         let samples = Arc::new(NoSamples);
@@ -289,6 +298,24 @@ fn answer(acks: &mpsc::Sender<Ack>, ack: Ack) {
     if acks.try_send(ack).is_err() {
         warn!("an acknowledgement has to wait for the next connection");
     }
+}
+
+fn read_tls(tls: &config::Tls, file: &Path) -> anyhow::Result<Tls> {
+    let read = |path: &PathBuf| {
+        let path = beside(file, path);
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let pair = tls.certificate.as_ref().zip(tls.key.as_ref());
+    anyhow::ensure!(
+        pair.is_some() || (tls.certificate.is_none() && tls.key.is_none()),
+        "tls needs both certificate and key, or neither"
+    );
+    let identity = pair.map(|(certificate, key)| anyhow::Ok((read(certificate)?, read(key)?)));
+    Ok(Tls {
+        authority: read(&tls.ca)?,
+        identity: identity.transpose()?,
+        name: tls.name.clone(),
+    })
 }
 
 /// Reads what was kept. A file that is not there is empty.

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::{debug, error};
 
 use crate::core::{Core, Kept, Readiness, Verdict};
+use crate::echo::Echoes;
 use crate::link::{Link, SendError};
 use crate::metrics::Board;
 use crate::planned::Planned;
@@ -39,6 +40,8 @@ pub(crate) struct Worker {
     /// `None` while a write is under way, and for ever without a store.
     store: Option<Store>,
     link: Arc<Link>,
+    /// `None` if what the link takes counts as sent.
+    echoes: Option<Echoes>,
     board: Board,
     overrun: Arc<AtomicU64>,
     /// What the cluster controller plans.
@@ -64,7 +67,7 @@ impl Worker {
     pub(crate) fn new(
         core: Core,
         store: Option<Store>,
-        link: Arc<Link>,
+        (link, echoes): (Arc<Link>, Option<Echoes>),
         board: Board,
         overrun: Arc<AtomicU64>,
         planned: watch::Receiver<Option<Arc<Planned>>>,
@@ -73,6 +76,7 @@ impl Worker {
             core,
             store,
             link,
+            echoes,
             board,
             overrun,
             planned,
@@ -221,12 +225,31 @@ impl Worker {
             gone.push(sequence);
         }
         self.move_to(moved).await;
-        if gone.is_empty() {
+        if gone.is_empty() || !self.confirmed().await {
             return;
         }
         if self.remove(gone).await {
             self.core.counters.forwarded += forwarded;
         }
+    }
+
+    /// Whether the switch has handed out what was sent. If it does not say so, it gets that again.
+    async fn confirmed(&mut self) -> bool {
+        let Some(echoes) = &mut self.echoes else {
+            return true;
+        };
+        let answered = match echoes.ask(&self.link).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                debug!(reason = %error, "no echo");
+                false
+            }
+        };
+        if !answered {
+            self.core.counters.unconfirmed += 1;
+            self.troubled = true;
+        }
+        answered
     }
 
     async fn release_one(&mut self, kept: &Kept, now: UnixMs) -> Sent {

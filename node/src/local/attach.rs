@@ -6,12 +6,13 @@ use std::time::Duration;
 use control::proto::node_control_client::NodeControlClient;
 use control::proto::node_message::Message;
 use control::proto::{Ack, ControllerMessage, Hello, NodeMessage, Report};
+use p4rt::client::Tls;
 use p4rt::session::Jitter;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tracing::{info, warn};
 
 use super::{BACKOFF, QUEUE};
@@ -19,7 +20,9 @@ use crate::config::Controller;
 
 /// Keeps a stream to the controller.
 pub(super) struct Attachment {
-    address: String,
+    /// Of all controllers of the cluster.
+    addresses: Vec<String>,
+    tls: Option<Tls>,
     node: u64,
     report_every: Duration,
     inbox: mpsc::Sender<ControllerMessage>,
@@ -37,12 +40,18 @@ const MAX_MESSAGE_BYTES: usize = 64 << 20;
 impl Attachment {
     pub(super) fn new(
         config: &Controller,
+        tls: Option<Tls>,
         inbox: mpsc::Sender<ControllerMessage>,
         acks: mpsc::Receiver<Ack>,
         report: watch::Receiver<Report>,
     ) -> Self {
         Self {
-            address: config.address.clone(),
+            addresses: config
+                .address
+                .split(',')
+                .map(|text| text.trim().to_owned())
+                .collect(),
+            tls,
             node: config.node,
             report_every: Duration::from_secs(config.report_s.into()),
             inbox,
@@ -54,15 +63,21 @@ impl Attachment {
     /// Connects again and again until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
+        let mut place = 0;
         loop {
+            let address = self.addresses[place % self.addresses.len()].clone();
             let ended = tokio::select! {
                 () = stop.cancelled() => return,
-                ended = self.attach(&mut failures) => ended,
+                ended = self.attach(&address, &mut failures) => ended,
             };
             failures += 1;
-            // Told once: a controller may be away for long.
-            if failures == 1 {
-                warn!(address = self.address, reason = ended, "no controller");
+            // Told once each: a controller may be away for long.
+            if usize::try_from(failures).is_ok_and(|failures| failures <= self.addresses.len()) {
+                warn!(address, reason = ended, "no controller");
+            }
+            place += 1;
+            if place % self.addresses.len() != 0 && failures > 0 {
+                continue;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -71,9 +86,24 @@ impl Attachment {
         }
     }
 
+    fn endpoint(&self, address: &str) -> Result<Endpoint, tonic::transport::Error> {
+        let Some(tls) = &self.tls else {
+            return Endpoint::from_shared(format!("http://{address}"));
+        };
+        let authority = Certificate::from_pem(&tls.authority);
+        let mut config = ClientTlsConfig::new().ca_certificate(authority);
+        if let Some((certificate, key)) = &tls.identity {
+            config = config.identity(Identity::from_pem(certificate, key));
+        }
+        if let Some(name) = &tls.name {
+            config = config.domain_name(name);
+        }
+        Endpoint::from_shared(format!("https://{address}"))?.tls_config(config)
+    }
+
     /// Connects, and passes messages on until the stream ends. Returns why it did.
-    async fn attach(&mut self, failures: &mut u32) -> String {
-        let endpoint = match Endpoint::from_shared(format!("http://{}", self.address)) {
+    async fn attach(&mut self, address: &str, failures: &mut u32) -> String {
+        let endpoint = match self.endpoint(address) {
             Ok(endpoint) => endpoint,
             Err(error) => return error.to_string(),
         };
@@ -102,7 +132,7 @@ impl Attachment {
             Err(status) => return status.message().to_owned(),
         };
         let mut incoming = stream.into_inner();
-        info!(address = self.address, "attached to the controller");
+        info!(address, "attached to the controller");
         *failures = 0;
         let mut tick = interval(self.report_every);
         loop {

@@ -146,3 +146,53 @@ fn no_stored_bundle_is_lost_when_the_program_is_killed() {
         delivered.len() - once.len()
     );
 }
+
+/// The configuration of a node that asks for echoes.
+fn careful() -> String {
+    format!("link_port = 3\n{CARRIER}")
+}
+
+/// The next frame for the switch: what is injected, and where it is to leave.
+fn injected(site: &Site) -> (u16, Vec<u8>) {
+    let mut buffer = vec![0; 65_535];
+    let len = site.switch.recv(&mut buffer).expect("the node sends");
+    let inject = Inject::decode(&buffer[..len]).expect("the node writes inject headers");
+    (inject.egress_port.0, inject.frame.to_vec())
+}
+
+/// What a switch was handed and has not handed out stays in the store.
+#[test]
+fn what_a_dead_switch_was_handed_is_sent_again() {
+    let site = Site::new(&careful());
+    site.write("plan.ionrc", CLOSED);
+    let daemon = site.start();
+    site.punt(&daemon, &frame(&sample(1).v6()));
+    wait("the stored bundle", || {
+        (daemon.metric("stored_total") == 1).then_some(())
+    });
+    daemon.kill();
+    site.write("plan.ionrc", OPEN);
+    let daemon = site.start();
+    let (port, first) = injected(&site);
+    assert_eq!(port, 2);
+    // A switch that has died does not answer.
+    let (port, echo) = injected(&site);
+    assert_eq!((port, echo.len()), (3, 60));
+    wait("the missing echo", || {
+        (daemon.metric("unconfirmed_total") == 1).then_some(())
+    });
+    assert_eq!(daemon.metric("store_bundles"), 1);
+    // Now it answers. An old echo is none.
+    let (port, again) = injected(&site);
+    assert_eq!((port, again.len()), (2, first.len()));
+    let (_, number) = injected(&site);
+    assert_ne!(number, echo);
+    for answer in [echo, number] {
+        let sent = site.switch.send_to(&answer, daemon.link);
+        sent.expect("loopback takes it");
+    }
+    wait("the empty store", || {
+        (daemon.metric("store_bundles") == 0).then_some(())
+    });
+    assert_eq!(daemon.metric("forwarded_total"), 1);
+}

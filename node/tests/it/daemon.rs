@@ -29,7 +29,7 @@ pub(crate) struct Site {
 /// A running daemon. It is killed if the test fails before it is stopped.
 pub(crate) struct Daemon {
     child: Child,
-    link: SocketAddr,
+    pub(crate) link: SocketAddr,
     metrics: SocketAddr,
 }
 
