@@ -389,7 +389,7 @@ impl Graph {
             "take_v7_hdtn_priority",
         );
         Open::new("take_v7_hdtn_priority")
-            .verify("meta.hdtn_priority.class_of_service <= 3", Reason::ValueRange)
+            .comment(&["Its range is checked at the end: ION's block may follow, and count instead."])
             .set(
                 "to.priority",
                 "(meta.hdtn_priority.class_of_service == 3 ? 2w1 : meta.hdtn_priority.class_of_service[1:0])",

@@ -286,6 +286,10 @@ impl Graph {
             );
         self.branch_hop(open, "accept", "write_v6_payload_head");
         let open = Open::new("write_v6_payload_head")
+            .verify(
+                "meta.quality.present == 1 || meta.hdtn_priority.class_of_service <= 3",
+                Reason::ValueRange,
+            )
             .set(
                 "payload.flags",
                 "(meta.payload.flags & meta.to.block_flags) | BLOCK6_FLAG_LAST",
