@@ -20,6 +20,9 @@ const PUNT_HEADER: usize = 18;
 /// Where the reason code stands in it; the bundle version and the ingress port follow.
 const PUNT_REASON: usize = 14;
 
+/// As many octets as a block or a record may miss for its beginning to be judged.
+const MISSING_OCTETS: usize = 512;
+
 /// Where a switch under test leads punted packets.
 pub const SLOW_PATH_PORT: u16 = 3;
 
@@ -83,12 +86,17 @@ impl Rules {
 
     /// Whether a node leaves the bundle to the slow path for an endpoint ID or a number that no
     /// bundle of the other version has. Whether that matters is known behind it: a previous node is
-    /// replaced, and the receiver may read the version of the bundle.
+    /// replaced, the time in the node is added, and the receiver may read the version of the bundle.
     fn leaves_name(&self, reason: Reason, octets: &[u8]) -> bool {
-        let mut transparent = self.for_translation();
+        let translates = self.for_translation();
+        let mut transparent = translates.clone();
         transparent.policy.node = None;
         let named = [Reason::EidMalformed, Reason::EidScheme, Reason::ValueRange];
-        let has = |reason| faults::has(octets, &transparent, reason, octets.len());
+        let has = |reason| {
+            [&transparent, &translates]
+                .into_iter()
+                .any(|rules| faults::has(octets, rules, reason, octets.len()))
+        };
         self.policy.node.is_some() && reason == Reason::EidForm && named.into_iter().any(has)
     }
 
@@ -204,6 +212,8 @@ fn judge_punt(
         let result = reference.as_ref().ok();
         let result = result.map(|octets| input.datagram.with_payload(octets.clone()));
         let is_allowed = rules.limits.allow(reason, octets, result.as_ref())
+            || reference.as_ref().is_err_and(is_truncated)
+                && rules.limits.allow(reason, &filled(octets), None)
             || rules.leaves_name(reason, octets)
             || rules.relays && limits::is_beyond_relays(reason, octets);
         return match reference {
@@ -225,7 +235,11 @@ fn judge_punt(
             } else {
                 octets.len()
             };
-            if faults::has(octets, rules, reason, end) {
+            // A second payload block is behind the first one, whatever is in it.
+            let is_second_payload =
+                (reason, refusal.reason) == (Reason::PayloadNotLast, Reason::PayloadDuplicate);
+            let is_before_end = || is_truncated(&refusal) && has_before_end(octets, rules, reason);
+            if is_second_payload || faults::has(octets, rules, reason, end) || is_before_end() {
                 Ok(Outcome::RefusedOtherwise(reason, refusal.reason))
             } else {
                 Ok(Outcome::Unexplained(reason, refusal.reason))
@@ -235,6 +249,24 @@ fn judge_punt(
             "was refused ({reason}), but the reference translates it"
         )),
     }
+}
+
+fn is_truncated(refusal: &Refusal) -> bool {
+    refusal.reason == Reason::Truncated
+}
+
+/// A bundle whose end is missing, with zeros in its place. A program finds what is wrong with the
+/// octets that are there before it misses others.
+fn filled(octets: &[u8]) -> Vec<u8> {
+    [octets, &[0; MISSING_OCTETS]].concat()
+}
+
+/// Whether a bundle whose end is missing has this fault in what is there.
+fn has_before_end(octets: &[u8], rules: &Rules, reason: Reason) -> bool {
+    let filled = filled(octets);
+    let outcome = rules.reference(&filled);
+    outcome.is_err_and(|refusal| refusal.reason == reason && refusal.offset < octets.len())
+        || faults::has(&filled, rules, reason, octets.len())
 }
 
 /// Whether two frames are equal up to link padding behind the expected one.

@@ -134,15 +134,14 @@ fn block_kind(field: &Field<'_>) -> Option<u64> {
     }
 }
 
-/// Blocks of which something is there.
+/// Blocks of which something is there, but for one payload: a second one is a block too many.
 fn extension_blocks(dissection: &Dissection<'_>) -> usize {
-    let blocks = dissection
-        .fields
-        .iter()
-        .filter(|field| field.name == "block");
-    blocks
-        .filter(|block| block_kind(block) != Some(PAYLOAD))
-        .count()
+    let fields = dissection.fields.iter();
+    let kinds: Vec<_> = fields
+        .filter(|field| field.name == "block")
+        .map(block_kind)
+        .collect();
+    kinds.len() - usize::from(kinds.contains(&Some(PAYLOAD)))
 }
 
 fn payload_octets(dissection: &Dissection<'_>) -> Option<u64> {
