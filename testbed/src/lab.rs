@@ -17,7 +17,7 @@ use crate::{
     verdict::{Limits, Outcome, Rules, SLOW_PATH_PORT, judge},
 };
 
-pub use node::to_node;
+pub use node::{node_entries, node_rules, route_entries, to_node};
 
 /// A switch that runs a generated translator between the two sides.
 #[derive(Debug)]
@@ -94,27 +94,7 @@ impl Lab {
     /// What a receiver is owed by this program.
     #[must_use]
     pub fn rules(&self, receiver: Receiver) -> Rules {
-        let Parameters {
-            profile,
-            max_payload,
-            max_blocks,
-            max_eid,
-            ..
-        } = self.parameters;
-        Rules {
-            policy: Policy {
-                profile,
-                ..receiver.policy()
-            },
-            hop: None,
-            relays: false,
-            limits: Limits {
-                max_payload: max_payload.into(),
-                max_blocks: max_blocks as usize,
-                max_eid: max_eid as usize,
-                mtu: receiver.mtu(),
-            },
-        }
+        receiver.rules(&self.parameters)
     }
 
     /// Runs a frame that is to have exactly one outcome.
@@ -301,6 +281,25 @@ impl Receiver {
         }
     }
 
+    /// What a program of these parameters owes it.
+    #[must_use]
+    pub fn rules(self, parameters: &Parameters) -> Rules {
+        Rules {
+            policy: Policy {
+                profile: parameters.profile,
+                ..self.policy()
+            },
+            hop: None,
+            relays: false,
+            limits: Limits {
+                max_payload: parameters.max_payload.into(),
+                max_blocks: parameters.max_blocks as usize,
+                max_eid: parameters.max_eid as usize,
+                mtu: self.mtu(),
+            },
+        }
+    }
+
     /// Its forms as the parameters of an action for a side.
     #[must_use]
     pub fn params(self, side: Side) -> String {
@@ -367,9 +366,6 @@ fn entries() -> String {
             )
         })
         .collect();
-    let receivers: Vec<_> = Receiver::all()
-        .flat_map(|receiver| [Side::V6, Side::V7].map(|side| receiver.entry(side)))
-        .collect();
     format!(
         r#"{{"tables": [
             {{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "{}"}},
@@ -384,7 +380,19 @@ fn entries() -> String {
             {{"port": 1, "instance": 1}}, {{"port": 2, "instance": 1}}]}}]}}"#,
         Side::V6.network(),
         Side::V7.network(),
-        receivers.join(","),
+        receiver_lines(),
         punts.join(",")
     )
+}
+
+/// The entries of all receivers, as the text of a file of entries.
+#[must_use]
+pub fn receiver_entries() -> String {
+    format!(r#"{{"tables": [{}]}}"#, receiver_lines())
+}
+
+fn receiver_lines() -> String {
+    let sides = |receiver: Receiver| [Side::V6, Side::V7].map(|side| receiver.entry(side));
+    let lines: Vec<_> = Receiver::all().flat_map(sides).collect();
+    lines.join(",")
 }

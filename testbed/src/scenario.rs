@@ -30,8 +30,8 @@ pub struct Program<'a> {
     pub p4info: &'a str,
     /// What the switch loads.
     pub device_config: &'a str,
-    /// Entries that `p4gen` has written.
-    pub entries: &'a str,
+    /// Entries that `p4gen` has written, and others.
+    pub entries: &'a [&'a str],
 }
 
 /// Makes a folder without files of an earlier run, which would be taken for answers.
@@ -113,6 +113,7 @@ fn configuration(program: &Program<'_>, address: &str) -> String {
         entries,
     } = program;
     let ports = [Side::V6, Side::V7].map(Side::port);
+    let entries = [*entries, &["operator.entries.json"]].concat();
     let switch = format!(
         r#"[[switch]]
 name = "s1"
@@ -122,7 +123,7 @@ device_id = {DEVICE_ID}
 election_id = 100
 p4info = "{p4info}"
 device_config = "{device_config}"
-entries = ["{entries}", "operator.entries.json"]
+entries = {entries:?}
 ports = {ports:?}
 flood_group = 1
 "#

@@ -94,6 +94,7 @@ enum Verdict {
 fn run(args: &Args) -> anyhow::Result<Verdict> {
     let captured = traffic::captured(&args.captures)?;
     let cases = cases::all(captured, &args.vectors, args.damaged, args.seed)?;
+    let stages = cases::stages(cases);
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let tools = Tools::find();
@@ -114,10 +115,12 @@ fn run(args: &Args) -> anyhow::Result<Verdict> {
             println!("{}: not run on BMv2", program.name);
             continue;
         };
-        let comparison = compare(switch, program, json, &cases)
-            .with_context(|| format!("cannot run {}", program.name))?;
-        comparison.print();
-        comparisons.push(comparison);
+        for stage in &stages {
+            let comparison = compare(switch, program, json, stage)
+                .with_context(|| format!("cannot run {}", program.name))?;
+            comparison.print();
+            comparisons.push(comparison);
+        }
     }
 
     write_report(args, &tools, &compiled, &comparisons)?;

@@ -85,7 +85,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         target: "sddtn",
         p4info: "translator.p4info.txtpb",
         device_config: "translator.p4",
-        entries: "translator.entries.json",
+        entries: &["translator.entries.json"],
     };
     let mut controller = scenario::start_controller(&args.out, &program, &address)?;
     println!("P4Runtime at {address}; the controller is primary and has written what it wants");

@@ -1,21 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What enters the switches: captured datagrams, bundles of the test vectors, bundles with
-//! payloads of many lengths, and damaged ones.
+//! payloads of many lengths, and damaged ones; to hosts, to receivers with other forms, to a node.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
 use bundle::{Policy, Version};
+use p4gen::Parameters;
 use serde_json::Value;
-use testbed::traffic::{Input, Side};
+use testbed::{
+    lab::{self, Receiver, to_node},
+    traffic::{Input, Side},
+    verdict::Rules,
+};
 
 /// A datagram and the set that it belongs to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// Where it comes from.
     pub(crate) set: Set,
     /// The datagram.
     pub(crate) input: Input,
+}
+
+/// What the switches are in a run, and what enters them.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// What the switches are.
+    pub(crate) role: Role,
+    /// The frames.
+    pub(crate) cases: Vec<Case>,
+}
+
+/// What the switches are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role {
+    /// They translate between hosts, each of which reads the usual forms.
+    Hosts,
+    /// They translate between hosts of all kinds.
+    Receivers,
+    /// They are a node with one neighbour, which reads one version.
+    Node(Side),
+}
+
+/// What the neighbour of a node reads: all CRCs and a block for the priority, or BPv6 with its own
+/// type of age block.
+const NEIGHBOUR: Receiver = Receiver::new(16);
+
+impl Role {
+    /// Its name in reports and of its folder.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hosts => "hosts",
+            Self::Receivers => "receivers",
+            Self::Node(Side::V6) => "node-to-v6",
+            Self::Node(Side::V7) => "node-to-v7",
+        }
+    }
+
+    /// Files with the entries that the switches need for it, by name.
+    pub(crate) fn entries(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Hosts => Vec::new(),
+            Self::Receivers => vec![("receivers.entries.json", lab::receiver_entries())],
+            Self::Node(side) => vec![
+                ("node.entries.json", lab::node_entries()),
+                ("route.entries.json", lab::route_entries(side, NEIGHBOUR)),
+            ],
+        }
+    }
+
+    /// What a program owes the receiver of a datagram.
+    pub(crate) fn rules(self, parameters: &Parameters, input: &Input) -> Rules {
+        match self {
+            Self::Hosts | Self::Receivers => Receiver::of(input).rules(parameters),
+            Self::Node(side) => {
+                lab::node_rules(NEIGHBOUR.rules(parameters), is_read_by(side, input))
+            }
+        }
+    }
+
+    /// The case as it is sent in this role, with a number of its own.
+    fn address(self, number: usize, case: &Case) -> Case {
+        let mut case = case.clone();
+        match self {
+            Self::Hosts => {}
+            Self::Receivers => {
+                let number = u8::try_from(number % usize::from(Receiver::COUNT));
+                let receiver = Receiver::new(number.expect("there are few receivers"));
+                let network = case.input.side.other().host([0, 0, receiver.address(), 2]);
+                case.input.datagram.ipv4.destination = network.octets();
+            }
+            Self::Node(_) => case.input = to_node(case.input),
+        }
+        case
+    }
+}
+
+/// Whether a bundle has the version of a side.
+fn is_read_by(side: Side, input: &Input) -> bool {
+    let version = match side {
+        Side::V6 => Version::V6,
+        Side::V7 => Version::V7,
+    };
+    bundle::version(&input.datagram.payload) == Some(version)
+}
+
+/// The cases in each role. Only bundles are sent to other receivers, and to a node.
+pub(crate) fn stages(cases: Vec<Case>) -> Vec<Stage> {
+    let others = [Role::Receivers, Role::Node(Side::V6), Role::Node(Side::V7)];
+    let others = others.map(|role| {
+        let bundles = cases.iter().filter(|case| is_reported(&case.input));
+        let addressed = bundles
+            .enumerate()
+            .map(|(number, case)| role.address(number, case));
+        Stage {
+            role,
+            cases: addressed.collect(),
+        }
+    });
+    let mut stages: Vec<_> = others.into();
+    let role = Role::Hosts;
+    stages.insert(0, Stage { role, cases });
+    stages
 }
 
 /// Where datagrams come from.

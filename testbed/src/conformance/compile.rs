@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use p4gen::Parameters;
 use serde_json::{Value, json};
 use testbed::{process, verdict::SLOW_PATH_PORT};
 
@@ -23,7 +24,7 @@ pub(crate) struct Compiled {
     pub(crate) name: String,
     /// Folder of its files.
     pub(crate) folder: PathBuf,
-    pub(crate) max_payload: u32,
+    pub(crate) parameters: Parameters,
     lines: usize,
     parser_states: Value,
     p4test: Option<Finished>,
@@ -71,7 +72,10 @@ pub(crate) fn compile(tools: &Tools, out: &Path, max_payload: u32) -> anyhow::Re
     Ok(Compiled {
         name,
         folder,
-        max_payload,
+        parameters: Parameters {
+            max_payload,
+            ..Parameters::default()
+        },
         lines: text.lines().count(),
         parser_states: resources["parser_states"].clone(),
         p4test,
@@ -191,7 +195,7 @@ impl Compiled {
         let seconds = |finished: &Finished| finished.duration.as_secs_f64();
         json!({
             "name": self.name,
-            "max_payload": self.max_payload,
+            "max_payload": self.parameters.max_payload,
             "lines": self.lines,
             "parser_states": self.parser_states,
             "p4test_silent": self.p4test.as_ref().map(Finished::silent_success),

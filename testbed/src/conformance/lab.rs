@@ -36,15 +36,17 @@ impl Wire for Links {
     }
 }
 
-/// A program for one kind of switch.
-#[derive(Clone, Copy, Debug)]
+/// A program for one kind of switch in one role.
+#[derive(Debug)]
 pub(crate) struct Program<'a> {
-    /// Folder with P4Info and entries.
+    /// Folder for what is written; P4Info and entries are in the one above.
     pub(crate) folder: &'a Path,
     /// Name of these files, without ending.
     pub(crate) name: &'a str,
     /// What the switch loads.
     pub(crate) device_config: &'a Path,
+    /// Files with further entries, by name.
+    pub(crate) entries: Vec<(&'static str, String)>,
 }
 
 /// A running switch, programmed by a running controller.
@@ -177,11 +179,18 @@ impl<'a> Files<'a> {
         let file = self.program.device_config.file_name();
         let file = file.context("a program is a file")?.to_string_lossy();
         let name = self.program.name;
+        let generated = format!("../../{name}.entries.json");
+        let mut entries = vec![generated.as_str()];
+        for (file, text) in &self.program.entries {
+            let path = self.folder.join(file);
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            entries.push(file);
+        }
         let program = scenario::Program {
             target: self.target,
-            p4info: &format!("../{name}.p4info.txtpb"),
-            device_config: &format!("../{file}"),
-            entries: &format!("../{name}.entries.json"),
+            p4info: &format!("../../{name}.p4info.txtpb"),
+            device_config: &format!("../../{file}"),
+            entries: &entries,
         };
         scenario::start_controller(&self.folder, &program, address)
     }

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use testbed::{
     ordinary,
     traffic::Side,
-    verdict::{Limits, Outcome, Rules, hex, judge},
+    verdict::{Outcome, hex, judge},
 };
 
 use crate::{
     capture::Captures,
-    cases::{Case, Set, is_reported},
+    cases::{Case, Role, Set, Stage, is_reported},
     compile::Compiled,
     lab::{Lab, Program},
     tools::Tool,
@@ -34,10 +34,11 @@ const SHOWN: usize = 5;
 /// A frame that left a switch, and where.
 type Output = Option<(u16, Vec<u8>)>;
 
-/// How a program runs on BMv2.
+/// How a program runs on BMv2 in a role.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     name: String,
+    role: Role,
     ordinary: usize,
     outcomes: BTreeMap<(Set, Side, Outcome), usize>,
     /// Where BMv2 does not do what the reference translator says.
@@ -57,7 +58,7 @@ struct Run {
     seconds: f64,
 }
 
-/// Runs a program on both switches.
+/// Runs a program on both switches in a role.
 ///
 /// # Errors
 ///
@@ -66,21 +67,24 @@ pub(crate) fn compare(
     simple_switch_grpc: &Tool,
     compiled: &Compiled,
     json: &Path,
-    cases: &[Case],
+    stage: &Stage,
 ) -> anyhow::Result<Comparison> {
+    let folder = compiled.folder.join(stage.role.name());
     let source = compiled.folder.join(format!("{}.p4", compiled.name));
     let program = |device_config| Program {
-        folder: &compiled.folder,
+        folder: &folder,
         name: &compiled.name,
         device_config,
+        entries: stage.role.entries(),
     };
+    let cases = &stage.cases;
     let ours = Lab::ours(&program(&source)).and_then(|lab| run(lab, cases));
     let ours = ours.context("our switch")?;
     let bmv2 = Lab::bmv2(&simple_switch_grpc.path, &program(json)).and_then(|lab| run(lab, cases));
     let bmv2 = bmv2.context("BMv2")?;
 
-    let comparison = Comparison::new(compiled, cases, &bmv2, &ours);
-    let path = compiled.folder.join("differences.txt");
+    let comparison = Comparison::new(compiled, stage, &bmv2, &ours);
+    let path = folder.join("differences.txt");
     fs::write(&path, comparison.differences())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(comparison)
@@ -144,9 +148,11 @@ impl Exchange<'_> {
 }
 
 impl Comparison {
-    fn new(compiled: &Compiled, cases: &[Case], bmv2: &Run, ours: &Run) -> Self {
+    fn new(compiled: &Compiled, stage: &Stage, bmv2: &Run, ours: &Run) -> Self {
+        let cases = &stage.cases;
         let mut comparison = Self {
             name: compiled.name.clone(),
+            role: stage.role,
             ordinary: 0,
             outcomes: BTreeMap::new(),
             from_reference: Vec::new(),
@@ -155,11 +161,7 @@ impl Comparison {
             seconds: [bmv2.seconds, ours.seconds],
         };
         comparison.judge_ordinary(bmv2);
-        let rules = Rules {
-            limits: Limits::for_payload(compiled.max_payload),
-            ..Rules::default()
-        };
-        comparison.judge_bundles(&rules, cases, bmv2);
+        comparison.judge_bundles(compiled, cases, bmv2);
         comparison.compare_frames(cases, bmv2, ours);
         comparison.compare_state(bmv2, ours);
         comparison
@@ -183,10 +185,11 @@ impl Comparison {
         }
     }
 
-    fn judge_bundles(&mut self, rules: &Rules, cases: &[Case], bmv2: &Run) {
+    fn judge_bundles(&mut self, compiled: &Compiled, cases: &[Case], bmv2: &Run) {
         for (Case { set, input }, output) in cases.iter().zip(&bmv2.bundles) {
+            let rules = self.role.rules(&compiled.parameters, input);
             let verdict = match output {
-                Some((port, frame)) => judge(input, rules, *port, frame),
+                Some((port, frame)) => judge(input, &rules, *port, frame),
                 None => Err("was lost".to_owned()),
             };
             match verdict {
@@ -274,8 +277,11 @@ impl Comparison {
     /// Says what came out.
     pub(crate) fn print(&self) {
         println!(
-            "{}: BMv2 in {:.1} s, ours in {:.1} s",
-            self.name, self.seconds[0], self.seconds[1]
+            "{}, {}: BMv2 in {:.1} s, ours in {:.1} s",
+            self.name,
+            self.role.name(),
+            self.seconds[0],
+            self.seconds[1]
         );
         println!("{:>5}  ordinary frames forwarded unchanged", self.ordinary);
         for set in Set::ALL {
@@ -300,11 +306,12 @@ impl Comparison {
 
     fn print_set(&self, set: Set) {
         println!(
-            "{:>5}  {}: {} translated as the reference does, {} refused as it does, {} refused for \
+            "{:>5}  {}: {} translated and {} sent on as the reference does, {} refused as it does, {} refused for \
              another of several faults, {} left to the slow path, {} no bundles",
             self.count(set, |_| true),
             set.name(),
             self.count(set, |outcome| outcome == Outcome::Translated),
+            self.count(set, |outcome| outcome == Outcome::Relayed),
             self.count(set, |outcome| matches!(outcome, Outcome::Refused(_))),
             self.count(set, |outcome| matches!(
                 outcome,
@@ -324,6 +331,7 @@ impl Comparison {
         }
         json!({
             "name": self.name,
+            "role": self.role.name(),
             "ordinary": self.ordinary,
             "outcomes": outcomes,
             "bundle_reports": self.reports,

@@ -28,18 +28,7 @@ impl Lab {
     ///
     /// The switch refuses the entries.
     pub fn add_node(&mut self) {
-        let hops = Receiver::all()
-            .flat_map(|receiver| [Side::V6, Side::V7].map(|side| next_hop(side, receiver)));
-        let hops: Vec<_> = hops.collect();
-        let [a, b, c, d] = ADDRESS;
-        self.install(&format!(
-            r#"{{"tables": [
-                {{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "{a}.{b}.{c}.{d}"}},
-                  "action": "ingress.routes", "params": {{"node": "{NODE}", "service": "0",
-                    "residence": "{RESIDENCE_MS}"}}}},
-                {}]}}"#,
-            hops.join(",")
-        ));
+        self.install(&node_entries());
     }
 
     /// Leads every endpoint to one neighbour.
@@ -48,37 +37,67 @@ impl Lab {
     ///
     /// The switch refuses the entries: [`Lab::add_node`] comes first.
     pub fn route_to(&mut self, side: Side, receiver: Receiver) {
-        let next_hop = number(side, receiver);
-        self.install(&format!(
-            r#"{{"defaults": [
-                {{"table": "ingress.endpoint", "action": "ingress.to_next_hop",
-                  "params": {{"next_hop": "{next_hop}"}}}},
-                {{"table": "ingress.named_endpoint", "action": "ingress.named_to_next_hop",
-                  "params": {{"next_hop": "{next_hop}"}}}}]}}"#
-        ));
+        self.install(&route_entries(side, receiver));
     }
 
     /// What the program owes a receiver that is a neighbour of the node, and reads the version of
     /// the bundle or the other one.
     #[must_use]
     pub fn node_rules(&self, receiver: Receiver, relays: bool) -> Rules {
-        let rules = self.rules(receiver);
-        Rules {
-            policy: Policy {
-                node: Some(translate::Node {
-                    id: Eid::ipn(NODE, 0),
-                    residence_ms: RESIDENCE_MS,
-                }),
-                ..rules.policy
-            },
-            hop: Some(HOP),
-            relays,
-            ..rules
-        }
+        node_rules(receiver.rules(&self.parameters), relays)
+    }
+}
+
+/// The address of the node, and a neighbour for each [`Receiver`] on each side, as the text of a
+/// file of entries.
+#[must_use]
+pub fn node_entries() -> String {
+    let sides = |receiver| [Side::V6, Side::V7].map(|side| next_hop(side, receiver));
+    let hops: Vec<_> = Receiver::all().flat_map(sides).collect();
+    let [a, b, c, d] = ADDRESS;
+    format!(
+        r#"{{"tables": [
+            {{"table": "ingress.peer", "match": {{"hdr.ipv4.dst": "{a}.{b}.{c}.{d}"}},
+              "action": "ingress.routes", "params": {{"node": "{NODE}", "service": "0",
+                "residence": "{RESIDENCE_MS}"}}}},
+            {}]}}"#,
+        hops.join(",")
+    )
+}
+
+/// Leads every endpoint to one neighbour of [`node_entries`], as the text of a file of entries.
+#[must_use]
+pub fn route_entries(side: Side, receiver: Receiver) -> String {
+    let next_hop = number(side, receiver);
+    format!(
+        r#"{{"defaults": [
+            {{"table": "ingress.endpoint", "action": "ingress.to_next_hop",
+              "params": {{"next_hop": "{next_hop}"}}}},
+            {{"table": "ingress.named_endpoint", "action": "ingress.named_to_next_hop",
+              "params": {{"next_hop": "{next_hop}"}}}}]}}"#
+    )
+}
+
+/// What a program owes a receiver that is a neighbour of the node, and reads the version of the
+/// bundle or the other one.
+#[must_use]
+pub fn node_rules(rules: Rules, relays: bool) -> Rules {
+    Rules {
+        policy: Policy {
+            node: Some(translate::Node {
+                id: Eid::ipn(NODE, 0),
+                residence_ms: RESIDENCE_MS,
+            }),
+            ..rules.policy
+        },
+        hop: Some(HOP),
+        relays,
+        ..rules
     }
 }
 
 /// Sends a datagram to the node instead.
+#[must_use]
 pub fn to_node(mut input: Input) -> Input {
     input.datagram.ipv4.destination = ADDRESS;
     input
