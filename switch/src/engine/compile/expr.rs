@@ -12,6 +12,9 @@ use crate::engine::code::{Op, Place, Wide, WideKind};
 /// Widest value of the short instructions in bits.
 const SHORT: u32 = 64;
 
+/// Most bits of the parts that are joined before a longer value is put in front of them.
+const JOINED: u32 = 256;
+
 impl Builder<'_> {
     /// Computes a value wherever that is cheapest.
     pub(super) fn value(&mut self, expr: &Expr) -> Result<Place, CompileError> {
@@ -122,13 +125,37 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Concatenations are associative: short parts are joined first, so that a long value in front
+    /// of them moves once, and by whole octets if the parts are octets together.
     fn concat(&mut self, high: &Expr, low: &Expr, d: Place) -> Result<(), CompileError> {
+        let (mut first, mut parts, mut width) = (high, vec![low], low.width);
+        while d.width > SHORT
+            && let ExprKind::Concat(high, low) = &first.kind
+            && width + low.width <= JOINED
+        {
+            width += low.width;
+            parts.push(low);
+            first = high;
+        }
         // What is cut off a long value is cut off here, too: its high bits find no place.
-        let whole = match &high.kind {
+        let whole = match &first.kind {
             ExprKind::Slice { value, low: 0, .. } if d.width > SHORT => value,
-            _ => high,
+            _ => first,
         };
-        let (a, b) = (self.value(whole)?, self.value(low)?);
+        let a = self.value(whole)?;
+        let mut b = self.value(parts.pop().unwrap_or(low))?;
+        while let Some(part) = parts.pop() {
+            let part = self.value(part)?;
+            let joined = self.temporary(b.width + part.width);
+            self.join(joined, b, part);
+            b = joined;
+        }
+        self.join(d, a, b);
+        Ok(())
+    }
+
+    /// Puts the lower bits of one value above another one.
+    fn join(&mut self, d: Place, a: Place, b: Place) {
         if d.width <= SHORT {
             self.emit(Op::Concat {
                 d: d.loc,
@@ -145,7 +172,6 @@ impl Builder<'_> {
                 low: 0,
             });
         }
-        Ok(())
     }
 
     fn extend(&mut self, value: &Expr, d: Place, kind: WideKind) -> Result<(), CompileError> {

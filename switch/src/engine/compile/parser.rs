@@ -3,21 +3,22 @@
 
 use std::collections::BTreeSet;
 
-use p4::ir::{Const, Pattern, SelectCase, StateId, Target as Goto, Transition};
+use p4::ir::{Const, Pattern, SelectCase, State, StateId, Target as Goto, Transition};
 
 use super::{Builder, CompileError, Target};
 use crate::engine::code::{Mark, Op, Place, Select, Test};
 
 impl Builder<'_> {
-    /// Compiles the parser. States follow each other in the order of the IR, so that every loop
-    /// has a jump to an earlier state or to itself; these states take a step from the budget.
+    /// Compiles the parser. States follow each other in the order of the IR. In each loop there is a
+    /// state that takes a step from the budget.
     pub(super) fn parser(&mut self) -> Result<(), CompileError> {
         let parser = &self.program.parser;
         self.code.entries.parser = self.here();
         self.statements(&parser.prelude)?;
         let states: Vec<Target> = parser.states.iter().map(|_| self.target()).collect();
         self.emit(Op::Jump(states[parser.start.index()]));
-        let again = loop_heads(&parser.states);
+        let next: Vec<_> = parser.states.iter().map(successors).collect();
+        let again = loop_heads(parser.start.index(), &next);
         for (index, state) in parser.states.iter().enumerate() {
             self.bind(states[index]);
             let id = StateId(index as u32);
@@ -143,20 +144,69 @@ fn limb_tests(tests: &mut Vec<Test>, key: Place, value: &Const, mask: &Const) {
     }
 }
 
-/// The states that a state at or behind them goes to.
-fn loop_heads(states: &[p4::ir::State]) -> BTreeSet<usize> {
+/// States of which each loop has at least one: where a walk from the first state comes back to a
+/// state that it is still on the way from.
+fn loop_heads(start: usize, next: &[Vec<usize>]) -> BTreeSet<usize> {
+    let next = |state: usize| next.get(state).into_iter().flatten().copied();
     let mut heads = BTreeSet::new();
-    for (index, state) in states.iter().enumerate() {
-        let mut visit = |target: &Goto| match target {
-            Goto::State(state) if state.index() <= index => {
-                heads.insert(state.index());
+    let mut seen = BTreeSet::from([start]);
+    let mut way = BTreeSet::from([start]);
+    let mut stack = vec![(start, next(start))];
+    while let Some((state, left)) = stack.last_mut() {
+        match left.next() {
+            Some(to) if way.contains(&to) => _ = heads.insert(to),
+            Some(to) if seen.insert(to) => {
+                way.insert(to);
+                stack.push((to, next(to)));
             }
-            _ => {}
-        };
-        match &state.next {
-            Transition::Goto(target) => visit(target),
-            Transition::Select { cases, .. } => cases.iter().for_each(|case| visit(&case.target)),
+            Some(_) => {}
+            None => {
+                way.remove(state);
+                stack.pop();
+            }
         }
     }
     heads
+}
+
+/// The states that a state goes to.
+fn successors(state: &State) -> Vec<usize> {
+    let index = |target: &Goto| match target {
+        Goto::State(state) => Some(state.index()),
+        Goto::Accept | Goto::Reject => None,
+    };
+    match &state.next {
+        Transition::Goto(target) => index(target).into_iter().collect(),
+        Transition::Select { cases, .. } => {
+            let targets = cases.iter().filter_map(|case| index(&case.target));
+            targets.collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::loop_heads;
+
+    const STATES: usize = 12;
+
+    proptest! {
+        #[test]
+        fn each_loop_has_a_head(
+            next in prop::collection::vec(prop::collection::vec(0..STATES, 0..4), STATES),
+        ) {
+            let heads = loop_heads(0, &next);
+            // Ways without heads: one that is longer than there are states is a loop.
+            let mut ends = vec![0];
+            for _ in 0..STATES {
+                let after = ends.iter().flat_map(|state| &next[*state]);
+                ends = after.filter(|state| !heads.contains(state)).copied().collect();
+                ends.sort_unstable();
+                ends.dedup();
+            }
+            prop_assert_eq!(ends, Vec::<usize>::new());
+        }
+    }
 }

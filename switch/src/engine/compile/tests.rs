@@ -483,11 +483,18 @@ fn queue_statement() -> impl Strategy<Value = (usize, Expr)> {
         };
         let other = QUEUE_WIDTHS.len() - 1 - slot;
         let kind = match what {
-            // As many octets as there are in `what`, and sixteen.
+            // As many octets as there are in `what`, and sixteen; in one part or in two.
             0..=7 => {
                 let bits = if what == 0 { 127 } else { 8 * what };
                 let kept = part(width - bits, width - bits - 1, 0, old());
-                ExprKind::Concat(kept, constant(bits))
+                match u32::try_from(amount).unwrap_or(0) % bits {
+                    0 => ExprKind::Concat(kept, constant(bits)),
+                    first => {
+                        let longer = ExprKind::Concat(kept, constant(first));
+                        let longer = make(longer, width - bits + first);
+                        ExprKind::Concat(Box::new(longer), constant(bits - first))
+                    }
+                }
             }
             8 => ExprKind::Binary(BinaryOp::Shl, old(), {
                 Box::new(make(ExprKind::Const(Const::new(32, amount * 8)), 32))
