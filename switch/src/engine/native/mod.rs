@@ -31,7 +31,7 @@ use cranelift_module::{FuncId, Module as _, default_libcall_names};
 
 use self::{
     operands::Storage,
-    runtime::{Entry, Native},
+    runtime::{Entry, Native, cell},
     slides::Slides,
 };
 use super::{
@@ -89,7 +89,6 @@ impl NativeCode {
     pub(crate) fn compile(code: &Code) -> Result<Self, NativeError> {
         let isa = machine()?;
         let mut module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));
-        let storage = Storage::new(code);
         let signature = signature(&module);
         let mut context = FunctionBuilderContext::new();
         let mut functions = Vec::new();
@@ -98,14 +97,15 @@ impl NativeCode {
             .iter()
             .find(|range| range.start == code.entries.parser);
         let parser = parser.cloned().unwrap_or_default();
+        let aligned = packet::is_aligned(code, parser.clone());
         let slides = Slides::of_parser(code, parser.clone(), &ranges);
-        let none = Slides::default();
+        let none = Slides::none(code);
         for range in ranges {
             let mut compiled = module.make_context();
             compiled.func.signature = signature.clone();
             translate::function(
                 code,
-                &storage,
+                &Storage::new(code, &range, aligned),
                 if range == parser { &slides } else { &none },
                 range.clone(),
                 &mut compiled,
@@ -167,16 +167,23 @@ impl NativeCode {
             return;
         };
         self.slides.extend(&mut context.frame);
+        let cells = env.code.image.len();
+        let values = runtime::cells(context);
+        context.frame[cells..cells + values.len()].copy_from_slice(&values);
         let frame = context.frame.as_mut_ptr();
         let mut native = Native::new(context, &env, &self.actions, &self.slides);
         // SAFETY: the code was compiled for the program of `env`, and the frame is that of a
         // context that was prepared for it.
         let outcome = unsafe { function(&raw mut native, frame, native.context) };
+        context.position = context.frame[cells + cell::POSITION] as usize;
         if let Some(error) = runtime::error_of(outcome) {
             context.parser_error = error;
         }
     }
 }
+
+/// Whether a register is set aside for the address of the frame, so that it is not spilled.
+const PINNED: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 fn machine() -> Result<Arc<dyn TargetIsa>, NativeError> {
     let refused = |error: &dyn std::fmt::Display| NativeError::Compile(error.to_string());
@@ -186,6 +193,7 @@ fn machine() -> Result<Arc<dyn TargetIsa>, NativeError> {
         ("use_colocated_libcalls", "false"),
         ("is_pic", "false"),
         ("enable_verifier", "false"),
+        ("enable_pinned_reg", if PINNED { "true" } else { "false" }),
     ] {
         flags.set(name, value).map_err(|error| refused(&error))?;
     }

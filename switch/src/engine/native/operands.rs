@@ -4,23 +4,33 @@
 //! A limb of the frame can be a variable of one function if no other function uses it and nothing
 //! but compiled instructions does: tables, externs and the interpreter read the frame in memory.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
-use super::{functions_of, wide};
+use super::{functions_of, packet, wide};
 use crate::engine::{
     bits::limbs,
-    code::{Call, Code, Loc, Op, Place, Select, Sum, Test, WideKind},
+    code::{Call, Code, Loc, Op, Pc, Place, Select, Sum, Test, WideKind},
 };
 
-/// Where each limb of the frame is kept.
+/// Longest value in bits that is kept in registers.
+const LONG: u32 = 256;
+
+/// Where a function keeps each limb of the frame.
 #[derive(Debug)]
 pub(super) struct Storage {
     in_memory: Vec<bool>,
+    /// The first limb that is no variable: temporaries do not outlive their statement, so that
+    /// what other functions do with them does not matter.
+    temporaries: Loc,
+    /// Whether the parser is always at the start of an octet.
+    pub(super) aligned: bool,
 }
 
 impl Storage {
-    pub(super) fn new(code: &Code) -> Self {
+    pub(super) fn new(code: &Code, function: &Range<Pc>, aligned: bool) -> Self {
         let mut storage = Self {
+            aligned,
+            temporaries: code.cleared as Loc,
             // Metadata, headers and what the engine itself keeps there outlive a block.
             in_memory: (0..code.image.len())
                 .map(|loc| loc < code.persistent || loc == code.packet_length as usize)
@@ -30,10 +40,17 @@ impl Storage {
         for slot in code.slots.iter().filter(|slot| slot.width > 64) {
             storage.pin(*slot);
         }
-        for place in places_of_others(code) {
+        for place in places_of_tables(code) {
             storage.pin(place);
         }
-        storage.pin_instructions(code);
+        for (pc, op) in (0..).zip(&code.ops) {
+            let within = function.contains(&pc);
+            for place in storage.pinned_by(code, op) {
+                if within || place.loc < storage.temporaries {
+                    storage.pin(place);
+                }
+            }
+        }
         storage.pin_shared(code);
         storage
     }
@@ -51,31 +68,32 @@ impl Storage {
         }
     }
 
-    /// Pins the operands of instructions that the interpreter executes.
-    fn pin_instructions(&mut self, code: &Code) {
-        for op in &code.ops {
-            let pinned = match op {
-                Op::Lookahead(index) => code.lookaheads[*index as usize].clone(),
-                Op::Advance { a, n } if *n > 1 => vec![Place {
-                    loc: *a,
-                    width: n * 64,
-                }],
-                Op::Select(index) if !is_simple_select(&code.selects[*index as usize]) => {
-                    select_places(&code.selects[*index as usize])
-                }
-                Op::Wide(index) if !wide::is_native(code, &code.wide[*index as usize]) => {
-                    let wide = &code.wide[*index as usize];
-                    vec![wide.a, wide.b, wide.d]
-                }
-                op if is_arithmetic(op) && !is_native(op) => {
-                    let place = |loc| Place { loc, width: 64 };
-                    operands(code, op).into_iter().map(place).collect()
-                }
-                _ => continue,
-            };
-            for place in pinned {
-                self.pin(place);
+    /// The operands of instructions that the interpreter executes, and those that are too long for
+    /// registers.
+    fn pinned_by(&self, code: &Code, op: &Op) -> Vec<Place> {
+        match op {
+            Op::Lookahead(index) if !(self.aligned && packet::is_plain(code, *index)) => {
+                code.lookaheads[*index as usize].clone()
             }
+            Op::Advance { a, n } if *n > 1 => vec![Place {
+                loc: *a,
+                width: n * 64,
+            }],
+            Op::Select(index) if !is_simple_select(&code.selects[*index as usize]) => {
+                select_places(&code.selects[*index as usize])
+            }
+            Op::Wide(index) => {
+                let wide = &code.wide[*index as usize];
+                let native = wide::is_native(code, wide);
+                let all = [wide.a, wide.b, wide.d].into_iter();
+                all.filter(|place| !native || place.width > LONG).collect()
+            }
+            Op::Extern(index) => places_of(&code.externs[*index as usize]),
+            op if is_arithmetic(op) && !is_native(op) => {
+                let place = |loc| Place { loc, width: 64 };
+                operands(code, op).into_iter().map(place).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -84,7 +102,8 @@ impl Storage {
         let mut users: HashMap<Loc, usize> = HashMap::new();
         for (function, range) in functions_of(code).into_iter().enumerate() {
             for pc in range {
-                for loc in operands(code, &code.ops[pc as usize]) {
+                let used = operands(code, &code.ops[pc as usize]);
+                for loc in used.into_iter().filter(|loc| *loc < self.temporaries) {
                     let user = *users.entry(loc).or_insert(function);
                     if user != function {
                         self.in_memory[loc as usize] = true;
@@ -260,16 +279,20 @@ pub(super) fn select_places(select: &Select) -> Vec<Place> {
 
 /// What tables and externs read and write, and what the next pass of a packet keeps.
 pub(super) fn places_of_others(code: &Code) -> Vec<Place> {
+    let arguments = code.externs.iter().flat_map(places_of);
+    arguments.chain(places_of_tables(code)).collect()
+}
+
+/// What tables read and write, and what the next pass of a packet keeps.
+fn places_of_tables(code: &Code) -> Vec<Place> {
     let keys = code.tables.iter().flat_map(|table| &table.keys);
     let params = code.actions.iter().flat_map(|action| &action.params);
-    let arguments = code.externs.iter().flat_map(places_of);
     let kept = code.field_lists.iter().flat_map(|(_, limbs)| limbs);
     let kept = kept.map(|loc| Place {
         loc: *loc,
         width: 64,
     });
-    let places = keys.chain(params).copied();
-    places.chain(arguments).chain(kept).collect()
+    keys.chain(params).copied().chain(kept).collect()
 }
 
 /// The arguments and results of an extern.

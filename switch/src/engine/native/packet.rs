@@ -2,7 +2,7 @@
 //! Headers: read by machine code where a header begins on an octet, and by the interpreter
 //! otherwise.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use cranelift_codegen::ir::{
     Block, InstBuilder as _, Value,
@@ -12,8 +12,8 @@ use cranelift_codegen::ir::{
 use p4::ir::HeaderId;
 
 use super::{
-    runtime::{self, FIRST_ERROR, at},
-    translate::{Known, Translator, field},
+    runtime::{self, FIRST_ERROR, at, cell},
+    translate::{Known, Translator, field, leaders},
 };
 use crate::engine::{
     bits::PADDING,
@@ -26,8 +26,7 @@ impl Translator<'_, '_> {
         if let Some(position) = self.known.position {
             return position;
         }
-        let (flags, offset) = (self.context_flags, field(at::POSITION));
-        let position = self.builder.ins().load(I64, flags, self.context, offset);
+        let position = self.cell(cell::POSITION, self.frame_flags);
         self.known.position = Some(position);
         position
     }
@@ -36,10 +35,7 @@ impl Translator<'_, '_> {
     fn set_position(&mut self, position: Value, bits: u64) {
         self.known.position = Some(position);
         self.known.bits = self.known.bits.saturating_sub(bits);
-        let (flags, offset) = (self.context_flags, field(at::POSITION));
-        self.builder
-            .ins()
-            .store(flags, position, self.context, offset);
+        self.put_cell(cell::POSITION, position);
     }
 
     /// Ends the parser if fewer bits are left; returns the position.
@@ -56,8 +52,7 @@ impl Translator<'_, '_> {
     /// The same for a number of bits that is not known.
     fn need(&mut self, bits: Value) -> Value {
         let position = self.position();
-        let (flags, offset) = (self.context_flags.with_readonly(), field(at::PACKET_BITS));
-        let all = self.builder.ins().load(I64, flags, self.native, offset);
+        let all = self.cell(cell::PACKET_BITS, self.frame_flags.with_readonly());
         let left = self.builder.ins().isub(all, position);
         let short = self
             .builder
@@ -118,7 +113,7 @@ impl Translator<'_, '_> {
         after: impl Fn(&mut Self, Value),
     ) -> bool {
         let position = self.need_known(width);
-        if self.aligned {
+        if self.storage.aligned {
             self.read_fields(fields, position);
             after(self, position);
             return true;
@@ -145,8 +140,7 @@ impl Translator<'_, '_> {
 
     /// Reads fields at the position, which is the start of an octet.
     fn read_fields(&mut self, fields: &[(Place, u32)], position: Value) {
-        let (flags, offset) = (self.context_flags.with_readonly(), field(at::PACKET));
-        let packet = self.builder.ins().load(I64, flags, self.native, offset);
+        let packet = self.cell(cell::PACKET, self.frame_flags.with_readonly());
         let octets = self.builder.ins().ushr_imm_s(position, 3);
         let address = self.builder.ins().iadd(packet, octets);
         for (place, offset) in fields {
@@ -300,17 +294,48 @@ impl Translator<'_, '_> {
     }
 }
 
+/// Whether fields that are looked at can be read by machine code.
+pub(super) fn is_plain(code: &Code, lookahead: u32) -> bool {
+    let mut offset = 0;
+    let places = code.lookaheads[lookahead as usize].iter();
+    let mut fields = places.map(|place| {
+        let at = offset;
+        offset += place.width;
+        (*place, at)
+    });
+    fields.all(|(place, offset)| is_readable(place, offset))
+}
+
+/// Whether an instruction advances by whole octets.
+fn advances_octets(code: &Code, pc: Pc, a: Loc, leaders: &BTreeSet<Pc>) -> bool {
+    let constant = |loc: Loc| {
+        let known = code.constants.contains(&loc);
+        known.then(|| code.image[loc as usize])
+    };
+    if let Some(bits) = constant(a) {
+        return bits.is_multiple_of(8);
+    }
+    // As in `(bit<32>) length << 3`, right before.
+    let before = pc.checked_sub(1).filter(|_| !leaders.contains(&pc));
+    match before.map(|before| code.ops[before as usize]) {
+        Some(Op::Shl { d, b, .. }) => d == a && constant(b).is_some_and(|by| by >= 3),
+        Some(Op::Mul { d, b, .. }) => d == a && constant(b).is_some_and(|by| by % 8 == 0),
+        _ => false,
+    }
+}
+
 /// Whether the position is at the start of an octet wherever a block reads the packet.
 pub(super) fn is_aligned(code: &Code, range: Range<Pc>) -> bool {
     let octets = |header: &HeaderId| code.headers[header.index()].width.is_multiple_of(8);
-    range.map(|pc| code.ops[pc as usize]).all(|op| match op {
-        Op::Extract(header) => octets(&header),
-        Op::ExtractNext(stack) => code.stacks[stack as usize].elements.iter().all(octets),
-        Op::Advance { a, n } => {
-            n == 1 && code.constants.contains(&a) && code.image[a as usize].is_multiple_of(8)
-        }
-        _ => true,
-    })
+    let leaders = leaders(code, range.clone());
+    range
+        .map(|pc| (pc, code.ops[pc as usize]))
+        .all(|(pc, op)| match op {
+            Op::Extract(header) => octets(&header),
+            Op::ExtractNext(stack) => code.stacks[stack as usize].elements.iter().all(octets),
+            Op::Advance { a, n } => n == 1 && advances_octets(code, pc, a, &leaders),
+            _ => true,
+        })
 }
 
 /// Whether each limb of a field lies in eight octets.

@@ -35,12 +35,34 @@ pub(super) fn error_of(outcome: u64) -> Option<u32> {
     Some(u32::try_from(error).unwrap_or(u32::MAX))
 }
 
-/// What stays the same while a block runs, and the steps that are left.
+/// Limbs behind those of the interpreter's frame, for what compiled code needs most: so it finds it
+/// by the address of the frame.
+pub(super) mod cell {
+    /// Position of the parser.
+    pub(in crate::engine::native) const POSITION: usize = 0;
+    /// Address of the packet.
+    pub(in crate::engine::native) const PACKET: usize = 1;
+    /// Length of the packet in bits.
+    pub(in crate::engine::native) const PACKET_BITS: usize = 2;
+    /// Steps that are left.
+    pub(in crate::engine::native) const STEPS: usize = 3;
+    /// How many there are.
+    pub(in crate::engine::native) const COUNT: usize = 4;
+}
+
+/// What a new block finds in its cells.
+pub(super) fn cells(context: &Context) -> [u64; cell::COUNT] {
+    let mut cells = [0; cell::COUNT];
+    cells[cell::POSITION] = context.position as u64;
+    cells[cell::PACKET] = context.packet.as_ptr() as usize as u64;
+    cells[cell::PACKET_BITS] = (context.packet.len().saturating_sub(PADDING) as u64) * 8;
+    cells[cell::STEPS] = u64::from(STEPS);
+    cells
+}
+
+/// What stays the same while a block runs.
 #[repr(C)]
 pub(super) struct Native<'a> {
-    packet: *const u8,
-    packet_bits: u64,
-    steps: u64,
     pub(super) context: *mut Context,
     env: *const Env<'a>,
     actions: *const [Option<Entry>],
@@ -54,10 +76,6 @@ pub(super) struct Native<'a> {
 pub(super) mod at {
     use super::{Context, Native, offset_of};
 
-    pub(in crate::engine::native) const PACKET: usize = offset_of!(Native<'_>, packet);
-    pub(in crate::engine::native) const PACKET_BITS: usize = offset_of!(Native<'_>, packet_bits);
-    pub(in crate::engine::native) const STEPS: usize = offset_of!(Native<'_>, steps);
-    pub(in crate::engine::native) const POSITION: usize = offset_of!(Context, position);
     pub(in crate::engine::native) const OUT: usize = offset_of!(Native<'_>, out);
     pub(in crate::engine::native) const ROOM: usize = offset_of!(Native<'_>, room);
     pub(in crate::engine::native) const OUT_LEN: usize = offset_of!(Context, out_len);
@@ -72,13 +90,9 @@ impl<'a> Native<'a> {
         actions: &[Option<Entry>],
         slides: &Slides,
     ) -> Self {
-        let packet_bits = (context.packet.len().saturating_sub(PADDING) as u64) * 8;
         Self {
             out: context.out.as_mut_ptr(),
             room: context.out.len() as u64,
-            packet: context.packet.as_ptr(),
-            packet_bits,
-            steps: u64::from(STEPS),
             context,
             env,
             actions: std::ptr::from_ref(actions),
@@ -150,7 +164,10 @@ pub(super) unsafe extern "C" fn step(native: *mut Native<'_>, pc: u64) -> u64 {
     let op = env.code.ops[pc as usize];
     match op {
         Op::Extract(_) | Op::ExtractNext(_) | Op::Lookahead(_) | Op::Advance { .. } => {
+            let cell = env.code.image.len() + cell::POSITION;
+            context.position = context.frame[cell] as usize;
             let parsed = context.parse(env.code, op, &mut Silent);
+            context.frame[cell] = context.position as u64;
             parsed.map_or_else(|error| FIRST_ERROR + u64::from(error), |()| NEXT)
         }
         op => {

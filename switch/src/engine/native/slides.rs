@@ -13,6 +13,7 @@ use std::{collections::HashMap, ops::Range};
 
 use super::{
     operands::{is_simple_select, operands, places_of_others, select_places, uses_second},
+    runtime::cell,
     wide,
 };
 use crate::engine::{
@@ -56,11 +57,19 @@ impl Slide {
 pub(super) struct Slides {
     pub(super) list: Vec<Slide>,
     by_limb: HashMap<Loc, (usize, u32)>,
-    /// Limbs of the frame with the windows.
+    /// Limbs of the frame with the cells and the windows.
     frame_limbs: usize,
 }
 
 impl Slides {
+    /// No windows: a frame with the cells of compiled code.
+    pub(super) fn none(code: &Code) -> Self {
+        Self {
+            frame_limbs: code.image.len() + cell::COUNT,
+            ..Self::default()
+        }
+    }
+
     /// Finds the values that the parser appends to, and that only machine code works on.
     pub(super) fn of_parser(code: &Code, parser: Range<Pc>, functions: &[Range<Pc>]) -> Self {
         let ops = &code.ops[parser.start as usize..parser.end as usize];
@@ -68,7 +77,7 @@ impl Slides {
             .iter()
             .any(|op| matches!(op, Op::Extern(_) | Op::Apply(_)))
         {
-            return Self::default();
+            return Self::none(code);
         }
         let mut found: Vec<Place> = Vec::new();
         for op in ops {
@@ -83,8 +92,8 @@ impl Slides {
             }
         }
         found.retain(|place| !ops.iter().any(|op| needs_frame(code, op, *place)));
-        let mut slides = Self::default();
-        let mut next = code.image.len() * 8;
+        let mut slides = Self::none(code);
+        let mut next = (code.image.len() + cell::COUNT) * 8;
         let cells = next;
         next += found.len() * 8;
         for (index, place) in found.into_iter().enumerate() {
@@ -134,7 +143,7 @@ impl Slides {
         }
     }
 
-    /// Makes a frame long enough for the windows.
+    /// Makes a frame long enough for the cells and the windows.
     pub(super) fn extend(&self, frame: &mut Vec<u64>) {
         if frame.len() < self.frame_limbs {
             frame.resize(self.frame_limbs, 0);

@@ -13,7 +13,7 @@ use cranelift_codegen::{
         AbiParam, AliasRegionData, Block, InstBuilder as _, InstructionData, MemFlagsData, Opcode,
         SigRef, Value, ValueDef,
         condcodes::IntCC,
-        types::{I64, I64X2},
+        types::{I32, I64, I64X2},
     },
 };
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch, Variable};
@@ -21,15 +21,18 @@ use cranelift_jit::JITModule;
 use cranelift_module::Module as _;
 
 use super::{
+    PINNED,
     operands::{Storage, is_arithmetic, is_native, is_simple_select},
-    packet,
-    runtime::{self, ENDED, FIRST_ERROR, NEXT, Native, at},
+    runtime::{self, ENDED, FIRST_ERROR, NEXT, Native, at, cell},
     slides::Slides,
 };
 use crate::engine::{
     bits::mask,
     code::{Code, LINEAR_ROW, Loc, Op, Pc, Select, Test},
 };
+
+/// Fewest limbs that are copied in vectors.
+const COPIED: u32 = 4;
 
 /// A function that compiled code calls.
 pub(super) type Helper = unsafe extern "C" fn(*mut Native<'_>, u64) -> u64;
@@ -80,7 +83,6 @@ pub(super) fn function(
         code,
         storage,
         slides,
-        aligned: packet::is_aligned(code, range.clone()),
         helper: builder.import_signature(helper),
         action: builder.import_signature(action),
         native: params[0],
@@ -95,6 +97,8 @@ pub(super) fn function(
             .with_alias_region(frame_flags.alias_region()),
         builder,
         blocks: HashMap::new(),
+        ways: ways(code, range.clone()),
+        inherited: HashMap::new(),
         variables: HashMap::new(),
         known: Known::default(),
         exit: None,
@@ -107,15 +111,13 @@ pub(super) fn function(
 /// A function under construction.
 pub(super) struct Translator<'c, 'f> {
     pub(super) code: &'c Code,
-    storage: &'c Storage,
+    pub(super) storage: &'c Storage,
     pub(super) slides: &'c Slides,
-    /// Whether the parser is always at the start of an octet.
-    pub(super) aligned: bool,
     pub(super) builder: FunctionBuilder<'f>,
     helper: SigRef,
     action: SigRef,
     pub(super) native: Value,
-    pub(super) frame: Value,
+    frame: Value,
     pub(super) context: Value,
     pub(super) frame_flags: MemFlagsData,
     pub(super) packet_flags: MemFlagsData,
@@ -124,9 +126,13 @@ pub(super) struct Translator<'c, 'f> {
     /// For several limbs of the frame at once.
     pub(super) loose_flags: MemFlagsData,
     blocks: HashMap<Pc, Block>,
+    /// How many ways lead to the start of a block.
+    ways: HashMap<Pc, usize>,
+    /// What is known at the start of a block to which one way leads.
+    inherited: HashMap<Pc, Known>,
     variables: HashMap<Loc, Variable>,
     pub(super) known: Known,
-    /// Where a function with windows ends.
+    /// Where a function ends that has to clean up.
     exit: Option<Block>,
 }
 
@@ -135,6 +141,8 @@ pub(super) struct Translator<'c, 'f> {
 pub(super) struct Known {
     /// What is in the frame.
     limbs: HashMap<Loc, Value>,
+    /// Address of the frame.
+    frame: Option<Value>,
     /// Addresses of windows.
     pub(super) bases: HashMap<usize, Value>,
     /// Position of the parser.
@@ -145,6 +153,11 @@ pub(super) struct Known {
 
 impl Translator<'_, '_> {
     fn body(&mut self, range: Range<Pc>) {
+        // The caller's value comes back at the exit.
+        let pinned = PINNED.then(|| self.builder.ins().get_pinned_reg(I64));
+        if PINNED {
+            self.builder.ins().set_pinned_reg(self.frame);
+        }
         self.open_windows();
         for pc in leaders(self.code, range.clone()) {
             let block = self.builder.create_block();
@@ -154,10 +167,11 @@ impl Translator<'_, '_> {
         for pc in range {
             if let Some(block) = self.blocks.get(&pc).copied() {
                 if open {
-                    self.builder.ins().jump(block, &[]);
+                    self.go(pc);
                 }
                 self.builder.switch_to_block(block);
-                self.known = Known::default();
+                self.known = self.inherited.remove(&pc).unwrap_or_default();
+                self.known.frame = None;
                 open = true;
             }
             if open {
@@ -171,13 +185,42 @@ impl Translator<'_, '_> {
             self.builder.switch_to_block(exit);
             self.close_windows();
             let outcome = self.builder.block_params(exit)[0];
+            if let Some(pinned) = pinned {
+                self.builder.ins().set_pinned_reg(pinned);
+            }
             self.builder.ins().return_(&[outcome]);
         }
     }
 
+    /// Address of the frame.
+    pub(super) fn frame(&mut self) -> Value {
+        if !PINNED {
+            return self.frame;
+        }
+        if let Some(frame) = self.known.frame {
+            return frame;
+        }
+        let frame = self.builder.ins().get_pinned_reg(I64);
+        self.known.frame = Some(frame);
+        frame
+    }
+
+    /// Reads one of the cells behind the frame.
+    pub(super) fn cell(&mut self, cell: usize, flags: MemFlagsData) -> Value {
+        let frame = self.frame();
+        let offset = field((self.code.image.len() + cell) * 8);
+        self.builder.ins().load(I64, flags, frame, offset)
+    }
+
+    pub(super) fn put_cell(&mut self, cell: usize, value: Value) {
+        let (frame, flags) = (self.frame(), self.frame_flags);
+        let offset = field((self.code.image.len() + cell) * 8);
+        self.builder.ins().store(flags, value, frame, offset);
+    }
+
     /// Ends the function with an outcome.
     fn finish(&mut self, outcome: Value) {
-        if self.slides.list.is_empty() {
+        if self.slides.list.is_empty() && !PINNED {
             self.builder.ins().return_(&[outcome]);
             return;
         }
@@ -195,8 +238,7 @@ impl Translator<'_, '_> {
             Op::End => self.leave(ENDED),
             Op::Return => self.leave(NEXT),
             Op::Jump(to) => {
-                let to = self.blocks[&to];
-                self.builder.ins().jump(to, &[]);
+                self.go(to);
                 false
             }
             Op::JumpIf { a, to } => self.jump_zero(IntCC::NotEqual, a, to, pc),
@@ -218,11 +260,7 @@ impl Translator<'_, '_> {
             Op::ExtractNext(_) | Op::Advance { .. } => self.parse_slowly(pc),
             Op::Verify { a, b } => self.verify(a, b),
             Op::Reject(error) => self.leave(FIRST_ERROR + u64::from(error)),
-            Op::Copy { d, a, n } => {
-                let limbs: Vec<Value> = (a..a + n).map(|loc| self.get(loc)).collect();
-                self.put_limbs(d, &limbs);
-                true
-            }
+            Op::Copy { d, a, n } => self.copy(d, a, n),
             Op::Linear(index) => self.linear(index),
             Op::Wide(index) => self.wide(index, pc),
             op if is_arithmetic(&op) && is_native(&op) => self.arithmetic(op),
@@ -247,7 +285,8 @@ impl Translator<'_, '_> {
                 return *value;
             }
             let (flags, offset) = (self.frame_flags, offset(loc));
-            let value = self.builder.ins().load(I64, flags, self.frame, offset);
+            let frame = self.frame();
+            let value = self.builder.ins().load(I64, flags, frame, offset);
             self.known.limbs.insert(loc, value);
             return value;
         }
@@ -263,7 +302,8 @@ impl Translator<'_, '_> {
             // What is there already need not be stored again.
             if self.known.limbs.insert(loc, value) != Some(value) {
                 let (flags, offset) = (self.frame_flags, offset(loc));
-                self.builder.ins().store(flags, value, self.frame, offset);
+                let frame = self.frame();
+                self.builder.ins().store(flags, value, frame, offset);
             }
         } else {
             let variable = self.variable(loc);
@@ -295,6 +335,40 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// Copies limbs: in vectors, if there are many and all of them are in memory.
+    pub(super) fn copy(&mut self, d: Loc, a: Loc, n: u32) -> bool {
+        let apart = d + n <= a || a + n <= d;
+        if n >= COPIED && apart && self.is_row(d, n) && self.is_row(a, n) {
+            let to = self.address(d).map(|to| self.pointer(to));
+            let from = self.address(a).map(|from| self.pointer(from));
+            if let (Some(to), Some(from)) = (to, from) {
+                self.copy_octets(to, from, n as usize * 8);
+                (d..d + n).for_each(|loc| _ = self.known.limbs.remove(&loc));
+                return true;
+            }
+        }
+        let limbs: Vec<Value> = (a..a + n).map(|loc| self.get(loc)).collect();
+        self.put_limbs(d, &limbs);
+        true
+    }
+
+    /// Whether limbs are one after the other in memory.
+    fn is_row(&self, first: Loc, n: u32) -> bool {
+        let window = self.slides.find(first).map(|(index, _)| index);
+        (first..first + n).all(|loc| match self.slides.find(loc) {
+            Some((index, _)) => Some(index) == window,
+            None => window.is_none() && self.storage.in_memory(loc),
+        })
+    }
+
+    fn pointer(
+        &mut self,
+        (base, offset, flags): (Value, i32, MemFlagsData),
+    ) -> (Value, MemFlagsData) {
+        let address = self.builder.ins().iadd_imm_s(base, i64::from(offset));
+        (address, flags)
+    }
+
     /// Where a limb is in memory.
     fn address(&mut self, loc: Loc) -> Option<(Value, i32, MemFlagsData)> {
         if let Some((slide, limb)) = self.slides.find(loc) {
@@ -302,7 +376,7 @@ impl Translator<'_, '_> {
             return Some((base, offset(limb), self.window_flags));
         }
         let there = self.storage.in_memory(loc);
-        there.then_some((self.frame, offset(loc), self.loose_flags))
+        there.then(|| (self.frame(), offset(loc), self.loose_flags))
     }
 
     /// Whether a value is the constant 0.
@@ -333,6 +407,9 @@ impl Translator<'_, '_> {
     pub(super) fn trim(&mut self, value: Value, width: u32) -> Value {
         if width >= 64 {
             value
+        } else if width == 32 {
+            let low = self.builder.ins().ireduce(I32, value);
+            self.builder.ins().uextend(I64, low)
         } else {
             let ones = mask(width).cast_signed();
             self.builder.ins().band_imm_s(value, ones)
@@ -410,8 +487,22 @@ impl Translator<'_, '_> {
         self.branch(holds, to, pc)
     }
 
+    /// The block of an instruction that comes next on one way. If that is the only one, it knows
+    /// what is known here.
+    fn block(&mut self, to: Pc) -> Block {
+        if self.ways.get(&to) == Some(&1) {
+            self.inherited.insert(to, self.known.clone());
+        }
+        self.blocks[&to]
+    }
+
+    fn go(&mut self, to: Pc) {
+        let to = self.block(to);
+        self.builder.ins().jump(to, &[]);
+    }
+
     fn branch(&mut self, holds: Value, to: Pc, pc: Pc) -> bool {
-        let (yes, no) = (self.blocks[&to], self.blocks[&(pc + 1)]);
+        let (yes, no) = (self.block(to), self.block(pc + 1));
         self.builder.ins().brif(holds, yes, &[], no, &[]);
         false
     }
@@ -426,16 +517,17 @@ impl Translator<'_, '_> {
                 let key = self.get(*key);
                 let mut switch = Switch::new();
                 for (value, to) in cases {
-                    switch.set_entry(u128::from(*value), self.blocks[to]);
+                    let to = self.block(*to);
+                    switch.set_entry(u128::from(*value), to);
                 }
-                switch.emit(&mut self.builder, key, self.blocks[otherwise]);
+                let otherwise = self.block(*otherwise);
+                switch.emit(&mut self.builder, key, otherwise);
             }
             select @ Select::Ordered { cases, otherwise } if is_simple_select(select) => {
                 for (tests, to) in cases {
                     self.case(tests, *to);
                 }
-                let otherwise = self.blocks[otherwise];
-                self.builder.ins().jump(otherwise, &[]);
+                self.go(*otherwise);
             }
             Select::Ordered { cases, otherwise } => {
                 let chosen = self.helper(runtime::select, u64::from(index));
@@ -471,8 +563,7 @@ impl Translator<'_, '_> {
             self.builder.ins().brif(differs, no, &[], next, &[]);
             self.builder.switch_to_block(next);
         }
-        let to = self.blocks[&to];
-        self.builder.ins().jump(to, &[]);
+        self.go(to);
         self.builder.switch_to_block(no);
         if let Some(known) = known {
             self.known = known;
@@ -481,14 +572,16 @@ impl Translator<'_, '_> {
 
     /// Takes one from the steps that are left.
     fn take_step(&mut self) -> bool {
-        let (flags, offset) = (self.context_flags, field(at::STEPS));
-        let left = self.builder.ins().load(I64, flags, self.native, offset);
-        let none = self.builder.ins().icmp_imm_s(IntCC::Equal, left, 0);
+        let left = self.cell(cell::STEPS, self.frame_flags);
+        let left = self.builder.ins().iadd_imm_s(left, -1);
+        self.put_cell(cell::STEPS, left);
+        let none = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedLessThan, left, 0);
         let error = self.code.errors.parser_timeout;
         let outcome = self.constant(FIRST_ERROR + u64::from(error));
         self.leave_if(none, outcome);
-        let left = self.builder.ins().iadd_imm_s(left, -1);
-        self.builder.ins().store(flags, left, self.native, offset);
         true
     }
 
@@ -500,7 +593,7 @@ impl Translator<'_, '_> {
             return true;
         };
         self.builder.switch_to_block(run);
-        let arguments = [self.native, self.frame, self.context];
+        let arguments = [self.native, self.frame(), self.context];
         let call = self
             .builder
             .ins()
@@ -612,7 +705,8 @@ impl Translator<'_, '_> {
             Op::Slice { d, a, low, w } => {
                 let a = self.get(a);
                 let shifted = self.builder.ins().ushr_imm_s(a, i64::from(low));
-                (d, self.trim(shifted, u32::from(w)))
+                let above = low + w >= 64;
+                (d, self.trim(shifted, if above { 64 } else { u32::from(w) }))
             }
             Op::Insert { d, a, low, w } => (d, self.insert(d, a, low, w)),
             Op::Concat { d, a, b, w } => {
@@ -730,31 +824,47 @@ pub(super) fn field(at: usize) -> i32 {
 }
 
 /// The instructions that something jumps to, or that follow a jump.
-fn leaders(code: &Code, range: Range<Pc>) -> BTreeSet<Pc> {
-    let mut leaders = BTreeSet::from([range.start]);
-    for pc in range.clone() {
-        match &code.ops[pc as usize] {
-            Op::Jump(to) => _ = leaders.insert(*to),
-            Op::JumpIf { to, .. }
-            | Op::JumpUnless { to, .. }
-            | Op::JumpEq { to, .. }
-            | Op::JumpNe { to, .. }
-            | Op::JumpLt { to, .. }
-            | Op::JumpGe { to, .. } => leaders.extend([*to, pc + 1]),
-            Op::Select(index) => match &code.selects[*index as usize] {
-                Select::Sorted {
-                    cases, otherwise, ..
-                } => {
-                    leaders.extend(cases.iter().map(|(_, to)| *to));
-                    leaders.insert(*otherwise);
-                }
-                Select::Ordered { cases, otherwise } => {
-                    leaders.extend(cases.iter().map(|(_, to)| *to));
-                    leaders.insert(*otherwise);
-                }
-            },
-            _ => {}
+pub(super) fn leaders(code: &Code, range: Range<Pc>) -> BTreeSet<Pc> {
+    let jumps = range.clone().flat_map(|pc| next(code, pc));
+    jumps.chain([range.start]).collect()
+}
+
+/// How many ways lead to an instruction: jumps, and the one before it.
+fn ways(code: &Code, range: Range<Pc>) -> HashMap<Pc, usize> {
+    let mut ways = HashMap::from([(range.start, 1)]);
+    for pc in range {
+        let jumps = next(code, pc);
+        let goes_on = !matches!(code.ops[pc as usize], Op::End | Op::Return | Op::Reject(_));
+        let on = (jumps.is_empty() && goes_on).then_some(pc + 1);
+        for to in jumps.into_iter().chain(on) {
+            *ways.entry(to).or_default() += 1;
         }
     }
-    leaders
+    ways
+}
+
+/// Where a jump goes, way by way; nothing for all other instructions.
+fn next(code: &Code, pc: Pc) -> Vec<Pc> {
+    match &code.ops[pc as usize] {
+        Op::Jump(to) => vec![*to],
+        Op::JumpIf { to, .. }
+        | Op::JumpUnless { to, .. }
+        | Op::JumpEq { to, .. }
+        | Op::JumpNe { to, .. }
+        | Op::JumpLt { to, .. }
+        | Op::JumpGe { to, .. } => vec![*to, pc + 1],
+        Op::Select(index) => match &code.selects[*index as usize] {
+            Select::Sorted {
+                cases, otherwise, ..
+            } => {
+                let cases = cases.iter().map(|(_, to)| *to);
+                cases.chain([*otherwise]).collect()
+            }
+            Select::Ordered { cases, otherwise } => {
+                let cases = cases.iter().map(|(_, to)| *to);
+                cases.chain([*otherwise]).collect()
+            }
+        },
+        _ => Vec::new(),
+    }
 }

@@ -25,15 +25,17 @@ pub(super) fn is_native(code: &Code, wide: &Wide) -> bool {
         | WideKind::ZeroExtend
         | WideKind::Eq
         | WideKind::Ne => true,
-        WideKind::Shl | WideKind::Shr => amount(code, wide.b).is_some(),
-        WideKind::Add | WideKind::Sub | WideKind::Lt | WideKind::Le => {
+        WideKind::Shl | WideKind::Shr => {
+            let short = limbs(wide.a.width.max(wide.d.width)) <= 2 && wide.b.width <= 64;
+            short || amount(code, wide.b).is_some()
+        }
+        WideKind::Add | WideKind::Sub | WideKind::SubSat | WideKind::Lt | WideKind::Le => {
             limbs(wide.a.width.max(wide.d.width)) <= SUM_LIMBS
         }
         WideKind::Mul => limbs(wide.a.width.max(wide.d.width)) <= 2,
         WideKind::Div
         | WideKind::Mod
         | WideKind::AddSat
-        | WideKind::SubSat
         | WideKind::AddSatSigned
         | WideKind::SubSatSigned
         | WideKind::Neg
@@ -70,9 +72,15 @@ impl Translator<'_, '_> {
             WideKind::Eq | WideKind::Ne => return self.wide_equal(&wide),
             WideKind::Lt | WideKind::Le => return self.wide_less(&wide),
             WideKind::Insert => return self.wide_insert(&wide),
-            WideKind::Add | WideKind::Sub => return self.wide_sum(&wide),
+            WideKind::Add | WideKind::Sub | WideKind::SubSat => return self.wide_sum(&wide),
+            WideKind::Shl | WideKind::Shr if amount(self.code, b).is_none() => {
+                return self.wide_shift(&wide);
+            }
             WideKind::Mul => return self.wide_product(&wide),
             WideKind::Or | WideKind::Xor if d == a => return self.wide_merge(&wide),
+            WideKind::Slice if low.is_multiple_of(64) && d.width.is_multiple_of(64) => {
+                return self.copy(d.loc, a.loc + low / 64, d.width / 64);
+            }
             _ => {}
         }
         let values: Vec<Value> = (0..limbs(d.width))
@@ -230,7 +238,44 @@ impl Translator<'_, '_> {
         true
     }
 
-    /// Adds or subtracts with carry from limb to limb.
+    /// Shifts a value of two limbs by an amount of one.
+    fn wide_shift(&mut self, wide: &Wide) -> bool {
+        let left = wide.kind == WideKind::Shl;
+        let amount = self.get(wide.b.loc);
+        let (low, high) = (self.limb(wide.a, 0), self.limb(wide.a, 1));
+        // The limb that bits leave by, and the one that they come from.
+        let (out, from) = if left { (high, low) } else { (low, high) };
+        let within = self.builder.ins().band_imm_s(amount, 63);
+        let zero = self.constant(0);
+        let last = self.constant(63);
+        let rest = self.builder.ins().isub(last, within);
+        let ins = |translator: &mut Self, forth: bool, value, by| {
+            let ins = translator.builder.ins();
+            if forth == left {
+                ins.ishl(value, by)
+            } else {
+                ins.ushr(value, by)
+            }
+        };
+        // What is moved from one limb to the other, in two steps: 64 at once would be none.
+        let one = self.constant(1);
+        let moved = ins(self, false, from, one);
+        let moved = ins(self, false, moved, rest);
+        let out = ins(self, true, out, within);
+        let out = self.builder.ins().bor(out, moved);
+        let from = ins(self, true, from, within);
+        let by_limb = self.builder.ins().band_imm_s(amount, 64);
+        let out = self.builder.ins().select(by_limb, from, out);
+        let from = self.builder.ins().select(by_limb, zero, from);
+        let below = IntCC::UnsignedLessThan;
+        let any = self.builder.ins().icmp_imm_s(below, amount, 128);
+        let out = self.builder.ins().select(any, out, zero);
+        let from = self.builder.ins().select(any, from, zero);
+        let values = if left { [from, out] } else { [out, from] };
+        self.put_wide(wide.d, &values[..limbs(wide.d.width).min(2)])
+    }
+
+    /// Adds or subtracts with carry from limb to limb. A difference may stop at zero.
     fn wide_sum(&mut self, wide: &Wide) -> bool {
         let mut carry = self.constant(0);
         let mut values = Vec::new();
@@ -255,6 +300,12 @@ impl Translator<'_, '_> {
             let over = self.builder.ins().bor(first, second);
             carry = self.builder.ins().uextend(I64, over);
             values.push(value);
+        }
+        if wide.kind == WideKind::SubSat {
+            let zero = self.constant(0);
+            for value in &mut values {
+                *value = self.builder.ins().select(carry, zero, *value);
+            }
         }
         self.put_wide(wide.d, &values)
     }

@@ -27,7 +27,8 @@ impl Translator<'_, '_> {
         for slide in &slides.list {
             let place = self.frame_address(slide);
             let (flags, cell) = (self.frame_flags, field(slide.cell as usize));
-            self.builder.ins().store(flags, place, self.frame, cell);
+            let frame = self.frame();
+            self.builder.ins().store(flags, place, frame, cell);
         }
     }
 
@@ -56,11 +57,12 @@ impl Translator<'_, '_> {
 
     fn frame_address(&mut self, slide: &Slide) -> Value {
         let at = i64::from(offset(slide.place.loc));
-        self.builder.ins().iadd_imm_s(self.frame, at)
+        let frame = self.frame();
+        self.builder.ins().iadd_imm_s(frame, at)
     }
 
-    /// Copies whole limbs.
-    fn copy_octets(
+    /// Copies whole limbs that do not overlap.
+    pub(super) fn copy_octets(
         &mut self,
         (to, to_flags): (Value, MemFlagsData),
         (from, from_flags): (Value, MemFlagsData),
@@ -86,7 +88,8 @@ impl Translator<'_, '_> {
         }
         let cell = field(self.slides.list[index].cell as usize);
         let flags = self.frame_flags;
-        let base = self.builder.ins().load(I64, flags, self.frame, cell);
+        let frame = self.frame();
+        let base = self.builder.ins().load(I64, flags, frame, cell);
         self.known.bases.insert(index, base);
         base
     }
@@ -116,8 +119,8 @@ impl Translator<'_, '_> {
                 self.write_octets(base, &values, place);
             }
             Appended::Zeros(octets) => {
-                let octets = self.constant(u64::from(octets));
-                self.append_zeros(index, octets);
+                let value = self.constant(u64::from(octets));
+                self.append_zeros(index, value, octets);
             }
             Appended::Shift(loc) => self.append_shift(index, loc),
         }
@@ -128,10 +131,11 @@ impl Translator<'_, '_> {
     fn lower(&mut self, index: usize, octets: Value) -> Value {
         let slide = self.slides.list[index];
         let base = self.base(index);
+        let frame = self.frame();
         let lowest = self
             .builder
             .ins()
-            .iadd_imm_s(self.frame, i64::from(slide.lowest));
+            .iadd_imm_s(frame, i64::from(slide.lowest));
         let new = self.builder.ins().isub(base, octets);
         let full = self
             .builder
@@ -148,12 +152,12 @@ impl Translator<'_, '_> {
         let highest = self
             .builder
             .ins()
-            .iadd_imm_s(self.frame, i64::from(slide.highest));
+            .iadd_imm_s(frame, i64::from(slide.highest));
         let raised = self.builder.ins().isub(highest, octets);
         self.builder.ins().jump(join, &[raised.into()]);
         self.builder.switch_to_block(join);
         let (flags, cell) = (self.frame_flags, field(slide.cell as usize));
-        self.builder.ins().store(flags, moved, self.frame, cell);
+        self.builder.ins().store(flags, moved, frame, cell);
         self.known.bases.insert(index, moved);
         moved
     }
@@ -185,8 +189,8 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Appends so many octets of zeros, at most [`MOST_ZEROS`].
-    fn append_zeros(&mut self, index: usize, octets: Value) {
+    /// Appends so many octets of zeros, which are not more than `most`, at most [`MOST_ZEROS`].
+    fn append_zeros(&mut self, index: usize, octets: Value, most: u32) {
         let base = self.lower(index, octets);
         // Zeros are written from the old end of the window down, as many as there can be: what is
         // below the window means nothing.
@@ -194,7 +198,7 @@ impl Translator<'_, '_> {
         let zero = self.constant(0);
         let zeros = self.builder.ins().splat(I64X2, zero);
         let flags = self.window_flags;
-        for row in 1..=MOST_ZEROS / VECTOR {
+        for row in 1..=most.div_ceil(VECTOR) {
             let at = -field((row * VECTOR) as usize);
             self.builder.ins().store(flags, zeros, end, at);
         }
@@ -202,6 +206,8 @@ impl Translator<'_, '_> {
 
     /// Shifts a value to the left by as many bits as a limb says.
     fn append_shift(&mut self, index: usize, amount: Loc) {
+        // Both ways below may use it.
+        self.frame();
         let bits = self.get(amount);
         let within = self.builder.ins().band_imm_s(bits, 7);
         let many = self.builder.ins().icmp_imm_s(
@@ -214,7 +220,7 @@ impl Translator<'_, '_> {
         let slow = self.fork(slow);
         let next = self.builder.create_block();
         let octets = self.builder.ins().ushr_imm_s(bits, 3);
-        self.append_zeros(index, octets);
+        self.append_zeros(index, octets, MOST_ZEROS);
         self.builder.ins().jump(next, &[]);
         self.builder.switch_to_block(slow);
         let far = self.constant(FAR);
