@@ -307,3 +307,39 @@ fn checked(scenario: Scenario, packets: Vec<(u32, Vec<u8>)>) -> anyhow::Result<S
         ..scenario
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A captured bundle, cut and changed in many ways.
+    fn damaged(packet: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        // Behind Ethernet, IPv4 and UDP.
+        let bundle = 42..packet.len();
+        let cuts = bundle.clone().step_by(11).map(|len| packet[..len].to_vec());
+        let changes = bundle.step_by(3).map(|at| {
+            let mut changed = packet.to_vec();
+            changed[at] ^= 1 << (at % 8);
+            changed
+        });
+        cuts.chain(changes)
+    }
+
+    fn check(make: &Make) {
+        let mut scenario = (make.make)(None).expect("the captures are in the repository");
+        let pipeline = scenario.program.pipeline();
+        pipeline.optimise().expect("this machine has a compiler");
+        let packets = scenario.packets.iter().step_by(7);
+        let damaged = packets.flat_map(|(port, packet)| damaged(packet).map(|one| (*port, one)));
+        let damaged: Vec<_> = damaged.collect();
+        scenario.packets.extend(damaged);
+        scenario.compare().expect("machine code agrees");
+    }
+
+    #[test]
+    fn machine_code_translates_as_the_interpreter_does() {
+        for make in ALL.iter().filter(|make| make.name.contains("translator")) {
+            check(make);
+        }
+    }
+}
