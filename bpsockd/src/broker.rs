@@ -10,8 +10,8 @@ use std::mem;
 use bpsock::Address;
 use bpsock::abi::{BP_FLAG_ALL, BundleId, Options};
 use bpsock::protocol::{
-    Assembly, BP_CHUNK_DEFAULT, BP_CHUNK_LIMIT, BP_OPEN_PRIVILEGED, BP_PROTOCOL_VERSION, Limits,
-    Message, Part, Sent,
+    Assembly, BP_CHUNK_DEFAULT, BP_CHUNK_LIMIT, BP_OPEN_PRIVILEGED, BP_OPEN_RESTORE,
+    BP_PROTOCOL_VERSION, Limits, Message, Part, Sent,
 };
 use rustix::io::Errno;
 
@@ -132,7 +132,12 @@ struct Socket {
 
 #[derive(Debug)]
 enum SocketState {
-    Opening { request: u32, owner: Owner },
+    Opening {
+        request: u32,
+        owner: Owner,
+        /// It had the address before, and sends without waiting for the answer.
+        is_restored: bool,
+    },
     Open,
 }
 
@@ -281,6 +286,8 @@ impl Broker {
                         is_privileged: flags & BP_OPEN_PRIVILEGED != 0,
                     },
                 };
+                let is_restored = flags & BP_OPEN_RESTORE != 0;
+                let address = (address, is_restored);
                 self.open(id, (*request, *socket), address, owner, actions);
             }
             Message::Close { socket } => self.close(id, *socket, actions),
@@ -356,7 +363,7 @@ impl Broker {
         &mut self,
         id: DoorId,
         (request, socket): (u32, u32),
-        address: &Address,
+        (address, is_restored): (&Address, bool),
         owner: Owner,
         actions: &mut Vec<Action>,
     ) {
@@ -376,7 +383,11 @@ impl Broker {
             actions.push(reply(id, request, Err(error)));
             return;
         }
-        let state = SocketState::Opening { request, owner };
+        let state = SocketState::Opening {
+            request,
+            owner,
+            is_restored,
+        };
         door.sockets.insert(
             socket,
             Socket {
@@ -416,7 +427,10 @@ impl Broker {
             return Ok(());
         };
         if let Part::First { total, head } = part {
-            let is_open = |it: &&Socket| matches!(it.state, SocketState::Open);
+            let is_open = |it: &&Socket| match it.state {
+                SocketState::Opening { is_restored, .. } => is_restored,
+                SocketState::Open => true,
+            };
             let Some(known) = door.sockets.get(&socket).filter(is_open) else {
                 actions.push(reply(id, request, Err(Errno::BADF)));
                 return Ok(());
@@ -601,7 +615,7 @@ impl Broker {
         let Some(socket) = door.and_then(|door| door.sockets.get_mut(&place.socket)) else {
             return Vec::new();
         };
-        let SocketState::Opening { request, owner } =
+        let SocketState::Opening { request, owner, .. } =
             mem::replace(&mut socket.state, SocketState::Open)
         else {
             return Vec::new();

@@ -10,7 +10,8 @@
 #   +---------------------------+        |                       bp-testd, bpsockd  |
 #            ^ serial line, out/kmod/console.log <---+-------------------------------+
 #
-# usage: run.sh [suite [OPTION...] | stress SECONDS | shell COMMAND]
+# usage: run.sh [suite [OPTION...] | daemon [TEST...] | stress SECONDS | shell COMMAND]
+# daemon needs bpsockd and the tools in the folder PROGRAMS (target/release).
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -29,10 +30,11 @@ kernel() {
     VERSION=${package#linux-image-}
     VMLINUZ=$OUT/boot/vmlinuz-$VERSION
     HEADERS=${HEADERS:-/usr/src/linux-headers-$VERSION}
-    if [ ! -e "$VMLINUZ" ]; then
+    VETH=$OUT/lib/modules/$VERSION/kernel/drivers/net/veth.ko
+    if [ ! -e "$VMLINUZ" ] || [ ! -e "$VETH" ]; then
         say "unpacking $package"
         (cd "$OUT" && apt-get download -qq "$package" && dpkg-deb --fsys-tarfile "$package"_*.deb |
-            tar -x --wildcards './boot/vmlinuz-*' && rm "$package"_*.deb)
+            tar -x --wildcards './boot/vmlinuz-*' "./${VETH#"$OUT/"}" && rm "$package"_*.deb)
     fi
 }
 
@@ -47,6 +49,16 @@ module() {
     fi
 }
 
+# A program with the libraries that it is linked to.
+dynamic() {
+    [ -e "$1" ] || { say "$1 is missing: make build"; exit 1; }
+    strip -o "$2/bin/$(basename "$1")" "$1"
+    ldd "$1" | grep -o '/[^ ]*' | while read -r library; do
+        mkdir -p "$2$(dirname "$library")"
+        cp "$library" "$2$library"
+    done
+}
+
 initrd() {
     local root=$OUT/root
     rm -rf "$root"
@@ -56,6 +68,9 @@ initrd() {
     cp bpsock/kmod/guest/init "$root/init"
     cp "$OUT/suite"/bp-* "$root/bin/"
     cp "$OUT/suite/echo" "$root/bin/echo-bp"
+    for program in $NEEDED; do dynamic "$program" "$root"; done
+    cp bpsock/kmod/guest/daemon "$root/bin/daemon"
+    cp "$VETH" "$root/veth.ko"
     for file in ${GUEST_FILES:-}; do cp "$file" "$root/"; done
     strip --strip-debug -o "$root/af_bp.ko" "$OUT/build/kmod/af_bp.ko"
     printf '%s\n' "$JOB" >"$root/job"
@@ -66,7 +81,7 @@ boot() {
     timeout "$LIMIT" nice -n 5 qemu-system-x86_64 -accel tcg -m 512 -smp "$CPUS" -nographic -no-reboot -net none \
         -kernel "$VMLINUZ" -initrd "$OUT/initrd.gz" \
         -append "console=ttyS0 quiet no_timer_check panic=-1 oops=panic watchdog_thresh=20 slub_debug=${SLUB_DEBUG--}" \
-        </dev/null | tr -d '\r' | tee "$OUT/console.log" | { grep -v '^# [a-z]' || true; }
+        </dev/null | sed -u 's/\r//' | tee "$OUT/console.log" | { grep -v '^# [a-z]' || true; }
 }
 
 # Nothing that the kernel says when it is in trouble, and the guest's last word.
@@ -79,7 +94,14 @@ verdict() {
     grep -q '^GUEST PASSED$' "$OUT/console.log" || { say "the guest did not pass: $OUT/console.log"; exit 1; }
 }
 
+NEEDED=
 case ${1:-suite} in
+daemon)
+    shift
+    PROGRAMS=${PROGRAMS:-target/release}
+    NEEDED="$PROGRAMS/bpsockd $PROGRAMS/bpping"
+    JOB="insmod /veth.ko; check daemon $*; rmmod veth"
+    ;;
 suite)
     shift || true
     JOB="check bp-suite --kernel --scripted --echo /bin/echo-bp --daemon 'bp-testd /tmp/store' $*"

@@ -64,6 +64,16 @@ impl Door {
         Socket::bind(self.clone(), address)
     }
 
+    /// As [`Door::bind`], with both ends of a pair of `SOCK_SEQPACKET`: the first is the descriptor of
+    /// the socket, and an octet comes to it from the second one when there is a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::bind`].
+    pub fn bind_on(&self, address: &Address, pair: (OwnedFd, OwnedFd)) -> io::Result<Socket> {
+        Socket::bind_on(self.clone(), address, pair)
+    }
+
     /// Octets of the longest message.
     #[must_use]
     pub fn max_message(&self) -> usize {

@@ -82,10 +82,6 @@ pub(super) struct Answer {
 
 /// A bound socket.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "facts that are independent of each other"
-)]
 pub(super) struct Slot {
     address: Address,
     is_open: bool,
@@ -100,9 +96,12 @@ pub(super) struct Slot {
     reports: VecDeque<StatusReport>,
     error: Option<Errno>,
     hung_up: bool,
-    /// The other end of the application's descriptor.
+    /// The application's descriptor, and its other end.
+    descriptor: Arc<OwnedFd>,
     signal: Option<OwnedFd>,
-    is_signalled: bool,
+    /// Octets that wait at the descriptor: one for each message, as far as there is room for them,
+    /// so that edges are seen.
+    signals: usize,
 }
 
 #[derive(Debug)]
@@ -249,10 +248,14 @@ impl Shared {
     // Requests.
 
     /// Opens a socket, and waits for the answer.
-    pub(super) fn open(&self, address: &Address, signal: OwnedFd) -> io::Result<(u32, Address)> {
+    pub(super) fn open(
+        &self,
+        address: &Address,
+        (descriptor, signal): (Arc<OwnedFd>, OwnedFd),
+    ) -> io::Result<(u32, Address)> {
         self.wait_registered(Duration::from_secs(1))?;
         let mut state = self.lock();
-        let socket = state.new_socket(Slot::new(address.clone(), signal));
+        let socket = state.new_socket(Slot::new(address.clone(), descriptor, signal));
         let request = state.new_request(socket, Purpose::Open);
         let flags = 0;
         drop(state);
@@ -358,29 +361,18 @@ impl Shared {
     // Messages that have arrived.
 
     /// Takes the next message, or looks at it.
-    pub(super) fn receive(
-        &self,
-        socket: u32,
-        descriptor: &OwnedFd,
-        peek: bool,
-    ) -> Result<Arc<Received>, Errno> {
+    pub(super) fn receive(&self, socket: u32, peek: bool) -> Result<Arc<Received>, Errno> {
         let mut state = self.lock();
         let slot = state.sockets.get_mut(&socket).ok_or(Errno::BADF)?;
         if let Some(error) = slot.error.take() {
             return Err(error);
         }
+        let front = slot.queue.front();
+        let seen = front.map(|(_, message)| Arc::clone(message));
+        let taken = if peek { None } else { slot.queue.pop_front() };
+        slot.quieten();
         if peek {
-            let front = slot.queue.front();
-            return front
-                .map(|(_, message)| Arc::clone(message))
-                .ok_or(Errno::AGAIN);
-        }
-        let taken = slot.queue.pop_front();
-        if slot.queue.is_empty() && slot.is_signalled {
-            let mut octet = [0; 1];
-            // The octet is there, because the flag says so.
-            let _ = recv(descriptor, &mut octet, RecvFlags::DONTWAIT);
-            slot.is_signalled = false;
+            return seen.ok_or(Errno::AGAIN);
         }
         let Some((delivery, message)) = taken else {
             return Err(if slot.hung_up {
@@ -630,7 +622,7 @@ impl State {
 }
 
 impl Slot {
-    fn new(address: Address, signal: OwnedFd) -> Self {
+    fn new(address: Address, descriptor: Arc<OwnedFd>, signal: OwnedFd) -> Self {
         Self {
             address,
             is_open: false,
@@ -643,8 +635,9 @@ impl Slot {
             reports: VecDeque::new(),
             error: None,
             hung_up: false,
+            descriptor,
             signal: Some(signal),
-            is_signalled: false,
+            signals: 0,
         }
     }
 
@@ -655,10 +648,19 @@ impl Slot {
         };
         self.queued_octets += message.data.len();
         self.queue.push_back((arriving.delivery, Arc::new(message)));
-        if let (false, Some(signal)) = (self.is_signalled, &self.signal) {
-            // There is room for one octet: there is never more than one.
-            self.is_signalled =
-                send(signal, &[0], SendFlags::DONTWAIT | SendFlags::NOSIGNAL).is_ok();
+        if let Some(signal) = &self.signal {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            self.signals += usize::from(send(signal, &[0], flags).is_ok());
+        }
+    }
+
+    /// Takes octets from the descriptor, until there are no more than messages.
+    fn quieten(&mut self) {
+        while self.signals > self.queue.len() {
+            let mut octet = [0; 1];
+            // The octet is there, because it was counted.
+            let _ = recv(&*self.descriptor, &mut octet, RecvFlags::DONTWAIT);
+            self.signals -= 1;
         }
     }
 
@@ -673,13 +675,13 @@ impl Slot {
         if let Some((_, message)) = found.and_then(|at| self.queue.remove(at)) {
             self.queued_octets -= message.data.len();
         }
+        self.quieten();
     }
 
     /// What was taken and not read is with the agent, and comes again.
-    ///
-    /// The octet that woke somebody stays: who wakes for nothing waits again.
     fn forget_queue(&mut self) {
         self.queue.clear();
+        self.quieten();
         self.queued_octets = 0;
         self.refused = None;
         self.wants_room = false;

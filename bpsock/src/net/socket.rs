@@ -52,15 +52,24 @@ pub struct Socket {
     door: Door,
     number: u32,
     address: Address,
-    descriptor: OwnedFd,
+    descriptor: Arc<OwnedFd>,
 }
 
 impl Socket {
     pub(super) fn bind(door: Door, address: &Address) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let (descriptor, signal) = pair;
-        let (number, address) = door.owner.0.open(address, signal)?;
+        Self::bind_on(door, address, pair)
+    }
+
+    pub(super) fn bind_on(
+        door: Door,
+        address: &Address,
+        (descriptor, signal): (OwnedFd, OwnedFd),
+    ) -> io::Result<Self> {
+        let descriptor = Arc::new(descriptor);
+        let ends = (Arc::clone(&descriptor), signal);
+        let (number, address) = door.owner.0.open(address, ends)?;
         Ok(Self {
             door,
             number,
@@ -196,11 +205,7 @@ impl Socket {
     ///
     /// EAGAIN if there is none; an error of the socket.
     pub fn try_recv(&self) -> io::Result<Arc<Received>> {
-        let received = self
-            .door
-            .owner
-            .0
-            .receive(self.number, &self.descriptor, false);
+        let received = self.door.owner.0.receive(self.number, false);
         Ok(received?)
     }
 
@@ -210,11 +215,7 @@ impl Socket {
     ///
     /// As [`Socket::try_recv`].
     pub fn try_peek(&self) -> io::Result<Arc<Received>> {
-        let seen = self
-            .door
-            .owner
-            .0
-            .receive(self.number, &self.descriptor, true);
+        let seen = self.door.owner.0.receive(self.number, true);
         Ok(seen?)
     }
 
@@ -249,7 +250,7 @@ impl Socket {
     fn wait_readable(&self, deadline: Option<Instant>) -> Result<(), Errno> {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec::try_from(left).map_err(|_| Errno::INVAL));
-        let mut fds = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        let mut fds = [PollFd::new(&*self.descriptor, PollFlags::IN)];
         match poll(&mut fds, left.transpose()?.as_ref())? {
             0 => Err(Errno::AGAIN),
             _ => Ok(()),

@@ -85,16 +85,16 @@ impl Site {
     }
 
     fn check(&self, from: Side, length: usize) {
-        let (sender, receiver) = self.way(from);
+        let (one, other) = self.way(from);
         let octet = |at: usize| u8::try_from((at * 7 + at / 251) % 256).expect("it is below 256");
         let data: Vec<u8> = (0..length).map(octet).collect();
         let message = Message {
             options: Options::default().flags(BP_FLAG_REPORT_DELIVERY),
             report_to: None,
         };
-        let sent = sender.send_to(&data, receiver.local_address(), &message);
+        let sent = one.send_to(&data, other.local_address(), &message);
         let bundle = sent.expect("the agent takes it");
-        let received = receiver.recv(Some(DEADLINE));
+        let received = other.recv(Some(DEADLINE));
         let received = received.unwrap_or_else(|error| {
             let logs = [Side::V6, Side::V7].map(|side| self.stage.path(&log_of(side)));
             let logs = logs.map(|path| fs::read_to_string(path).unwrap_or_default());
@@ -108,14 +108,14 @@ impl Site {
             "{from:?}, {length} octets are others"
         );
         let about = &received.about;
-        assert_eq!(&about.source, sender.local_address());
+        assert_eq!(&about.source, one.local_address());
         let version = about.info.expect("the agent tells").version;
         assert_eq!(version, u32::from(from.other().version()));
         // The report of the other version says which bundle of this version it was.
-        let mut report = sender.report(DEADLINE).expect("a report comes back");
+        let mut report = one.report(DEADLINE).expect("a report comes back");
         while report.report.status == BP_STATUS_RECEIVED {
             // The agent asked for it, and once more because it came late.
-            report = sender.report(DEADLINE).expect("a report comes back");
+            report = one.report(DEADLINE).expect("a report comes back");
         }
         assert_eq!(report.report.status, BP_STATUS_DELIVERED);
         assert_eq!(Some(report.report.bundle), bundle);
