@@ -62,6 +62,11 @@ kmod: ## The kernel module: builds it, boots Debian's kernel in qemu, runs the s
 	testbed/setup.sh kmod
 	OUT=$(OUT) bpsock/kmod/guest/run.sh suite
 
+.PHONY: kmod-daemon
+kmod-daemon: build ## The kernel module with the real daemon in the same guest, and two hosts that exchange bundles; minutes
+	testbed/setup.sh kmod
+	OUT=$(OUT) GUEST_SECONDS=1800 bpsock/kmod/guest/run.sh daemon
+
 .PHONY: bench
 bench: build ## All benchmarks, side by side with others; tables into bench/results; needs root for network namespaces
 	$(CARGO) bench -p bench --locked
