@@ -48,6 +48,13 @@ impl Site {
         self.folder.path().join(name)
     }
 
+    fn daemon(&self) -> Running {
+        let mut daemon = Command::new(built("bpsockd"));
+        daemon.arg("run").arg(self.at("bpsockd.toml"));
+        daemon.env("RUST_LOG", "error").stdin(Stdio::null());
+        Running::start(daemon)
+    }
+
     fn daemon_command(&self) -> String {
         let config = self.at("bpsockd.toml");
         format!("{} run {}", built("bpsockd").display(), config.display())
@@ -55,7 +62,12 @@ impl Site {
 
     /// One of the C programs, with the library.
     fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.at(name));
+        self.with_library(&self.at(name))
+    }
+
+    /// A program with the library.
+    fn with_library(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
         command
             .env("LD_PRELOAD", built("libbpsock_preload.so"))
             .env("BPSOCK_PATH", self.at("s"))
@@ -127,10 +139,7 @@ fn socket(path: &Path) -> Socket {
 #[test]
 fn a_ported_echo_program_answers() {
     let site = Site::new();
-    let mut daemon = Command::new(built("bpsockd"));
-    daemon.arg("run").arg(site.at("bpsockd.toml"));
-    daemon.env("RUST_LOG", "error").stdin(Stdio::null());
-    let _daemon = Running::start(daemon);
+    let _daemon = site.daemon();
     let socket = socket(&site.at("s"));
     let mut echo = site.program("echo");
     echo.args(["9", "3"]);
@@ -146,4 +155,19 @@ fn a_ported_echo_program_answers() {
         assert!(answer.data == data, "{length} octets are others");
     }
     assert!(echo.0.wait().expect("it is a child").success());
+}
+
+/// The package for Python: addresses, messages, time-outs and errors.
+#[test]
+fn the_python_package_sends_and_receives() {
+    let site = Site::new();
+    let _daemon = site.daemon();
+    // When it can be reached, the interpreter can reach it.
+    drop(socket(&site.at("s")));
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpsock/python");
+    let mut python = site.with_library(Path::new("python3"));
+    python.arg("-B").arg(package.join("check.py"));
+    let output = python.env("PYTHONPATH", &package).output();
+    let output = output.expect("there is a python3");
+    assert!(output.status.success(), "{output:?}");
 }
