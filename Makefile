@@ -34,6 +34,11 @@ test: setup build ## All tests
 	target/release/sddtn-demo --out $(OUT)/test --require-tshark
 	target/release/fuzz-differential --bundles 2000 --seed 1 --generated-only \
 	    --out $(OUT)/test/differential --vectors $(OUT)/test/differential
+	target/release/sddtn-endurance --out $(OUT)/test/endurance
+
+.PHONY: endurance
+endurance: build ## Kills switch, node and controller KILLS (200) times, in random order: what is lost, and how long everything takes
+	target/release/sddtn-endurance --kills $(or $(KILLS),200) --out $(OUT)/endurance
 
 .PHONY: test-interfaces
 test-interfaces: setup build ## The switch on veth pairs; needs root and iproute2, fails without them

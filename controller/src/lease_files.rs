@@ -201,8 +201,10 @@ mod tests {
                     scope.spawn(move || folder.claim_at(&candidate, || 0))
                 };
                 let threads: Vec<_> = (0..8).map(claim).collect();
-                let claims = threads.into_iter().map(|thread| thread.join());
-                let claims = claims.map(|claim| claim.expect("no panic").expect("no fault"));
+                let claims = threads.into_iter().map(|thread| {
+                    let claim = thread.join().expect("no panic");
+                    claim.expect("no fault")
+                });
                 claims
                     .filter(|claim| matches!(claim, Claim::Held(_)))
                     .count()

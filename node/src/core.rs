@@ -37,6 +37,8 @@ pub struct Setup {
     pub timetable: Option<Box<dyn Timetable>>,
     /// Whether bundles can be kept.
     pub has_store: bool,
+    /// Whether a cluster controller plans contacts: without its plan nothing leaves the store.
+    pub awaits_plan: bool,
     /// Whether expired bundles are dropped even if they do not wait.
     pub drop_expired: bool,
 }
@@ -219,6 +221,9 @@ impl Core {
     /// When a bundle that waits for this neighbour can be sent.
     #[must_use]
     pub fn readiness(&self, neighbour: NodeNumber, now: UnixMs) -> Readiness {
+        if self.setup.awaits_plan && self.planned.is_none() {
+            return Readiness::Never;
+        }
         let Some(timetable) = self.timetable() else {
             return Readiness::Now;
         };

@@ -95,6 +95,13 @@ impl Local {
         let kept = read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let (news, _) = mpsc::channel(1);
         let node_id = config.own_id();
+        let node_id = node_id.unwrap_or_else(|| Eid::ipn(controller.node, 0));
+        // The slow path has its plan before the first frame comes.
+        if let Some(Ok(unpacked)) = kept.current.as_ref().map(unpack) {
+            let slow_path = &unpacked.orders.slow_path;
+            let planned = Planned::new(slow_path, &config.translation, node_id.clone());
+            plans.send_replace(Some(Arc::new(planned)));
+        }
         let tls = |tls: &Option<config::Tls>| {
             let tls = tls.as_ref().map(|tls| read_tls(tls, file));
             tls.transpose()
@@ -102,7 +109,7 @@ impl Local {
         Ok(Self {
             tls: tls(&controller.tls)?,
             switch_tls: tls(&controller.switch_tls)?,
-            node_id: node_id.unwrap_or_else(|| Eid::ipn(controller.node, 0)),
+            node_id,
             config: controller,
             path,
             board,

@@ -97,6 +97,7 @@ pub fn load(path: &Path) -> Result<Prepared, SetupError> {
         node_id: config.own_id(),
         timetable: timetable.map(|table| Box::new(table) as Box<dyn Timetable>),
         has_store: store.is_some(),
+        awaits_plan: config.controller.is_some(),
         drop_expired: config.drop_expired,
     };
     Ok(Prepared {

@@ -12,7 +12,9 @@
 //!   `etherparse`: nothing that is compared comes from the switch or the generated program.
 //! * A scenario ends the processes that it has started, and no others.
 
+pub mod endurance;
 pub mod frame;
+pub mod http;
 pub mod lab;
 pub mod link;
 pub mod ordinary;

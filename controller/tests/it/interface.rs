@@ -131,9 +131,10 @@ fn each_request_is_as_it_is_described() {
                     argument["name"].as_str().expect("a name")
                 ));
             }
-            let body = match described["requestBody"].is_null() {
-                true => String::new(),
-                false => wanted().to_string(),
+            let body = if described["requestBody"].is_null() {
+                String::new()
+            } else {
+                wanted().to_string()
             };
             let address = format!("{}?{}", path.replace("{name}", "one"), query.join("&"));
             let content = &described["responses"]["200"]["content"];

@@ -63,6 +63,7 @@ fn core(config: &str, has_store: bool) -> Core {
         node_id: config.own_id(),
         timetable: config.contacts.is_some().then(timetable),
         has_store,
+        awaits_plan: config.controller.is_some(),
         drop_expired: config.drop_expired,
     })
 }
@@ -398,6 +399,18 @@ fn the_plan_of_the_controller_says_for_whom_bundles_wait() {
     assert_eq!((moved.neighbour, moved.arrived), (four, kept.arrived));
     assert_eq!(sent(core.release(&moved, later)).0, PortId(4));
     check_dropped(core, &punted(&sample_to(9)), later, Reason::NoRoute);
+}
+
+/// A node that starts has bundles in its store before it has its plan.
+#[test]
+fn what_waited_is_not_dropped_before_there_is_a_plan() {
+    let controller = "[controller]\naddress = \"c:1\"\nnode = 10\nswitch = \"s:1\"\n";
+    let config = format!("link = \"eth0\"\nstore = {{ path = \"b.redb\" }}\n{controller}");
+    let mut core = core(&config, true);
+    let opens = CREATED.plus_ms(10_000);
+    assert_eq!(core.readiness(NodeNumber(3), opens), Readiness::Never);
+    core.follow(planned());
+    assert_eq!(core.readiness(NodeNumber(3), opens), Readiness::Now);
 }
 
 /// A bundle that waited leaves with its neighbour even if the plan knows no way any more.

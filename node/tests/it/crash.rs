@@ -184,7 +184,8 @@ fn what_a_dead_switch_was_handed_is_sent_again() {
     assert_eq!(daemon.metric("store_bundles"), 1);
     // Now it answers. An old echo is none.
     let (port, again) = injected(&site);
-    assert_eq!((port, again.len()), (2, first.len()));
+    // It may have got longer, because it got older.
+    assert!(port == 2 && first.len() <= again.len());
     let (_, number) = injected(&site);
     assert_ne!(number, echo);
     for answer in [echo, number] {

@@ -2,6 +2,7 @@
 //! The whole system, in one process.
 
 mod architecture;
+mod attached;
 mod datagrams;
 mod demo;
 mod learned;
