@@ -202,6 +202,8 @@ pub struct Core {
     tally: Option<Programmed>,
     told: Told,
     told_failures: BTreeSet<String>,
+    /// Calls that have failed since the switch held what it should.
+    failures: u32,
     counters: Counters,
 }
 
@@ -247,7 +249,10 @@ enum Told {
 /// not yield to writing.
 const ROUNDS: u32 = 2;
 
-/// Pause before a switch that failed or differs is looked at again.
+/// Pause after the first call that failed. Each one after it is twice as long, up to [`PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Pause before a switch that differs is looked at again.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Failures that are remembered, so that none is told again and again.
@@ -275,6 +280,7 @@ impl Core {
             tally: None,
             told: Told::Nothing,
             told_failures: BTreeSet::new(),
+            failures: 0,
             counters: Counters::default(),
         }
     }
@@ -335,9 +341,10 @@ impl Core {
                 Phase::Pipeline | Phase::Reading { .. } | Phase::Writing { .. },
             ) => {
                 self.phase = Phase::Paused;
+                let pause = self.next_pause();
                 let text = reason.clone();
                 let news = self.tell_failure(text, Report::CallFailed { reason, cause });
-                news.into_iter().chain([Command::Pause(PAUSE)]).collect()
+                news.into_iter().chain([Command::Pause(pause)]).collect()
             }
             (Event::PauseOver, Phase::Paused) => {
                 self.phase = Phase::Pipeline;
@@ -376,8 +383,17 @@ impl Core {
         }
     }
 
+    /// How long to wait after a failed call: short at first, because rules neither begin nor end
+    /// meanwhile.
+    fn next_pause(&mut self) -> Duration {
+        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        self.failures = self.failures.saturating_add(1);
+        FIRST_PAUSE.saturating_mul(factor).min(PAUSE)
+    }
+
     fn primary(&mut self) -> Vec<Command> {
         self.told_failures.clear();
+        self.failures = 0;
         let mut commands = self.tell(Told::Primary, Report::Primary);
         self.phase = Phase::Pipeline;
         commands.push(Command::EnsurePipeline);
@@ -495,6 +511,7 @@ impl Core {
     /// Rests with a switch that holds what it should, apart from what is blocked.
     fn rest(&mut self) -> Vec<Command> {
         self.phase = Phase::Steady;
+        self.failures = 0;
         if !self.blocked.is_empty() {
             return vec![Command::Pause(PAUSE)];
         }

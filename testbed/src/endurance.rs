@@ -34,13 +34,14 @@ mod sampler;
 use figures::{Figures, Times};
 
 /// A contact with node 2 begins this often, in seconds.
-const PERIOD_S: u64 = 4;
+const PERIOD_S: u64 = 7;
 /// And lasts so long.
-const OPEN_S: u64 = 2;
-/// Rules end so long before their contacts: a loaded machine writes late.
-const GUARD_MS: u64 = 500;
+const OPEN_S: u64 = 5;
+/// Rules end so long before their contacts. That has to be longer than nobody is in charge of the switch,
+/// after a controller was killed and before another one has taken over and read it.
+const GUARD_MS: u64 = 2000;
 /// How long node 3 is believed to be there.
-const SILENCE_MS: u64 = 2000;
+const SILENCE_MS: u64 = 5000;
 /// Bundles that are waited for, one by one, before each kill.
 const KNOWN: u32 = 6;
 /// Bundles that are under way when something is killed.

@@ -436,3 +436,26 @@ fn what_arrives_while_the_switch_is_programmed_is_written_afterwards() {
     assert_eq!(state, core.wanted());
     assert_eq!(state.entries_of("ingress.l2_forward").count(), 1);
 }
+
+/// Rules cannot end while a switch is waited for, so the first wait is short.
+#[test]
+fn waits_after_failures_grow() {
+    let mut core = Core::new(index(), orders(), &[], 8);
+    core.handle(Event::Primary);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let commands = core.handle(Event::CallFailed {
+            reason: "gone".to_owned(),
+            cause: Cause::Transient,
+        });
+        waits.extend(commands.into_iter().filter_map(|command| match command {
+            Command::Pause(time) => Some(time.as_millis()),
+            _ => None,
+        }));
+        core.handle(Event::PauseOver);
+    }
+    assert_eq!(
+        waits,
+        [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
+    );
+}
