@@ -107,28 +107,7 @@ fn what_is_malformed_ends_its_connection_only() {
 #[test]
 fn deliveries_come_in_chunks() {
     let daemon = Daemon::start(1, free_address(), "", "");
-    let door = dial(&daemon);
-    say(&door, &hello());
-    let open = Message::Open {
-        request: 5,
-        socket: 9,
-        address: parse("ipn:0.7"),
-        flags: 0,
-        // Somebody else: it is not believed.
-        uid: 0,
-        gid: 0,
-        pid: 0,
-    };
-    say(&door, &open.to_unix());
-    let reply = next(&door).unwrap();
-    let frame = frames(&reply).next().unwrap().unwrap();
-    let expected = Message::Reply {
-        request: 5,
-        error: 0,
-        address: Some(parse("ipn:1.7")),
-        bundle: None,
-    };
-    assert_eq!(Message::decode(frame.body), Ok(Some(expected)));
+    let door = dial_and_open(&daemon);
     let sender = daemon.bind("ipn:1.1");
     let other = daemon.bind("ipn:1.2");
     send(&sender, b"for another", "ipn:1.2");
@@ -168,12 +147,22 @@ fn dial_and_open(daemon: &Daemon) -> OwnedFd {
         socket: 9,
         address: parse("ipn:0.7"),
         flags: 0,
+        // Somebody else: it is not believed.
         uid: 0,
         gid: 0,
         pid: 0,
     };
     say(&door, &open.to_unix());
-    next(&door).expect("the daemon answers");
+    let reply = next(&door).expect("the daemon answers");
+    let frame = frames(&reply).next().expect("a frame");
+    let frame = frame.expect("a whole one");
+    let expected = Message::Reply {
+        request: 5,
+        error: 0,
+        address: Some(parse("ipn:1.7")),
+        bundle: None,
+    };
+    assert_eq!(Message::decode(frame.body), Ok(Some(expected)));
     door
 }
 
