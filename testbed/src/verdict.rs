@@ -3,10 +3,9 @@
 
 mod faults;
 mod limits;
+mod mended;
 
-use bundle::{
-    Policy, Reason, ReasonKind, Refusal, Version, dissect::dissect, relay, translate, v7::Tolerance,
-};
+use bundle::{Policy, Reason, ReasonKind, Refusal, Version, relay, translate};
 
 use crate::{
     frame::{Datagram, checksum_faults},
@@ -19,9 +18,6 @@ pub use limits::Limits;
 const PUNT_HEADER: usize = 18;
 /// Where the reason code stands in it; the bundle version and the ingress port follow.
 const PUNT_REASON: usize = 14;
-
-/// As many octets as a block or a record may miss for its beginning to be judged.
-const MISSING_OCTETS: usize = 512;
 
 /// Where a switch under test leads punted packets.
 pub const SLOW_PATH_PORT: u16 = 3;
@@ -213,7 +209,7 @@ fn judge_punt(
         let result = result.map(|octets| input.datagram.with_payload(octets.clone()));
         let is_allowed = rules.limits.allow(reason, octets, result.as_ref())
             || reference.as_ref().is_err_and(is_truncated)
-                && rules.limits.allow(reason, &filled(octets), None)
+                && rules.limits.allow(reason, &mended::filled(octets), None)
             || rules.leaves_name(reason, octets)
             || rules.relays && limits::is_beyond_relays(reason, octets);
         return match reference {
@@ -228,18 +224,7 @@ fn judge_punt(
     match reference {
         Err(refusal) if refusal.reason == reason => Ok(Outcome::Refused(reason)),
         Err(refusal) => {
-            // Nobody sees what stands behind the place where the structure breaks.
-            let is_broken = dissect(octets, Tolerance::LENIENT).error.is_some();
-            let end = if is_broken && refusal.reason != Reason::AgeMissing {
-                refusal.offset
-            } else {
-                octets.len()
-            };
-            // A second payload block is behind the first one, whatever is in it.
-            let is_second_payload =
-                (reason, refusal.reason) == (Reason::PayloadNotLast, Reason::PayloadDuplicate);
-            let is_before_end = || is_truncated(&refusal) && has_before_end(octets, rules, reason);
-            if is_second_payload || faults::has(octets, rules, reason, end) || is_before_end() {
+            if mended::has(octets, rules, &refusal, reason) {
                 Ok(Outcome::RefusedOtherwise(reason, refusal.reason))
             } else {
                 Ok(Outcome::Unexplained(reason, refusal.reason))
@@ -253,20 +238,6 @@ fn judge_punt(
 
 fn is_truncated(refusal: &Refusal) -> bool {
     refusal.reason == Reason::Truncated
-}
-
-/// A bundle whose end is missing, with zeros in its place. A program finds what is wrong with the
-/// octets that are there before it misses others.
-fn filled(octets: &[u8]) -> Vec<u8> {
-    [octets, &[0; MISSING_OCTETS]].concat()
-}
-
-/// Whether a bundle whose end is missing has this fault in what is there.
-fn has_before_end(octets: &[u8], rules: &Rules, reason: Reason) -> bool {
-    let filled = filled(octets);
-    let outcome = rules.reference(&filled);
-    outcome.is_err_and(|refusal| refusal.reason == reason && refusal.offset < octets.len())
-        || faults::has(&filled, rules, reason, octets.len())
 }
 
 /// Whether two frames are equal up to link padding behind the expected one.

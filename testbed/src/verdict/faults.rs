@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use bundle::{
     Reason, Version,
     dissect::{Dissection, Field, Value, dissect},
-    v6,
+    sdnv, v6,
     v7::{self, Tolerance},
     version,
 };
@@ -30,6 +30,8 @@ const BEHIND_DESTINATION_7: &[u8] = b"\x82\x02\x82\x01\x01\x82\x01\x00\x82\x19\x
 const PAYLOAD_7: &[u8] = b"\x85\x01\x01\x00\x00\x40\xff";
 /// Longer records have names that no program reads.
 const RECORD_OCTETS: usize = 400;
+/// Block type of the payload, in both versions.
+const PAYLOAD: u64 = 1;
 /// A number that no block of a part has.
 const FREE_NUMBER: u64 = 1 << 40;
 
@@ -37,6 +39,14 @@ const FREE_NUMBER: u64 = 1 << 40;
 pub(super) fn has(octets: &[u8], rules: &Rules, reason: Reason, end: usize) -> bool {
     let dissection = dissect(octets, Tolerance::LENIENT);
     if reason == Reason::BlockDuplicate && has_twins(&dissection, end) {
+        return true;
+    }
+    let is_seen = match reason {
+        Reason::PayloadNotLast => has_payload_before_block(&dissection),
+        Reason::EidScheme => has_record_without_scheme(octets, &dissection, end),
+        _ => false,
+    };
+    if is_seen {
         return true;
     }
     let parts = match version(octets) {
@@ -93,6 +103,15 @@ fn has_twins(dissection: &Dissection<'_>, end: usize) -> bool {
     kinds.windows(2).any(|pair| pair[0] == pair[1])
 }
 
+/// Whether anything of a block stands behind a payload block.
+fn has_payload_before_block(dissection: &Dissection<'_>) -> bool {
+    let mut blocks = dissection.fields.iter();
+    blocks.any(|field| match field.value {
+        Value::Block { kind, .. } => kind.number == PAYLOAD,
+        _ => false,
+    }) && blocks.any(|field| field.name == "block")
+}
+
 /// The number that the first field of this name says.
 fn number(fields: &[Field<'_>], name: &str) -> Option<u64> {
     let field = fields.iter().find(|field| field.name == name)?;
@@ -104,11 +123,16 @@ fn number(fields: &[Field<'_>], name: &str) -> Option<u64> {
     }
 }
 
-/// The octets of the data of a block, as far as they are there. `head` is the field that says how
-/// many there should be.
-fn data<'a>(octets: &'a [u8], fields: &[Field<'_>], head: &str) -> Option<&'a [u8]> {
+/// The octets from the start of the data of a block to the end of the bundle. `head` is the field that
+/// says how many of them are the data.
+fn from_data<'a>(octets: &'a [u8], fields: &[Field<'_>], head: &str) -> Option<&'a [u8]> {
     let start = fields.iter().find(|field| field.name == head)?.range.end;
-    let rest = octets.get(start..)?;
+    octets.get(start..)
+}
+
+/// The octets of the data of a block, as far as they are there.
+fn data<'a>(octets: &'a [u8], fields: &[Field<'_>], head: &str) -> Option<&'a [u8]> {
+    let rest = from_data(octets, fields, head)?;
     let len = usize::try_from(number(fields, head)?).unwrap_or(usize::MAX);
     Some(&rest[..len.min(rest.len())])
 }
@@ -150,6 +174,53 @@ fn reports_6(payload: &[u8]) -> Vec<Vec<u8>> {
         out
     };
     [&of_source, &of_identity, &of_times].map(written).into()
+}
+
+/// Whether a program sees none of the two schemes where a status report names its source.
+fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> bool {
+    let blocks = blocks(dissection, end).into_iter();
+    let mut sources =
+        blocks.filter_map(|fields| record_source_6(from_data(octets, fields, "data length")?));
+    sources.any(|text| {
+        ![b"ipn:", b"dtn:"]
+            .iter()
+            .any(|scheme| text.starts_with(*scheme))
+    })
+}
+
+/// A status report about the source that stands where a status report has it. A program reads it
+/// there, whatever is wrong with what stands before it, and with the length of the payload.
+fn report_of_source_6(record: &[u8]) -> Option<Vec<u8>> {
+    let source = record_source_6(record)?;
+    let report = v6::StatusReport {
+        times: [Some(v6::ReportTime::default()), None, None, None, None],
+        other_status: 0,
+        reason: 0,
+        subject: v6::Subject {
+            fragment: None,
+            creation: v6::CreationTimestamp::default(),
+            source: Cow::Borrowed(source),
+        },
+    };
+    let mut out = Vec::new();
+    report.encode(&mut out);
+    Some(out)
+}
+
+/// The source in a status report, as far as it is there.
+fn record_source_6(record: &[u8]) -> Option<&[u8]> {
+    let [head, status, _reason, rest @ ..] = record else {
+        return None;
+    };
+    let mut rest = rest;
+    let times = (status & 0x1f).count_ones();
+    let is_fragment = u32::from(head & 1);
+    for _ in 0..2 * (times + is_fragment + 1) {
+        rest = sdnv::decode(rest).ok()?.1;
+    }
+    let (len, text) = sdnv::decode(rest).ok()?;
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    Some(&text[..len.min(text.len())])
 }
 
 /// The same of version 7.
@@ -238,8 +309,19 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
         }
     }
     let empty = &clean.blocks[0];
-    let blocks = blocks(dissection, end).into_iter();
-    let blocks: Vec<_> = blocks
+    let fields = blocks(dissection, end);
+    let of_records = fields.iter().filter_map(|fields| {
+        let record = from_data(octets, fields, "data length")?;
+        report_of_source_6(record)
+    });
+    for data in of_records {
+        let mut bundle = clean.clone();
+        bundle.primary.flags = bundle.primary.flags.with(record);
+        bundle.blocks[0].data = Cow::Owned(data);
+        parts.push(bundle.to_vec());
+    }
+    let blocks: Vec<_> = fields
+        .into_iter()
         .filter_map(|fields| block_6(octets, fields))
         .collect();
     for (at, block) in blocks.iter().enumerate() {
@@ -322,8 +404,16 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
         parts.push(bundle.to_vec());
     }
     let empty = &clean.blocks[0];
-    let blocks = blocks(dissection, end).into_iter();
-    let blocks: Vec<_> = blocks
+    let fields = blocks(dissection, end);
+    // A program reads a previous node to its end, and then looks where the data should have ended.
+    let is_previous =
+        |fields: &&&[Field<'_>]| number(fields, "block type") == Some(BlockType::PREVIOUS_NODE.0);
+    for fields in fields.iter().filter(is_previous) {
+        let node = from_data(octets, fields, "data head").unwrap_or_default();
+        parts.push([FLAGS_7, node].concat());
+    }
+    let blocks: Vec<_> = fields
+        .into_iter()
         .filter_map(|fields| block_7(octets, fields))
         .collect();
     for (at, block) in blocks.iter().enumerate() {

@@ -72,12 +72,19 @@ impl Limits {
             Reason::EidForm => {
                 let mut fields = dissection.fields.iter();
                 fields.any(|field| self.is_long_name(field))
+                    || result.is_none() && self.has_long_string(&dissection)
                     || breaks_in_scheme(&dissection)
                     || previous_hop_octets(&dissection) > Some(TEXT_OCTETS)
             }
             Reason::Mtu => result.is_some_and(|datagram| self.is_above_mtu(datagram)),
             _ => false,
         }
+    }
+
+    /// Whether a dictionary has a name that is too long, whatever else is wrong with it.
+    fn has_long_string(&self, dissection: &Dissection<'_>) -> bool {
+        let mut strings = dissection.fields.iter().filter(|it| it.name == "string");
+        strings.any(|string| string.range.len() > self.max_eid + 1)
     }
 
     /// Names that are too long, and schemes of version 7 that the program does not know.
@@ -99,11 +106,14 @@ impl Limits {
     }
 }
 
-/// Whether the structure breaks where an endpoint ID says of which scheme it is, or behind that.
+/// Whether something is wrong where an endpoint ID says of which scheme it is, or behind that.
 fn breaks_in_scheme(dissection: &Dissection<'_>) -> bool {
     let names = ["scheme", "scheme-specific part"];
     let mut fields = dissection.fields.iter();
-    fields.any(|field| field.value == Value::Broken && names.contains(&field.name))
+    fields.any(|field| {
+        let is_broken = field.value == Value::Broken || field.fault.is_some();
+        is_broken && names.contains(&field.name)
+    })
 }
 
 /// Whether a node leaves the bundle to the slow path because of what it would have to write.
