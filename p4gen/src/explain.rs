@@ -13,10 +13,6 @@ use crate::{Failure, Status, profile::ProfileArg};
 
 /// Options of the explanation.
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are named as the options are"
-)]
 pub(crate) struct Args {
     /// Longest payload that the program carries, in octets.
     #[arg(long, value_name = "OCTETS", default_value_t = 1400)]

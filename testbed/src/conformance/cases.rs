@@ -75,7 +75,7 @@ impl Role {
         match self {
             Self::Hosts | Self::Receivers => Receiver::of(input).rules(parameters),
             Self::Node(side) => {
-                lab::node_rules(NEIGHBOUR.rules(parameters), is_read_by(side, input))
+                lab::node_rules(&NEIGHBOUR.rules(parameters), is_read_by(side, input))
             }
         }
     }

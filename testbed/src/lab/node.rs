@@ -44,7 +44,7 @@ impl Lab {
     /// the bundle or the other one.
     #[must_use]
     pub fn node_rules(&self, receiver: Receiver, relays: bool) -> Rules {
-        node_rules(receiver.rules(&self.parameters), relays)
+        node_rules(&receiver.rules(&self.parameters), relays)
     }
 }
 
@@ -81,18 +81,18 @@ pub fn route_entries(side: Side, receiver: Receiver) -> String {
 /// What a program owes a receiver that is a neighbour of the node, and reads the version of the
 /// bundle or the other one.
 #[must_use]
-pub fn node_rules(rules: Rules, relays: bool) -> Rules {
+pub fn node_rules(rules: &Rules, relays: bool) -> Rules {
     Rules {
         policy: Policy {
             node: Some(translate::Node {
                 id: Eid::ipn(NODE, 0),
                 residence_ms: RESIDENCE_MS,
             }),
-            ..rules.policy
+            ..rules.policy.clone()
         },
         hop: Some(HOP),
         relays,
-        ..rules
+        limits: rules.limits,
     }
 }
 

@@ -77,8 +77,9 @@ impl Mended {
         let item = || self.item(at);
         let mended = match (refusal.reason, refusal.field) {
             (Reason::Truncated, _) => return [0, u8::MAX].map(|octet| self.fill(octet)).into(),
-            (Reason::BlockDuplicate, _) => self.replace(at, item(), &[0]),
-            (Reason::FlagsInvalid, "block flags") => self.replace(at, item(), &[0]),
+            (Reason::BlockDuplicate, _) | (Reason::FlagsInvalid, "block flags") => {
+                self.replace(at, item(), &[0])
+            }
             (Reason::BlockNumber, "block number") => self.replace(at, item(), &FREE_NUMBER),
             (Reason::IntegerTooLong, _) => {
                 let mut longest = Vec::new();
@@ -94,11 +95,11 @@ impl Mended {
     /// Whether the bundle ends in what is neither a block of version 7 nor its end. A program sees that
     /// in the first octet.
     fn is_no_block(&self, at: usize) -> bool {
-        let places = [Some(at), at.checked_sub(1)].into_iter().flatten();
-        let octets = places.filter_map(|at| self.octets[..self.end].get(at));
-        version(&self.octets) == Some(Version::V7)
-            && octets
-                .last()
+        let octets = &self.octets[..self.end];
+        let first = at.checked_sub(1).and_then(|before| octets.get(before));
+        version(octets) == Some(Version::V7)
+            && first
+                .or(octets.get(at))
                 .is_some_and(|octet| !matches!(octet, 0x85 | 0x86 | 0xff))
             && at + 1 >= self.end
     }

@@ -234,6 +234,10 @@ impl Graph {
             )
             .add("meta.load.left = meta.load.left - 1;");
         self.goto(open, "read_eid_next");
+        self.read_eid_name();
+    }
+
+    fn read_eid_name(&mut self) {
         let open = Open::new("read_eid_name")
             .comment(&["`none`, or a name that begins with two slashes."]);
         self.select(

@@ -104,8 +104,8 @@ impl Storage {
             for pc in range {
                 let used = operands(code, &code.ops[pc as usize]);
                 for loc in used.into_iter().filter(|loc| *loc < self.temporaries) {
-                    let user = *users.entry(loc).or_insert(function);
-                    if user != function {
+                    let first = *users.entry(loc).or_insert(function);
+                    if first != function {
                         self.in_memory[loc as usize] = true;
                     }
                 }
