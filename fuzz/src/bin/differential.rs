@@ -235,9 +235,9 @@ fn keep(folder: &Path, difference: &Difference) -> anyhow::Result<()> {
         setting.receiver.number(),
     );
     for line in difference.what.lines() {
-        text.push_str(&format!("# {line}\n"));
+        text.extend(["# ", line, "\n"]);
     }
-    text.push_str(&format!("{}\n", hex(&octets)));
+    text.extend([hex(&octets).as_str(), "\n"]);
     let path = folder.join(name);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{}: {}", path.display(), difference.what);

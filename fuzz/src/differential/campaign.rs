@@ -152,7 +152,8 @@ fn real_cases(real: &[Vec<u8>]) -> Vec<Case> {
     for program in 0..Program::COUNT {
         for role in Role::ALL {
             for (number, octets) in real.iter().enumerate() {
-                let receiver = Receiver::new((number % usize::from(u8::MAX)) as u8);
+                let number = u8::try_from(number % usize::from(u8::MAX));
+                let receiver = Receiver::new(number.expect("it is below 255"));
                 let setting = Setting {
                     program: Program::new(program),
                     role,
@@ -203,7 +204,7 @@ impl Batches<'_> {
         let number = number - self.real.len() as u64;
         let before = number * BATCH as u64;
         let left = self.plan.bundles.checked_sub(before)?;
-        let count = left.min(BATCH as u64) as usize;
+        let count = usize::try_from(left).map_or(BATCH, |left| left.min(BATCH));
         if count == 0 {
             return None;
         }

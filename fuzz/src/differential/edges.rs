@@ -98,8 +98,11 @@ pub(super) fn payload(limits: Limits) -> BoxedStrategy<Vec<u8>> {
     let edges: Vec<u64> = edges.filter(|edge| *edge <= max + 1).collect();
     (around(edges), any::<u8>())
         .prop_map(|(length, first)| {
-            let octets = (0..length).map(|at| (at as u8).wrapping_mul(31).wrapping_add(first));
-            octets.collect()
+            let count = usize::try_from(length).expect("payloads fit into datagrams");
+            let places = (0..=u8::MAX).cycle().take(count);
+            places
+                .map(|at| at.wrapping_mul(31).wrapping_add(first))
+                .collect()
         })
         .boxed()
 }

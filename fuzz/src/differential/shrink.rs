@@ -65,10 +65,11 @@ impl<F: FnMut(&Case) -> bool> Shrinker<F> {
     fn fewer_blocks(&mut self) -> bool {
         let octets = self.case.octets.clone();
         let candidates = match version(&octets) {
-            Some(Version::V6) => v6::Bundle::decode(&octets).map_or_else(|_| vec![], fewer_6),
-            Some(Version::V7) => {
-                v7::Bundle::decode(&octets, v7::Tolerance::LENIENT).map_or_else(|_| vec![], fewer_7)
+            Some(Version::V6) => {
+                v6::Bundle::decode(&octets).map_or_else(|_| vec![], |bundle| fewer_6(&bundle))
             }
+            Some(Version::V7) => v7::Bundle::decode(&octets, v7::Tolerance::LENIENT)
+                .map_or_else(|_| vec![], |bundle| fewer_7(&bundle)),
             None => Vec::new(),
         };
         candidates
@@ -101,7 +102,7 @@ impl<F: FnMut(&Case) -> bool> Shrinker<F> {
     }
 }
 
-fn fewer_6(bundle: v6::Bundle<'_>) -> Vec<Vec<u8>> {
+fn fewer_6(bundle: &v6::Bundle<'_>) -> Vec<Vec<u8>> {
     let without = |at| {
         let mut fewer = bundle.clone();
         fewer.blocks.remove(at);
@@ -110,7 +111,7 @@ fn fewer_6(bundle: v6::Bundle<'_>) -> Vec<Vec<u8>> {
     (0..bundle.blocks.len()).map(without).collect()
 }
 
-fn fewer_7(bundle: v7::Bundle<'_>) -> Vec<Vec<u8>> {
+fn fewer_7(bundle: &v7::Bundle<'_>) -> Vec<Vec<u8>> {
     let without = |at| {
         let mut fewer = bundle.clone();
         fewer.blocks.remove(at);

@@ -130,8 +130,10 @@ fn ask(capture: &Path) -> anyhow::Result<Vec<usize>> {
 /// Whether a bundle of version 6 has a number that tshark's dissector does not hold.
 fn is_wide(octets: &[u8]) -> bool {
     let is_above = |value: &Value<'_>| match value {
-        Value::Number(number) | Value::Length(number) => *number > NUMBER_MAX,
-        Value::Time(number, _) | Value::Duration(number, _) => *number > NUMBER_MAX,
+        Value::Number(number)
+        | Value::Length(number)
+        | Value::Time(number, _)
+        | Value::Duration(number, _) => *number > NUMBER_MAX,
         Value::Flags { bits, .. } => *bits > NUMBER_MAX,
         _ => false,
     };

@@ -43,8 +43,8 @@ pub(crate) enum Role {
     Node(Side),
 }
 
-/// What the neighbour of a node reads: all CRCs and a block for the priority, or BPv6 with its own
-/// type of age block.
+/// What the neighbour of a node reads: all CRCs and a block for the priority, or version 6 with its
+/// own type of age block.
 const NEIGHBOUR: Receiver = Receiver::new(16);
 
 impl Role {
