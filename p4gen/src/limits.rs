@@ -32,7 +32,9 @@ pub const SLOW_PATH: &[(Reason, &str)] = &[
     (
         Reason::BlockUnsupported,
         "a node sends a bundle on in its version, and its blocks have more than 255 octets without \
-         the payload, or its primary block has more than 255, or a block number is 2^64-1",
+         the payload, or its primary block has more than 255, or a block number is 2^64-1; or a \
+         bundle of version 7 comes to a node with a block of type 13, HDTN's priority for some, that \
+         asks to delete the bundle where it is unknown",
     ),
     (
         Reason::BlockOrder,

@@ -211,6 +211,7 @@ fn judge_punt(
             || reference.as_ref().is_err_and(is_truncated)
                 && rules.limits.allow(reason, &mended::filled(octets), None)
             || rules.leaves_name(reason, octets)
+            || rules.policy.node.is_some() && limits::waits_for_hop(reason, octets)
             || rules.relays && limits::is_beyond_relays(reason, octets);
         return match reference {
             _ if is_allowed => Ok(Outcome::Punted(reason)),

@@ -57,6 +57,7 @@ const PARSER_REASONS: &[Reason] = &[
     Reason::PayloadTooLong,
     Reason::TooManyBlocks,
     Reason::EidForm,
+    Reason::BlockUnsupported,
 ];
 
 /// What the control finds, besides what the parser does.
@@ -64,7 +65,6 @@ const CONTROL_REASONS: &[Reason] = &[
     Reason::TrailingOctets,
     Reason::Expired,
     Reason::Encapsulation,
-    Reason::BlockUnsupported,
     Reason::BlockOrder,
     Reason::Mtu,
     Reason::Store,

@@ -2,7 +2,7 @@
 //! What a program may leave to the slow path: not what it finds hard, but what is above a limit.
 
 use bundle::{
-    Eid, Fault, Reason,
+    Eid, Fault, Reason, Version,
     dissect::{Dissection, Field, Value, dissect},
     v7::Tolerance,
 };
@@ -15,6 +15,8 @@ const TEXT_OCTETS: u64 = 255;
 const HEAD_OCTETS: usize = 127;
 /// Block type of the payload, in both versions.
 const PAYLOAD: u64 = 1;
+/// Block type of HDTN's priority in version 7.
+const HDTN_PRIORITY: u64 = 13;
 /// Block type of who sent a bundle of version 6 last.
 const PREVIOUS_HOP: u64 = 5;
 
@@ -114,6 +116,21 @@ fn breaks_in_scheme(dissection: &Dissection<'_>) -> bool {
         let is_broken = field.value == Value::Broken || field.fault.is_some();
         is_broken && names.contains(&field.name)
     })
+}
+
+/// Whether a node leaves the bundle to the slow path because it depends on the next hop whether a block is
+/// HDTN's priority, or an unknown one that asks to delete the bundle.
+pub(super) fn waits_for_hop(reason: Reason, octets: &[u8]) -> bool {
+    const DELETE: u64 = 0x04;
+    let dissection = dissect(octets, Tolerance::LENIENT);
+    let mut kind = None;
+    reason == Reason::BlockUnsupported
+        && dissection.version == Some(Version::V7)
+        && dissection.fields.iter().any(|field| {
+            kind = block_kind(field).or(kind);
+            let is_flags = field.name == "block flags" && kind == Some(HDTN_PRIORITY);
+            is_flags && matches!(field.value, Value::Flags { bits, .. } if bits & DELETE != 0)
+        })
 }
 
 /// Whether a node leaves the bundle to the slow path because of what it would have to write.

@@ -286,9 +286,16 @@ impl Graph {
                 ("10", "parse_v7_hop_count"),
                 ("193", "skip_v7_block"),
                 ("194", "skip_v7_block"),
+                ("13", "hop_v7_hdtn_priority"),
                 ("default", "hop_v7_unknown"),
             ],
         );
+        let open = Open::new("hop_v7_hdtn_priority")
+            .comment(&[
+                "HDTN's priority, or unknown: that is known with the receiver. If it matters, a node decides.",
+            ])
+            .verify("meta.block.flags[2:2] == 0", Reason::BlockUnsupported);
+        self.goto(open, "hop_v7_unknown");
         let open = Open::new("hop_v7_unknown").set("hop.drop", "meta.block.flags[4:4]");
         self.goto(open, "parse_v7_unknown");
         let open = Open::new("hop_v7_drop")
