@@ -83,10 +83,14 @@ impl Limits {
         }
     }
 
-    /// Whether a dictionary has a name that is too long, whatever else is wrong with it.
+    /// Whether version 6 writes a name that is too long, whatever else is wrong with it.
     fn has_long_string(&self, dissection: &Dissection<'_>) -> bool {
-        let mut strings = dissection.fields.iter().filter(|it| it.name == "string");
-        strings.any(|string| string.range.len() > self.max_eid + 1)
+        let mut fields = dissection.fields.iter();
+        dissection.version == Some(Version::V6)
+            && fields.any(|field| {
+                ["string", "scheme-specific part"].contains(&field.name)
+                    && field.range.len() > self.max_eid + 1
+            })
     }
 
     /// Names that are too long, and schemes of version 7 that the program does not know.

@@ -5,7 +5,7 @@
 //! have found next is a fault of the bundle, too.
 
 use bundle::{
-    Reason, Refusal, Version,
+    Fault, Reason, Refusal, Version,
     dissect::{Dissection, Value, dissect},
     sdnv,
     v6::BlockFlags,
@@ -53,8 +53,12 @@ impl Mended {
         } else {
             self.end
         };
-        let is_no_block = reason == Reason::UnexpectedItem && self.is_no_block(refusal.offset);
-        if is_no_block || faults::has(&self.octets, rules, reason, end) {
+        let is_seen = match reason {
+            Reason::UnexpectedItem => self.is_no_block(&dissection, refusal.offset),
+            Reason::IntegerTooLong => self.has_number_without_end(&dissection),
+            _ => false,
+        };
+        if is_seen || faults::has(&self.octets, rules, reason, end) {
             return true;
         }
         if mends == 0 || refusal.offset > self.end {
@@ -92,16 +96,30 @@ impl Mended {
         mended.into_iter().collect()
     }
 
-    /// Whether the bundle ends in what is neither a block of version 7 nor its end. A program sees that
-    /// in the first octet.
-    fn is_no_block(&self, at: usize) -> bool {
-        let octets = &self.octets[..self.end];
-        let first = at.checked_sub(1).and_then(|before| octets.get(before));
-        version(octets) == Some(Version::V7)
-            && first
-                .or(octets.get(at))
-                .is_some_and(|octet| !matches!(octet, 0x85 | 0x86 | 0xff))
-            && at + 1 >= self.end
+    /// Whether what stands where a block of version 7 begins is neither that nor the end of the bundle. A
+    /// program sees that in the first octet; the reference reads what may be a block first.
+    fn is_no_block(&self, dissection: &Dissection<'_>, at: usize) -> bool {
+        let mut fields = dissection.fields.iter();
+        let last = fields.rfind(|field| field.name == "block");
+        let first = last.map_or(at, |block| block.range.start);
+        let octet = self.octets[..self.end].get(first);
+        version(&self.octets) == Some(Version::V7)
+            && first <= at
+            && octet.is_some_and(|octet| !matches!(octet, 0x85 | 0x86 | 0xff))
+    }
+
+    /// Whether a number in the data of a block of version 6 does not end there, and is too long if what
+    /// stands behind the data is read, too. A program looks where the data ends after it has the number.
+    fn has_number_without_end(&self, dissection: &Dissection<'_>) -> bool {
+        let mut broken = dissection.fields.iter();
+        let is_too_long = |at| {
+            let number = self.octets.get(at..).map(sdnv::decode);
+            matches!(number, Some(Err(error)) if error.fault == Fault::IntegerTooLong)
+        };
+        version(&self.octets) == Some(Version::V6)
+            && broken.any(|field| {
+                field.fault == Some(Fault::Truncated) && is_too_long(field.range.start)
+            })
     }
 
     fn fill(&self, octet: u8) -> Self {
