@@ -77,10 +77,9 @@ impl Graph {
             );
             let open = Open::new("take_payload_256")
                 .add("pkt.extract(hdr.payload_256.next);")
-                .set("payload.left", "meta.payload.left - 1")
-                .set("crc.octets", "hdr.payload_256.last.octets")
-                .set("crc.left", "256");
-            self.payload_crc(open, 256, "parse_payload_256");
+                .set("payload.left", "meta.payload.left - 1");
+            let row = "hdr.payload_256.last.octets".to_owned();
+            self.payload_crc(open, 256, row, "parse_payload_256");
         }
         for bit in (0..self.sizes.payload_bits.min(8)).rev() {
             let octets = 1_u32 << bit;
@@ -96,25 +95,24 @@ impl Graph {
                 &take,
                 &next,
             );
-            let open = Open::new(take)
-                .add(format!("pkt.extract(hdr.payload_{octets});"))
-                .set(
-                    "crc.octets",
-                    format!(
-                        "hdr.payload_{octets}.octets ++ {}w0",
-                        OUT_BITS - 8 * octets as usize
-                    ),
-                )
-                .set("crc.left", octets.to_string());
-            self.payload_crc(open, octets, &next);
+            let open = Open::new(take).add(format!("pkt.extract(hdr.payload_{octets});"));
+            let row = format!(
+                "hdr.payload_{octets}.octets ++ {}w0",
+                OUT_BITS - 8 * octets as usize
+            );
+            self.payload_crc(open, octets, row, &next);
         }
     }
 
-    fn payload_crc(&mut self, open: Open, octets: u32, next: &str) {
+    /// Only what a CRC covers is copied: rows are wide, and most payloads have no CRC.
+    fn payload_crc(&mut self, open: Open, octets: u32, row: String, next: &str) {
         let add = format!("add_payload_{octets}");
         self.branch(open, "meta.crc.type", "0", next, &add);
+        let open = Open::new(add)
+            .set("crc.octets", row)
+            .set("crc.left", octets.to_string());
         let open = self.call(
-            Open::new(add),
+            open,
             Routine::Crc,
             "crc_next",
             &format!("payload_crc_{octets}"),
