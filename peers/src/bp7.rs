@@ -341,7 +341,14 @@ fn acceptance(case: &Case<'_>, fault: Fault) -> Option<&'static str> {
         Fault::FlagsInvalid(flags) if flags & !ALL_OF_BP7 != 0 => {
             Some("bp7: flags above bit 20 are not looked at")
         }
-        Fault::FlagsInvalid(_) if case.is(|bundle| bundle.primary.source.is_null()) => {
+        Fault::FlagsInvalid(flags)
+            if flags & RESERVED_IN_BLOCKS == 0
+                && case.has_block(|block| block.flags.0 == flags) =>
+        {
+            Some("bp7: the eighth flag of a block is not looked at")
+        }
+        // Not by our source: behind the flags may be what nobody but bp7 reads.
+        Fault::FlagsInvalid(_) if case.theirs_field("source") == Some("dtn:none") => {
             Some("bp7: an anonymous source may ask for anything")
         }
         Fault::EidMalformed if case.names_local_node() => Some("bp7: the local node is a node"),
@@ -371,7 +378,7 @@ fn field(
     ours: Option<&str>,
     theirs: Option<&str>,
 ) -> Option<&'static str> {
-    if name.starts_with("block ") && name.ends_with(" data") {
+    if name.starts_with("block ") && (name.ends_with(" data") || name.ends_with(" length")) {
         // The data of a previous node block.
         return case.has_eid(is_null_with_service).then_some(NULL_SERVICE);
     }

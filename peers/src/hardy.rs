@@ -272,6 +272,10 @@ fn refusal(case: &Case<'_>, reason: &str) -> Option<&'static str> {
             "hardy: a slash ends the node name of dtn",
         ),
         (
+            reason.contains("Parse error") && case.has_eid(is_no_uri),
+            "hardy: names of dtn have the characters of a URI",
+        ),
+        (
             reason.contains("unsupported block type") && case.has_block(is_required),
             "hardy: unknown blocks can forbid the bundle",
         ),
@@ -304,6 +308,18 @@ fn has_long_service(eid: &v7::Eid<'_>) -> bool {
     matches!(eid, v7::Eid::Ipn { node: 1.., service } if *service > u32::MAX.into())
 }
 
+/// Whether a `dtn` name has characters that a URI has not (RFC 3986, section 3.2.2; RFC 9171, section
+/// 4.2.5.1.1), or octets behind `%` that are no text.
+fn is_no_uri(eid: &v7::Eid<'_>) -> bool {
+    let v7::Eid::Dtn(ssp) = eid else {
+        return false;
+    };
+    let name = ssp.strip_prefix("//").unwrap_or(ssp);
+    let node = name.split('/').next().unwrap_or(name);
+    let in_node = |it: u8| it.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&it);
+    !node.bytes().all(in_node) || !name.bytes().all(|it| it.is_ascii_graphic())
+}
+
 /// Whether a block says that the bundle goes with it, and hardy does not know its type.
 fn is_required(block: &v7::Block<'_>) -> bool {
     let known = matches!(block.kind.0, 1 | 6 | 7 | 10);
@@ -322,8 +338,8 @@ fn acceptance(case: &Case<'_>, fault: Fault) -> Option<&'static str> {
             Some("hardy: reserved flags are kept")
         }
         Fault::EidMalformed if case.names_local_node() => Some("hardy: the local node is a node"),
-        Fault::Expected(_) | Fault::BlockMalformed if is_normalised(case) => {
-            Some("hardy: tags, indefinite lengths and what follows the data of a block")
+        Fault::Expected(_) | Fault::NotShortest | Fault::BlockMalformed if is_normalised(case) => {
+            Some("hardy: any spelling of a CBOR item, and what follows the data of a block")
         }
         _ => None,
     }
