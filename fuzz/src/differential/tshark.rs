@@ -2,7 +2,8 @@
 //! What tshark says of the frames that left the switch.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -84,32 +85,73 @@ impl Capture {
 
 /// Asks tshark which frames of a capture are malformed.
 ///
+/// tshark relates bundles to each other, and can crash over two that it reads without trouble one by
+/// one. Then it is asked about parts of the capture.
+///
 /// # Errors
 ///
-/// tshark is missing or fails, or the capture cannot be read.
+/// tshark is missing or fails, or crashes over a single frame, or the capture cannot be read.
 pub fn malformed(capture: &Path) -> anyhow::Result<Complaints> {
-    let numbers = ask(capture)?;
-    let file = File::open(capture).context("cannot read the capture")?;
-    let mut reader = PcapReader::new(file).context("cannot read the capture")?;
-    let mut complaints = Complaints::default();
-    while let Some(packet) = reader.next_packet() {
-        let packet = packet.context("the capture is damaged")?;
-        complaints.frames += 1;
-        if numbers.binary_search(&complaints.frames).is_err() {
-            continue;
-        }
-        let bundle = Datagram::parse(&packet.data).map(|datagram| datagram.payload);
+    let frames = read(capture)?;
+    let part = capture.with_extension("part.pcap");
+    let numbers = in_parts(&frames, &mut |frames| {
+        write(&part, frames)?;
+        ask(&part)
+    });
+    if part.exists() {
+        fs::remove_file(&part).context("cannot remove a part of the capture")?;
+    }
+    let mut complaints = Complaints {
+        frames: frames.len(),
+        ..Complaints::default()
+    };
+    for at in numbers? {
+        let frame = &frames[at];
+        let bundle = Datagram::parse(frame).map(|datagram| datagram.payload);
         match bundle {
             Some(octets) if is_wide(&octets) => complaints.wide += 1,
             Some(octets) => complaints.malformed.push(octets),
-            None => complaints.malformed.push(packet.data.into_owned()),
+            None => complaints.malformed.push(frame.clone()),
         }
     }
     Ok(complaints)
 }
 
-/// The numbers of the malformed frames, in their order.
-fn ask(capture: &Path) -> anyhow::Result<Vec<usize>> {
+/// Asks about frames, and about halves of them if that gives no answer.
+fn in_parts<F>(
+    frames: &[F],
+    ask: &mut impl FnMut(&[F]) -> anyhow::Result<Option<Vec<usize>>>,
+) -> anyhow::Result<Vec<usize>> {
+    if let Some(numbers) = ask(frames)? {
+        return Ok(numbers);
+    }
+    if frames.len() < 2 {
+        bail!("tshark crashes over a single frame");
+    }
+    let (first, second) = frames.split_at(frames.len() / 2);
+    let mut numbers = in_parts(first, ask)?;
+    let behind = in_parts(second, ask)?.into_iter();
+    numbers.extend(behind.map(|at| first.len() + at));
+    Ok(numbers)
+}
+
+fn read(capture: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let file = File::open(capture).context("cannot read the capture")?;
+    let mut reader = PcapReader::new(file).context("cannot read the capture")?;
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        frames.push(packet.context("the capture is damaged")?.data.into_owned());
+    }
+    Ok(frames)
+}
+
+fn write(path: &Path, frames: &[Vec<u8>]) -> anyhow::Result<()> {
+    let mut capture = Capture::new(path)?;
+    frames.iter().try_for_each(|frame| capture.add(frame))
+}
+
+/// The places of the malformed frames, in their order; nothing if tshark crashes.
+fn ask(capture: &Path) -> anyhow::Result<Option<Vec<usize>>> {
     let output = Command::new("tshark")
         .arg("-r")
         .arg(capture)
@@ -118,13 +160,21 @@ fn ask(capture: &Path) -> anyhow::Result<Vec<usize>> {
         .args(["-Y", "_ws.malformed", "-T", "fields", "-e", "frame.number"])
         .output()
         .context("cannot start tshark: run `make setup`")?;
+    if output.status.signal().is_some() {
+        return Ok(None);
+    }
     if !output.status.success() {
         bail!("tshark ended with {}", output.status);
     }
     let text = String::from_utf8(output.stdout).context("the output of tshark is not text")?;
-    text.lines()
-        .map(|line| line.trim().parse().context("tshark gives no frame number"))
-        .collect()
+    let numbers = text.lines().map(|line| {
+        let number: usize = line
+            .trim()
+            .parse()
+            .context("tshark gives no frame number")?;
+        number.checked_sub(1).context("tshark counts frames from 0")
+    });
+    numbers.collect::<anyhow::Result<_>>().map(Some)
 }
 
 /// Whether a bundle of version 6 has a number that tshark's dissector does not hold.
@@ -142,4 +192,30 @@ fn is_wide(octets: &[u8]) -> bool {
         && dissection
             .leaves()
             .any(|field| is_above(&field.value) || field.padding > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_parts;
+
+    /// Frames 3 and 6 are malformed; 2 and 5 together are too much.
+    #[test]
+    fn frames_are_asked_for_in_parts_if_that_is_needed() {
+        let frames: Vec<usize> = (0..8).collect();
+        let mut calls = 0;
+        let numbers = in_parts(&frames, &mut |part: &[usize]| {
+            calls += 1;
+            let is_too_much = part.contains(&2) && part.contains(&5);
+            let places = (0..part.len()).filter(|at| [3, 6].contains(&part[*at]));
+            Ok((!is_too_much).then(|| places.collect()))
+        });
+        assert_eq!(numbers.expect("no part is too much"), [3, 6]);
+        assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn a_frame_that_is_too_much_alone_is_an_error() {
+        let mut never = |part: &[u8]| Ok((!part.contains(&2)).then(Vec::new));
+        assert!(in_parts(&[1, 2, 3], &mut never).is_err());
+    }
 }

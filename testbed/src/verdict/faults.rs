@@ -181,7 +181,7 @@ fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: us
     let blocks = blocks(dissection, end).into_iter();
     let mut sources =
         blocks.filter_map(|fields| record_source_6(from_data(octets, fields, "data length")?));
-    sources.any(|text| {
+    sources.any(|(_, text)| {
         ![b"ipn:", b"dtn:"]
             .iter()
             .any(|scheme| text.starts_with(*scheme))
@@ -191,7 +191,7 @@ fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: us
 /// A status report about the source that stands where a status report has it. A program reads it
 /// there, whatever is wrong with what stands before it, and with the length of the payload.
 fn report_of_source_6(record: &[u8]) -> Option<Vec<u8>> {
-    let source = record_source_6(record)?;
+    let (_, source) = record_source_6(record)?;
     let report = v6::StatusReport {
         times: [Some(v6::ReportTime::default()), None, None, None, None],
         other_status: 0,
@@ -207,8 +207,8 @@ fn report_of_source_6(record: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The source in a status report, as far as it is there.
-fn record_source_6(record: &[u8]) -> Option<&[u8]> {
+/// The source in a status report: the length that it states, and its text, as far as it is there.
+pub(super) fn record_source_6(record: &[u8]) -> Option<(u64, &[u8])> {
     let [head, status, _reason, rest @ ..] = record else {
         return None;
     };
@@ -219,8 +219,8 @@ fn record_source_6(record: &[u8]) -> Option<&[u8]> {
         rest = sdnv::decode(rest).ok()?.1;
     }
     let (len, text) = sdnv::decode(rest).ok()?;
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    Some(&text[..len.min(text.len())])
+    let there = usize::try_from(len).unwrap_or(usize::MAX).min(text.len());
+    Some((len, &text[..there]))
 }
 
 /// The same of version 7.

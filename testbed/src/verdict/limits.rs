@@ -4,9 +4,11 @@
 use bundle::{
     Eid, Fault, Reason, Version,
     dissect::{Dissection, Field, Value, dissect},
+    v6::BundleFlags,
     v7::Tolerance,
 };
 
+use super::faults;
 use crate::frame::Datagram;
 
 /// The most octets of a dictionary, and of a name as text.
@@ -75,6 +77,7 @@ impl Limits {
                 let mut fields = dissection.fields.iter();
                 fields.any(|field| self.is_long_name(field))
                     || result.is_none() && self.has_long_string(&dissection)
+                    || self.has_long_source(octets, &dissection)
                     || breaks_in_scheme(&dissection)
                     || previous_hop_octets(&dissection) > Some(TEXT_OCTETS)
             }
@@ -93,6 +96,23 @@ impl Limits {
             })
     }
 
+    /// Whether a status report of version 6 is about a source that is too long, whether or not the payload
+    /// ends before that.
+    fn has_long_source(&self, octets: &[u8], dissection: &Dissection<'_>) -> bool {
+        let fields = &dissection.fields;
+        let is_record = fields.iter().any(|field| {
+            let flags = field.name == "bundle flags";
+            flags && matches!(field.value, Value::Flags { bits, .. } if BundleFlags(bits).contains(BundleFlags::ADMIN_RECORD))
+        });
+        let mut payload = fields
+            .iter()
+            .skip_while(|field| block_kind(field) != Some(PAYLOAD));
+        let record = payload.find(|field| field.name == "data length");
+        let record = record.and_then(|length| octets.get(length.range.end..));
+        let source = record.and_then(faults::record_source_6);
+        is_record && source.is_some_and(|(len, _)| len > self.max_eid as u64)
+    }
+
     /// Names that are too long, and schemes of version 7 that the program does not know.
     fn is_long_name(&self, field: &Field<'_>) -> bool {
         match &field.value {
@@ -101,11 +121,7 @@ impl Limits {
             // Names as text: their length counts, whatever they name.
             Value::Length(octets) if field.name == "dictionary length" => *octets > TEXT_OCTETS,
             // Names that may not be there as a whole.
-            Value::Length(octets)
-                if ["text head", "subject source length"].contains(&field.name) =>
-            {
-                *octets > self.max_eid as u64
-            }
+            Value::Length(octets) if field.name == "text head" => *octets > self.max_eid as u64,
             Value::Eid(_) if field.name == "previous hop" => field.range.len() as u64 > TEXT_OCTETS,
             _ => false,
         }
