@@ -17,7 +17,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     engine::event::{DropReason, Recorder, Silent},
-    ports::Transmitter,
+    ports::{
+        Transmitter,
+        outbox::{Outbox, Queue},
+    },
     run::{Config, Trace},
     server::Active,
     trace,
@@ -249,6 +252,19 @@ impl Device {
         port: u32,
         packets: impl IntoIterator<Item = &'p [u8]>,
     ) {
+        let mut outbox = Outbox::default();
+        self.receive_into(worker, port, packets, &mut outbox);
+        self.flush(&mut outbox);
+    }
+
+    /// The same, and what leaves on an interface waits for [`Device::flush`].
+    pub(crate) fn receive_into<'p>(
+        &self,
+        worker: &mut Worker,
+        port: u32,
+        packets: impl IntoIterator<Item = &'p [u8]>,
+        outbox: &mut Outbox,
+    ) {
         let Some(active) = self.active() else {
             let count = packets.into_iter().count() as u64;
             self.statistics.received.fetch_add(count, Relaxed);
@@ -260,6 +276,7 @@ impl Device {
         let now_ns = self.now_ns();
         let mut output = Output {
             device: self,
+            outbox,
             serial: active.pipeline.serial,
         };
         let traffic = self.traffic.get(&port);
@@ -293,6 +310,27 @@ impl Device {
         }
     }
 
+    /// Sends what waits for interfaces.
+    pub(crate) fn flush(&self, outbox: &mut Outbox) {
+        for (port, queue) in outbox.waiting() {
+            self.send_queue(port, queue);
+        }
+    }
+
+    fn send_queue(&self, port: u32, queue: &mut Queue) {
+        let Some(transmitter) = self.ports.get(&port) else {
+            return queue.clear();
+        };
+        let (packets, octets) = transmitter.send_all(queue);
+        let busy = queue.ends.len() as u64 - packets;
+        queue.clear();
+        self.statistics.sent.fetch_add(packets, Relaxed);
+        self.statistics.port_busy.fetch_add(busy, Relaxed);
+        if let Some(traffic) = self.traffic.get(&port) {
+            traffic.sent.add(packets, octets);
+        }
+    }
+
     /// A controller sends a packet.
     pub(crate) fn inject(&self, port: u32, packet: &[u8]) {
         let mut worker = self.injector.lock().unwrap_or_else(PoisonError::into_inner);
@@ -309,6 +347,7 @@ impl Device {
 /// Sends what comes out of the pipeline.
 struct Output<'a> {
     device: &'a Device,
+    outbox: &'a mut Outbox,
     serial: u64,
 }
 
@@ -323,7 +362,11 @@ impl Sink for Output<'_> {
             statistics.no_port.fetch_add(1, Relaxed);
             return;
         };
-        if transmitter.send(packet) {
+        if transmitter.gathers() {
+            if let Some(queue) = self.outbox.push(port, packet) {
+                self.device.send_queue(port, queue);
+            }
+        } else if transmitter.send(packet) {
             statistics.sent.fetch_add(1, Relaxed);
             if let Some(traffic) = self.device.traffic.get(&port) {
                 traffic.sent.add(1, packet.len() as u64);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A whole switch: ports, device and server, started and stopped together.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use p4rt::proto::p4::v1::p4_runtime_server::P4RuntimeServer;
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Server;
 
 use crate::{
@@ -100,6 +100,9 @@ pub struct Config {
     pub metrics_address: Option<SocketAddr>,
     /// Its ports.
     pub ports: Vec<PortSpec>,
+    /// Threads for the ports that are Linux interfaces; none given, as many as there are cores, but
+    /// at most 8.
+    pub threads: Option<NonZeroUsize>,
     /// Numbers of ports that get a [`Link`].
     pub links: Vec<u32>,
     /// Port whose packets go to and come from controllers.
@@ -123,6 +126,7 @@ impl Default for Config {
             grpc_address: SocketAddr::from(([127, 0, 0, 1], 0)),
             metrics_address: None,
             ports: Vec::new(),
+            threads: None,
             links: Vec::new(),
             cpu_port: None,
             tls: None,
@@ -164,7 +168,8 @@ pub struct Switch {
     metrics_address: Option<SocketAddr>,
     links: BTreeMap<u32, Link>,
     tasks: JoinSet<()>,
-    stop: CancellationToken,
+    /// Ends the threads also if nobody calls [`Switch::stop`].
+    stop: DropGuard,
 }
 
 impl Switch {
@@ -177,10 +182,11 @@ impl Switch {
         let mut transmitters = BTreeMap::new();
         let mut receivers = Vec::new();
         let mut links = BTreeMap::new();
+        let mut shares = ports::shares(&config)?;
         for spec in &config.ports {
-            let (transmitter, receiver) = ports::open(spec).await?;
+            let (transmitter, receiver) = ports::open(spec, &mut shares).await?;
             add(&mut transmitters, spec.number, transmitter)?;
-            receivers.push((spec.number, receiver));
+            receivers.extend(receiver.map(|receiver| (spec.number, receiver)));
         }
         for number in &config.links {
             let (transmitter, receiver, link) = ports::link();
@@ -209,6 +215,10 @@ impl Switch {
                 stop.clone(),
             ));
         }
+        for (number, share) in (0..).zip(shares) {
+            let (device, stop) = (Arc::clone(&device), stop.clone());
+            tasks.spawn_blocking(move || share.serve(&device, number, &stop));
+        }
         let metrics_address = metrics.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = metrics {
             let (device, control) = (Arc::clone(&device), Arc::clone(&control));
@@ -226,7 +236,7 @@ impl Switch {
             metrics_address,
             links,
             tasks,
-            stop,
+            stop: stop.drop_guard(),
         })
     }
 
@@ -255,12 +265,12 @@ impl Switch {
 
     /// Stops everything and returns the last counters.
     pub async fn stop(mut self) -> Vec<(String, u64)> {
-        self.stop.cancel();
+        self.stop.disarm().cancel();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(GRACE, drained).await.is_err() {
             tracing::warn!(left = self.tasks.len(), grace = ?GRACE, "tasks did not stop in time");
         }
-        self.statistics()
+        metrics::list(&self.device, &self.control)
     }
 }
 

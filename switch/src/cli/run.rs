@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `p4switch run`.
 
-use std::{fs, future::Future, io, net::SocketAddr, path::PathBuf};
+use std::{fs, future::Future, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use anyhow::Context as _;
 use switch::{
@@ -36,6 +36,10 @@ pub(crate) struct Run {
     /// Port, as `NUMBER@INTERFACE`, `NUMBER@udp:LOCAL=PEER` or `NUMBER@pcap:IN,OUT`.
     #[arg(short = 'i', long = "port", value_name = "PORT")]
     ports: Vec<PortSpec>,
+    /// Threads for the ports that are interfaces: as many as there are cores, but at most 8, if not
+    /// given. Each flow stays with one of them.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Port whose packets go to and come from controllers.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=510))]
     cpu_port: Option<u32>,
@@ -100,6 +104,7 @@ impl Run {
             grpc_address: self.grpc_addr,
             metrics_address: self.metrics_addr,
             ports: self.ports,
+            threads: self.threads,
             links: Vec::new(),
             cpu_port: self.cpu_port,
             tls,

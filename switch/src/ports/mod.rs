@@ -9,15 +9,19 @@
 //!
 //! Programs in the same process use [`Link`]s.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, sync::Arc};
 
 use tokio::{net::UdpSocket, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::{device::Device, traffic::Worker};
+use self::interfaces::Share;
+use crate::{device::Device, run::Config, traffic::Worker};
 
+pub(crate) mod interfaces;
+pub(crate) mod outbox;
 mod packet;
 pub mod pcap;
+mod ring;
 
 pub use packet::raw_socket;
 
@@ -142,7 +146,7 @@ pub(crate) enum Transmitter {
         peer: SocketAddr,
     },
     Pcap(pcap::Output),
-    Interface(Arc<packet::PacketSocket>),
+    Interface(packet::PacketSocket),
     Link(mpsc::Sender<Vec<u8>>),
 }
 
@@ -152,9 +156,23 @@ impl Transmitter {
         match self {
             Self::Udp { socket, peer } => socket.try_send_to(frame, *peer).is_ok(),
             Self::Pcap(output) => output.write(frame).is_ok(),
-            Self::Interface(socket) => socket.send(frame).is_ok(),
+            Self::Interface(socket) => socket.send_all(frame, &[frame.len()]).0 == 1,
             Self::Link(sender) => sender.try_send(frame.to_vec()).is_ok(),
         }
+    }
+
+    /// Sends what waits for the port; returns how many frames were taken, and their octets.
+    /// Only interfaces have anything that waits.
+    pub(crate) fn send_all(&self, queue: &outbox::Queue) -> (u64, u64) {
+        match self {
+            Self::Interface(socket) => socket.send_all(&queue.frames, &queue.ends),
+            Self::Udp { .. } | Self::Pcap(_) | Self::Link(_) => (0, 0),
+        }
+    }
+
+    /// Whether frames for the port may wait for others, to be sent with one call.
+    pub(crate) fn gathers(&self) -> bool {
+        matches!(self, Self::Interface(_))
     }
 
     /// Whether the link of the port works. Ports without a link of their own always do.
@@ -174,7 +192,6 @@ pub(crate) enum Receiver {
         peer: SocketAddr,
     },
     Pcap(Vec<Vec<u8>>),
-    Interface(Arc<packet::PacketSocket>),
     Link(mpsc::Receiver<Vec<u8>>),
 }
 
@@ -198,8 +215,31 @@ pub(crate) fn link() -> (Transmitter, Receiver, Link) {
     (Transmitter::Link(to_peer), Receiver::Link(from_peer), link)
 }
 
-/// Opens what a port is attached to. Must run inside a tokio runtime.
-pub(crate) async fn open(spec: &PortSpec) -> Result<(Transmitter, Receiver), PortError> {
+/// Empty shares for the threads that take frames from interfaces; none without any.
+pub(crate) fn shares(config: &Config) -> Result<Vec<Share>, PortError> {
+    let is_interface = |spec: &&PortSpec| matches!(spec.attachment, Attachment::Interface(_));
+    let Some(first) = config.ports.iter().find(is_interface) else {
+        return Ok(Vec::new());
+    };
+    let threads = config
+        .threads
+        .map_or_else(interfaces::threads, NonZeroUsize::get);
+    let shares = (0..threads).map(|_| Share::new());
+    shares
+        .collect::<Result<_, _>>()
+        .map_err(|source| PortError::Open {
+            number: first.number,
+            what: "a queue of events".to_owned(),
+            source,
+        })
+}
+
+/// Opens what a port is attached to. Must run inside a tokio runtime. What an interface receives is
+/// for the threads that have shares of it.
+pub(crate) async fn open(
+    spec: &PortSpec,
+    shares: &mut [Share],
+) -> Result<(Transmitter, Option<Receiver>), PortError> {
     let fail = |what: &dyn fmt::Display, source| PortError::Open {
         number: spec.number,
         what: what.to_string(),
@@ -216,27 +256,19 @@ pub(crate) async fn open(spec: &PortSpec) -> Result<(Transmitter, Receiver), Por
                 socket: Arc::clone(&socket),
                 peer: *peer,
             };
-            (
-                transmitter,
-                Receiver::Udp {
-                    socket,
-                    peer: *peer,
-                },
-            )
+            let peer = *peer;
+            (transmitter, Some(Receiver::Udp { socket, peer }))
         }
         Attachment::Pcap { input, output } => {
             let frames = pcap::read(input).map_err(|error| fail(&input.display(), error))?;
             let created = pcap::Output::create(output);
             let output = created.map_err(|error| fail(&output.display(), error))?;
-            (Transmitter::Pcap(output), Receiver::Pcap(frames))
+            (Transmitter::Pcap(output), Some(Receiver::Pcap(frames)))
         }
         Attachment::Interface(name) => {
-            let socket =
-                Arc::new(packet::PacketSocket::open(name).map_err(|error| fail(name, error))?);
-            (
-                Transmitter::Interface(Arc::clone(&socket)),
-                Receiver::Interface(socket),
-            )
+            let socket = packet::PacketSocket::open(name).map_err(|error| fail(name, error))?;
+            interfaces::open(spec.number, name, shares).map_err(|error| fail(name, error))?;
+            (Transmitter::Interface(socket), None)
         }
     })
 }
@@ -281,18 +313,6 @@ async fn receive(device: &Device, number: u32, receiver: Receiver, worker: &mut 
             for frame in &frames {
                 device.receive(worker, number, [frame.as_slice()]);
                 tokio::task::yield_now().await;
-            }
-        }
-        Receiver::Interface(socket) => {
-            loop {
-                // An interface that goes down reports an error and may come up again.
-                match socket.receive(&mut frame).await {
-                    Ok(len) => device.receive(worker, number, [&frame[..len]]),
-                    Err(error) => {
-                        tracing::warn!(port = number, reason = %error, "cannot receive");
-                        tokio::time::sleep(packet::RETRY).await;
-                    }
-                }
             }
         }
         Receiver::Link(mut frames) => {

@@ -43,6 +43,18 @@ fn frames_pass_between_interfaces() {
 
 #[test]
 #[ignore = "needs root: make test-interfaces"]
+fn flows_keep_their_order_over_threads() {
+    check("flows");
+}
+
+#[test]
+#[ignore = "needs root: make test-interfaces"]
+fn tags_and_long_frames_pass_as_they_are() {
+    check("shapes");
+}
+
+#[test]
+#[ignore = "needs root: make test-interfaces"]
 fn hosts_talk_through_the_switch() {
     check("hosts");
 }

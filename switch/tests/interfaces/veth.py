@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -119,6 +120,81 @@ def frames():
     counters = switch.stop()
     assert int(counters["sent"]) >= len(numbers) + 3, counters
     assert "packet on port" not in switch.text(), "only port 2 is traced"
+
+
+def datagram(flow, number):
+    """An IPv4 datagram of one of several flows, behind the octets that the program writes into."""
+    udp = struct.pack(">HHHH", 1000 + flow, 2000, 12, 0) + number.to_bytes(4, "big")
+    ip4 = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes([10, 0, 0, 1]),
+                      bytes([10, 0, 0, 2]))
+    return bytes(12) + b"\x08\x00" + ip4 + udp + bytes(20)
+
+
+def flows():
+    """Several threads share the frames of a port: each frame leaves once, and flows keep their order."""
+    threads, flow_count, each = 4, 16, 200
+    for number in (1, 2):
+        pair(number)
+    switch = Switch("traffic.p4", "-i", "1@p1", "-i", "2@p2", "--threads", str(threads))
+    rings = [line for line in open("/proc/net/packet") if line.split()[3] == "0003"]
+    assert len(rings) == 2 * threads, rings
+    one, two = end(1), end(2)
+    found = {flow: [] for flow in range(flow_count)}
+    for number in range(each):
+        for flow in range(flow_count):
+            one.send(datagram(flow, number))
+        for _ in range(flow_count):
+            frame = received(two)
+            flow = int.from_bytes(frame[34:36], "big") - 1000
+            found[flow].append(int.from_bytes(frame[42:46], "big"))
+    for flow, numbers in found.items():
+        assert numbers == list(range(each)), (flow, numbers)
+    two.settimeout(0.2)
+    try:
+        raise AssertionError(f"one too many: {received(two)}")
+    except TimeoutError:
+        pass
+    assert int(switch.stop()["sent"]) == flow_count * each
+
+
+def tagged(opened):
+    """The next frame, and the tag that the kernel has taken out of it."""
+    opened.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA
+    while True:
+        frame, extra, _, where = opened.recvmsg(65535, 100)
+        if where[2] != socket.PACKET_OUTGOING:
+            status, _, _, _, _, tci, protocol = struct.unpack("IIIHHHH", extra[0][2])
+            return frame, (protocol, tci) if status & 0x10 else None
+
+
+def shapes():
+    """Frames that the kernel does not hand over as they are: with tags, and longer than a slot."""
+    for number in (1, 2):
+        pair(number)
+        for name in (f"p{number}", f"s{number}"):
+            ip("link", "set", name, "mtu", "9000")
+    switch = Switch("traffic.p4", "-i", "1@p1", "-i", "2@p2")
+    one, two = end(1), end(2)
+    for protocol in (0x8100, 0x88a8):
+        # The program writes into the first 8 octets.
+        tag = struct.pack(">HH", protocol, 0xe123)
+        one.send(bytes(8) + b"abcd" + tag + b"\x88\xb5" + bytes(range(100)))
+        frame, tag = tagged(two)
+        assert tag == (protocol, 0xe123), tag
+        assert frame[8:] == b"abcd\x88\xb5" + bytes(range(100)), frame
+    # Long and short ones take turns, so that they would overtake each other if they could.
+    lengths = [5000, 60, 9000, 100, 2000, 2100, 1900, 8000, 8001, 60]
+    sent = [bytes(12) + b"\x88\xb5" + bytes(n % 251 for n in range(length)) for length in lengths]
+    for frame in sent:
+        one.send(frame)
+    for frame in sent:
+        found = received(two)
+        assert found[8:] == frame[8:], (len(found), len(frame))
+    tag = b"\x81\x00\x00\x05"
+    one.send(bytes(12) + tag + sent[2][12:])
+    frame, tag = tagged(two)
+    assert (frame[8:], tag) == (sent[2][8:], (0x8100, 5)), (len(frame), tag)
+    switch.stop()
 
 
 def echo(text):
@@ -266,7 +342,7 @@ def links():
     switch.stop()
 
 
-STORIES = {"frames": frames, "hosts": hosts, "links": links}
+STORIES = {"flows": flows, "frames": frames, "hosts": hosts, "links": links, "shapes": shapes}
 
 
 def main():
