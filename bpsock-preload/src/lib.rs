@@ -2,7 +2,7 @@
 //! Sockets of family 28 for unmodified programs, without the kernel module: `LD_PRELOAD`.
 //!
 //! The library stands in front of the C library's socket calls. What is not of family 28 is passed
-//! on; the rest is done with [`bpsock::net`]. A socket is a real descriptor, so poll, epoll, select,
+//! on; the rest is done with [`bpsock_calls`]. A socket is a real descriptor, so poll, epoll, select,
 //! dup and close work as ever. Start at `hooks`.
 //!
 //! # Guarantees
@@ -15,11 +15,7 @@
     reason = "the library is one side of a C interface: pointers come from programs"
 )]
 
-mod control;
 mod hooks;
-mod memory;
-mod messages;
-mod options;
+mod program;
 mod real;
-mod socket;
 mod table;

@@ -25,7 +25,7 @@ macro_rules! real {
                 FOUND.store(address, Ordering::Relaxed);
             }
             if address == 0 {
-                crate::socket::set_errno(libc::ENOSYS);
+                crate::program::set_errno(libc::ENOSYS);
                 return -1;
             }
             // SAFETY: the function of this name has this type.

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Errors are those of the system calls: [`std::io::Error::raw_os_error`] is the errno of the
-//! family. A [`Socket`] has a descriptor that is readable when [`Socket::try_recv`] has something,
+//! family. A [`Socket`] has a descriptor that is readable when [`Endpoint::try_recv`] has something,
 //! for poll, epoll and select; with feature `tokio`, [`AsyncSocket`] waits for it.
 //!
 //! When the daemon ends, sockets stay bound: a thread of the [`Door`] looks for the next daemon,
@@ -31,7 +31,7 @@ mod socket;
 #[cfg(feature = "tokio")]
 pub use asynchronous::AsyncSocket;
 pub use door::Door;
-pub use socket::{Message, Received, Socket, StatusReport, Ticket};
+pub use socket::{Endpoint, Message, Received, Socket, StatusReport, Ticket};
 
 /// Where the daemon listens if nobody says otherwise.
 pub const SYSTEM_PATH: &str = "/run/bpsockd/bpsock.sock";

@@ -43,11 +43,11 @@ impl AsyncSocket {
         self.socket.local_address()
     }
 
-    /// As [`Socket::send_to`].
+    /// As [`Endpoint::send_to`](crate::net::Endpoint::send_to).
     ///
     /// # Errors
     ///
-    /// As [`Socket::send_to`].
+    /// As [`Endpoint::send_to`](crate::net::Endpoint::send_to).
     pub async fn send_to(
         &self,
         data: Vec<u8>,

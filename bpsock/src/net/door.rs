@@ -15,7 +15,7 @@ use rustix::net::{
 
 use crate::address::Address;
 use crate::net::shared::{Owner, Shared};
-use crate::net::socket::Socket;
+use crate::net::socket::{Endpoint, Socket};
 use crate::protocol::{Message, frames};
 
 /// A connection to the daemon, for any number of sockets. Clones share it.
@@ -64,14 +64,21 @@ impl Door {
         Socket::bind(self.clone(), address)
     }
 
-    /// As [`Door::bind`], with both ends of a pair of `SOCK_SEQPACKET`: the first is the descriptor of
-    /// the socket, and an octet comes to it from the second one when there is a message.
+    /// As [`Door::bind`], for a descriptor that somebody else has: an octet is written into `signal`, an
+    /// end of a pair of `SOCK_SEQPACKET`, when there is a message. `other` is the other end, from which
+    /// octets are taken when their messages are gone; without it they stay until
+    /// [`Endpoint::quieten`].
     ///
     /// # Errors
     ///
     /// As [`Door::bind`].
-    pub fn bind_on(&self, address: &Address, pair: (OwnedFd, OwnedFd)) -> io::Result<Socket> {
-        Socket::bind_on(self.clone(), address, pair)
+    pub fn endpoint(
+        &self,
+        address: &Address,
+        signal: OwnedFd,
+        other: Option<OwnedFd>,
+    ) -> io::Result<Endpoint> {
+        Endpoint::new(self.clone(), address, (other.map(Arc::new), signal))
     }
 
     /// Octets of the longest message.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use rustix::process::{getgid, getpid, getuid};
 
 use crate::abi::BundleId;
 use crate::address::Address;
-use crate::net::socket::{Received, StatusReport};
+use crate::net::socket::{Ends, Received, StatusReport};
 use crate::protocol::{
     Assembly, BP_CHUNK_DEFAULT, BP_OPEN_RESTORE, BP_PROTOCOL_VERSION, Delivered, Limits, Message,
     Part,
@@ -96,8 +96,8 @@ pub(super) struct Slot {
     reports: VecDeque<StatusReport>,
     error: Option<Errno>,
     hung_up: bool,
-    /// The application's descriptor, and its other end.
-    descriptor: Arc<OwnedFd>,
+    /// The application's descriptor, if it is known here, and its other end.
+    descriptor: Option<Arc<OwnedFd>>,
     signal: Option<OwnedFd>,
     /// Octets that wait at the descriptor: one for each message, as far as there is room for them,
     /// so that edges are seen.
@@ -248,14 +248,10 @@ impl Shared {
     // Requests.
 
     /// Opens a socket, and waits for the answer.
-    pub(super) fn open(
-        &self,
-        address: &Address,
-        (descriptor, signal): (Arc<OwnedFd>, OwnedFd),
-    ) -> io::Result<(u32, Address)> {
+    pub(super) fn open(&self, address: &Address, ends: Ends) -> io::Result<(u32, Address)> {
         self.wait_registered(Duration::from_secs(1))?;
         let mut state = self.lock();
-        let socket = state.new_socket(Slot::new(address.clone(), descriptor, signal));
+        let socket = state.new_socket(Slot::new(address.clone(), ends));
         let request = state.new_request(socket, Purpose::Open);
         let flags = 0;
         drop(state);
@@ -398,6 +394,12 @@ impl Shared {
         let state = self.lock();
         let front = state.sockets.get(&socket)?.queue.front()?;
         Some(front.1.data.len())
+    }
+
+    pub(super) fn quieten(&self, socket: u32, descriptor: BorrowedFd<'_>) {
+        if let Some(slot) = self.lock().sockets.get_mut(&socket) {
+            slot.quieten_on(descriptor);
+        }
     }
 
     pub(super) fn set_receive_buffer(&self, socket: u32, octets: usize) {
@@ -622,7 +624,7 @@ impl State {
 }
 
 impl Slot {
-    fn new(address: Address, descriptor: Arc<OwnedFd>, signal: OwnedFd) -> Self {
+    fn new(address: Address, (descriptor, signal): Ends) -> Self {
         Self {
             address,
             is_open: false,
@@ -656,10 +658,16 @@ impl Slot {
 
     /// Takes octets from the descriptor, until there are no more than messages.
     fn quieten(&mut self) {
+        if let Some(descriptor) = self.descriptor.clone() {
+            self.quieten_on(descriptor.as_fd());
+        }
+    }
+
+    fn quieten_on(&mut self, descriptor: BorrowedFd<'_>) {
         while self.signals > self.queue.len() {
             let mut octet = [0; 1];
             // The octet is there, because it was counted.
-            let _ = recv(&*self.descriptor, &mut octet, RecvFlags::DONTWAIT);
+            let _ = recv(descriptor, &mut octet, RecvFlags::DONTWAIT);
             self.signals -= 1;
         }
     }

@@ -2,6 +2,7 @@
 //! A bound socket.
 
 use std::io;
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::protocol::{self, Delivered, Part, Sent};
 pub struct Message {
     /// Lifetime, flags, limit of hops, priority.
     pub options: Options,
-    /// Where status reports go. By default the daemon takes them, for [`Socket::report`].
+    /// Where status reports go. By default the daemon takes them, for [`Endpoint::report`].
     pub report_to: Option<Address>,
 }
 
@@ -46,35 +47,34 @@ pub struct StatusReport {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ticket(u32);
 
-/// A socket with an address. Dropping it closes it, and returns what was not read to the agent.
+/// What has an address, for whoever waits in another way than [`Socket`] does. Dropping it closes it,
+/// and returns what was not read to the agent.
 #[derive(Debug)]
-pub struct Socket {
+pub struct Endpoint {
     door: Door,
     number: u32,
     address: Address,
+}
+
+/// A socket with an address: an [`Endpoint`] with a descriptor, to be waited on.
+#[derive(Debug)]
+pub struct Socket {
+    endpoint: Endpoint,
     descriptor: Arc<OwnedFd>,
 }
 
-impl Socket {
-    pub(super) fn bind(door: Door, address: &Address) -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC;
-        let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        Self::bind_on(door, address, pair)
-    }
+/// Where an octet comes out for each message, and the other end, into which it goes.
+///
+/// Without the first one, [`Endpoint::quieten`] takes the octets out.
+pub(super) type Ends = (Option<Arc<OwnedFd>>, OwnedFd);
 
-    pub(super) fn bind_on(
-        door: Door,
-        address: &Address,
-        (descriptor, signal): (OwnedFd, OwnedFd),
-    ) -> io::Result<Self> {
-        let descriptor = Arc::new(descriptor);
-        let ends = (Arc::clone(&descriptor), signal);
+impl Endpoint {
+    pub(super) fn new(door: Door, address: &Address, ends: Ends) -> io::Result<Self> {
         let (number, address) = door.owner.0.open(address, ends)?;
         Ok(Self {
             door,
             number,
             address,
-            descriptor,
         })
     }
 
@@ -167,7 +167,7 @@ impl Socket {
         Ok(answer.bundle)
     }
 
-    /// Nobody will wait for the answer: [`Socket::take_error`] tells an error.
+    /// Nobody will wait for the answer: [`Endpoint::take_error`] tells an error.
     pub fn abandon_send(&self, ticket: Ticket) {
         self.door.owner.0.abandon(ticket.0);
     }
@@ -180,23 +180,6 @@ impl Socket {
     pub fn cancel(&self, bundle: BundleId) -> io::Result<()> {
         let request = self.door.owner.0.start_cancel(self.number, bundle)?;
         Ok(self.door.owner.0.answer(request, None)?.check()?)
-    }
-
-    /// Waits for the next message. `None` is for ever.
-    ///
-    /// # Errors
-    ///
-    /// EAGAIN when the time is over; EINTR after a signal; an error of the socket.
-    pub fn recv(&self, patience: Option<Duration>) -> io::Result<Arc<Received>> {
-        let deadline = patience.map(|patience| Instant::now() + patience);
-        loop {
-            match self.try_recv() {
-                Err(error) if error.raw_os_error() == Some(Errno::AGAIN.raw_os_error()) => {
-                    self.wait_readable(deadline)?;
-                }
-                received => return received,
-            }
-        }
     }
 
     /// The next message, if it is there.
@@ -213,7 +196,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// As [`Socket::try_recv`].
+    /// As [`Endpoint::try_recv`].
     pub fn try_peek(&self) -> io::Result<Arc<Received>> {
         let seen = self.door.owner.0.receive(self.number, true);
         Ok(seen?)
@@ -247,6 +230,44 @@ impl Socket {
         self.door.owner.0.report(self.number, deadline)
     }
 
+    /// Takes octets from the descriptor of whoever waits, until there are no more than messages.
+    ///
+    /// To be called after [`Endpoint::try_recv`], and when there was nothing for it.
+    pub fn quieten(&self, descriptor: BorrowedFd<'_>) {
+        self.door.owner.0.quieten(self.number, descriptor);
+    }
+}
+
+impl Socket {
+    pub(super) fn bind(door: Door, address: &Address) -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC;
+        let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let (descriptor, signal) = (Arc::new(pair.0), pair.1);
+        let ends = (Some(Arc::clone(&descriptor)), signal);
+        let endpoint = Endpoint::new(door, address, ends)?;
+        Ok(Self {
+            endpoint,
+            descriptor,
+        })
+    }
+
+    /// Waits for the next message. `None` is for ever.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN when the time is over; EINTR after a signal; an error of the socket.
+    pub fn recv(&self, patience: Option<Duration>) -> io::Result<Arc<Received>> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        loop {
+            match self.try_recv() {
+                Err(error) if error.raw_os_error() == Some(Errno::AGAIN.raw_os_error()) => {
+                    self.wait_readable(deadline)?;
+                }
+                received => return received,
+            }
+        }
+    }
+
     fn wait_readable(&self, deadline: Option<Instant>) -> Result<(), Errno> {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = left.map(|left| Timespec::try_from(left).map_err(|_| Errno::INVAL));
@@ -258,14 +279,22 @@ impl Socket {
     }
 }
 
+impl Deref for Socket {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
 impl AsFd for Socket {
-    /// Readable when [`Socket::try_recv`] has something. Only for waiting.
+    /// Readable when [`Endpoint::try_recv`] has something. Only for waiting.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
 }
 
-impl Drop for Socket {
+impl Drop for Endpoint {
     fn drop(&mut self) {
         self.door.owner.0.close(self.number);
     }

@@ -4,30 +4,24 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bpsock::abi::BundleId;
 use bpsock::net::{self, Door, Message, default_path};
 use bpsock::{AF_BP, Address, AddressError};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::net::sockopt::{self, Timeout};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::real;
+use crate::caller::Errno;
 
-/// An errno.
-pub(crate) type Errno = c_int;
-
-/// The errno of this thread.
-pub(crate) fn errno() -> Errno {
-    // SAFETY: the place exists as long as the thread.
-    unsafe { *libc::__errno_location() }
-}
-
-pub(crate) fn set_errno(error: Errno) {
-    // SAFETY: the place exists as long as the thread.
-    unsafe { *libc::__errno_location() = error }
-}
+/// The number of the family, as `socket` takes it.
+pub const FAMILY: c_int = AF_BP as c_int;
 
 pub(crate) fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().unwrap_or(libc::EIO)
@@ -35,10 +29,11 @@ pub(crate) fn errno_of(error: &io::Error) -> Errno {
 
 /// A socket. Descriptors that were duplicated share it.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     pub(crate) protocol: c_int,
     /// The process that made it: a child cannot use the connection of its parent.
     process: u32,
+    knows_descriptor: bool,
     state: Mutex<State>,
     /// Held while the daemon is asked for an address.
     binding: Mutex<()>,
@@ -48,7 +43,7 @@ pub(crate) struct Socket {
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    bound: Option<Arc<net::Socket>>,
+    bound: Option<Arc<net::Endpoint>>,
     /// The other end of the descriptor, before there is an address.
     signal: Option<OwnedFd>,
     pub(crate) peer: Option<Address>,
@@ -92,8 +87,12 @@ pub(crate) fn max_message() -> usize {
 }
 
 impl Socket {
-    /// A new socket and its descriptor.
-    pub(crate) fn new(kind: c_int, protocol: c_int) -> Result<(RawFd, Self), Errno> {
+    /// A new socket, and the descriptor that stands for it.
+    ///
+    /// # Errors
+    ///
+    /// ESOCKTNOSUPPORT, EPROTONOSUPPORT, and without descriptors EMFILE.
+    pub fn new(kind: c_int, protocol: c_int) -> Result<(OwnedFd, Self), Errno> {
         let flags = kind & (libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
         if kind & !flags != libc::SOCK_DGRAM {
             return Err(libc::ESOCKTNOSUPPORT);
@@ -101,25 +100,14 @@ impl Socket {
         if ![0, 1, libc::IPPROTO_UDP].contains(&protocol) {
             return Err(libc::EPROTONOSUPPORT);
         }
-        let mut pair = [0; 2];
-        let seqpacket = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-        // SAFETY: there is room for two descriptors.
-        let made = unsafe {
-            libc::syscall(
-                libc::SYS_socketpair,
-                libc::AF_UNIX,
-                seqpacket,
-                0,
-                pair.as_mut_ptr(),
-            )
-        };
-        if made < 0 {
-            return Err(errno());
+        let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+        let (fd, signal) = socketpair(family, kind, SocketFlags::CLOEXEC, None).map_err(number)?;
+        if flags & libc::SOCK_CLOEXEC == 0 {
+            fcntl_setfd(&fd, FdFlags::empty()).map_err(number)?;
         }
-        let [fd, signal] = pair;
-        // SAFETY: the descriptor is new, and nobody else has it.
-        let signal = unsafe { OwnedFd::from_raw_fd(signal) };
-        set_flags(fd, flags);
+        if flags & libc::SOCK_NONBLOCK != 0 {
+            fcntl_setfl(&fd, OFlags::RDWR | OFlags::NONBLOCK).map_err(number)?;
+        }
         let state = State {
             signal: Some(signal),
             ..State::default()
@@ -127,11 +115,33 @@ impl Socket {
         let socket = Self {
             protocol,
             process: process::id(),
+            knows_descriptor: true,
             state: Mutex::new(state),
             binding: Mutex::new(()),
             reading: Mutex::new(()),
         };
         Ok((fd, socket))
+    }
+
+    /// The socket keeps no copy of the descriptor that stands for it: its other end, which `watch` gets,
+    /// hangs up when the last one is closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of `watch`.
+    pub fn forget_descriptor(
+        &mut self,
+        watch: impl FnOnce(BorrowedFd<'_>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        self.knows_descriptor = false;
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.signal.as_ref().map_or(Ok(()), |it| watch(it.as_fd()))
+    }
+
+    /// Whether it has an address.
+    pub fn is_bound(&self) -> bool {
+        self.state().bound.is_some()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -143,14 +153,14 @@ impl Socket {
     }
 
     /// What has an address, if it has one.
-    pub(crate) fn bound(&self) -> Result<Option<Arc<net::Socket>>, Errno> {
+    pub(crate) fn bound(&self) -> Result<Option<Arc<net::Endpoint>>, Errno> {
         if self.process != process::id() {
             return Err(libc::EBADF);
         }
         Ok(self.state().bound.clone())
     }
 
-    pub(crate) fn bind(&self, fd: RawFd, address: &Address) -> Result<(), Errno> {
+    pub(crate) fn bind(&self, fd: BorrowedFd<'_>, address: &Address) -> Result<(), Errno> {
         let _binding = lock(&self.binding);
         if self.bound()?.is_some() {
             return Err(libc::EINVAL);
@@ -159,7 +169,7 @@ impl Socket {
     }
 
     /// What has an address. A socket that has none gets any free service.
-    pub(crate) fn autobind(&self, fd: RawFd) -> Result<Arc<net::Socket>, Errno> {
+    pub(crate) fn autobind(&self, fd: BorrowedFd<'_>) -> Result<Arc<net::Endpoint>, Errno> {
         let _binding = lock(&self.binding);
         if let Some(bound) = self.bound()? {
             return Ok(bound);
@@ -171,20 +181,19 @@ impl Socket {
         self.bind_locked(fd, &any)
     }
 
-    fn bind_locked(&self, fd: RawFd, address: &Address) -> Result<Arc<net::Socket>, Errno> {
+    fn bind_locked(
+        &self,
+        fd: BorrowedFd<'_>,
+        address: &Address,
+    ) -> Result<Arc<net::Endpoint>, Errno> {
         let door = door()?;
         let signal = self.state().signal.as_ref().map(OwnedFd::try_clone);
         let signal = signal
             .ok_or(libc::EINVAL)?
             .map_err(|error| errno_of(&error))?;
-        // SAFETY: there are no pointers.
-        let own = unsafe { real::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
-        if own < 0 {
-            return Err(errno());
-        }
-        // SAFETY: the descriptor is new, and nobody else has it.
-        let own = unsafe { OwnedFd::from_raw_fd(own) };
-        let bound = door.bind_on(address, (own, signal));
+        let own = self.knows_descriptor.then(|| fcntl_dupfd_cloexec(fd, 0));
+        let own = own.transpose().map_err(number)?;
+        let bound = door.endpoint(address, signal, own);
         let bound = Arc::new(bound.map_err(|error| errno_of(&error))?);
         let mut state = self.state();
         state.bound = Some(Arc::clone(&bound));
@@ -196,9 +205,9 @@ impl Socket {
     }
 
     /// The receive buffer is as large as that of the descriptor.
-    pub(crate) fn set_receive_buffer(&self, fd: RawFd) {
-        let octets = int_option(fd, libc::SO_RCVBUF);
-        if let (Ok(Some(bound)), Ok(octets)) = (self.bound(), usize::try_from(octets)) {
+    pub(crate) fn set_receive_buffer(&self, fd: BorrowedFd<'_>) {
+        if let (Ok(Some(bound)), Ok(octets)) = (self.bound(), sockopt::socket_recv_buffer_size(fd))
+        {
             bound.set_receive_buffer(octets);
         }
     }
@@ -226,35 +235,36 @@ impl Drop for Socket {
     }
 }
 
-const NONBLOCKING: libc::c_ulong = (libc::O_RDWR | libc::O_NONBLOCK) as libc::c_ulong;
-
-fn set_flags(fd: RawFd, flags: c_int) {
-    // SAFETY: there are no pointers.
-    unsafe {
-        if flags & libc::SOCK_CLOEXEC == 0 {
-            real::fcntl(fd, libc::F_SETFD, 0);
-        }
-        if flags & libc::SOCK_NONBLOCK != 0 {
-            real::fcntl(fd, libc::F_SETFL, NONBLOCKING);
-        }
-    }
+fn number(error: rustix::io::Errno) -> Errno {
+    error.raw_os_error()
 }
 
-/// A number that the system knows of the descriptor.
-pub(crate) fn int_option(fd: RawFd, name: c_int) -> c_int {
-    let mut value: c_int = 0;
-    let mut length = 4;
-    // SAFETY: value and length are writable, and the length is that of the value.
-    unsafe {
-        real::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            name,
-            (&raw mut value).cast(),
-            &raw mut length,
-        );
-    }
-    value
+/// More than the system gives: it takes it for as much as it gives.
+const MAX_BUFFER: usize = 1 << 30;
+
+/// What `SO_RCVBUF` does on the descriptor.
+pub(crate) fn set_buffer(fd: BorrowedFd<'_>, octets: c_int) -> Result<(), Errno> {
+    // The system takes a negative number for a very large one.
+    let octets = usize::try_from(octets).unwrap_or(MAX_BUFFER);
+    sockopt::set_socket_recv_buffer_size(fd, octets).map_err(number)
+}
+
+/// Whether a call with these flags may not wait.
+#[must_use]
+pub fn is_nonblocking(fd: BorrowedFd<'_>, flags: c_int) -> bool {
+    let status = fcntl_getfl(fd).unwrap_or(OFlags::empty());
+    flags & libc::MSG_DONTWAIT != 0 || status.contains(OFlags::NONBLOCK)
+}
+
+/// What `SO_RCVTIMEO` says; `None` is for ever.
+#[must_use]
+pub fn receive_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
+    sockopt::socket_timeout(fd, Timeout::Recv).unwrap_or(None)
+}
+
+/// What `SO_SNDTIMEO` says; `None` is for ever.
+pub(crate) fn send_timeout(fd: BorrowedFd<'_>) -> Option<Duration> {
+    sockopt::socket_timeout(fd, Timeout::Send).unwrap_or(None)
 }
 
 /// An address that the program passes.

@@ -9,7 +9,8 @@ use bpsock::abi::{
 };
 use bpsock::net::Message;
 
-use crate::socket::{Errno, Socket, address, errno_of, max_message};
+use crate::caller::Errno;
+use crate::socket::{Socket, address, errno_of, max_message};
 
 pub(crate) const BP_LIFETIME: c_int = 1;
 pub(crate) const BP_FLAGS: c_int = 2;

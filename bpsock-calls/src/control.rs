@@ -5,7 +5,7 @@ use std::ffi::c_int;
 
 use bpsock::abi::SOL_BP;
 
-use crate::socket::Errno;
+use crate::caller::Errno;
 
 const HEAD: usize = size_of::<libc::cmsghdr>();
 const WORD: usize = size_of::<usize>();

@@ -2,20 +2,18 @@
 //! Sending and receiving.
 
 use std::ffi::c_int;
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 use bpsock::Address;
 use bpsock::net::{self, Message, Received as Arrived};
 
+use crate::caller::{Caller, Errno, Span, copy_in, copy_out};
 use crate::control;
-use crate::memory::{Span, copy_in, copy_out};
 use crate::options::{
     BP_DESTINATION, BP_INFO, BP_PREVIOUS_NODE, BP_RECVERR, BP_REPORT_TO, BP_TAG,
     RECVINFO_DESTINATION, RECVINFO_INFO, RECVINFO_PREVIOUS_NODE, RECVINFO_REPORT_TO, choose,
 };
-use crate::real;
-use crate::socket::{Errno, Socket, address, errno, errno_of, max_message};
+use crate::socket::{Socket, address, errno_of, is_nonblocking, max_message, send_timeout};
 
 /// What a program passes to be sent.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ pub(crate) struct Received {
 
 impl Socket {
     /// Sends a message. Returns its length.
-    pub(crate) fn send(&self, fd: RawFd, outgoing: &Outgoing) -> Result<usize, Errno> {
+    pub(crate) fn send(&self, caller: &impl Caller, outgoing: &Outgoing) -> Result<usize, Errno> {
         if outgoing.flags & libc::MSG_OOB != 0 {
             return Err(libc::EOPNOTSUPP);
         }
@@ -65,7 +63,7 @@ impl Socket {
                 _ => choose(&mut message, name, value)?,
             }
         }
-        let bound = self.autobind(fd)?;
+        let bound = self.autobind(caller.descriptor())?;
         if let Some(error) = bound.take_error() {
             return Err(errno_of(&error));
         }
@@ -74,12 +72,12 @@ impl Socket {
         }
         let mut data = Vec::new();
         for part in &outgoing.parts {
-            data.extend(copy_in(*part)?);
+            data.extend(copy_in(caller, *part)?);
         }
-        let patience = if is_nonblocking(fd, outgoing.flags) {
+        let patience = if is_nonblocking(caller.descriptor(), outgoing.flags) {
             Some(Duration::ZERO)
         } else {
-            send_timeout(fd)
+            send_timeout(caller.descriptor())
         };
         self.send_and_wait(&bound, (&data, &destination, &message), patience)?;
         Ok(octets)
@@ -88,7 +86,7 @@ impl Socket {
     /// Without an answer in time the message has been sent: its failure is told later.
     fn send_and_wait(
         &self,
-        bound: &net::Socket,
+        bound: &net::Endpoint,
         (data, destination, message): (&[u8], &Address, &Message),
         patience: Option<Duration>,
     ) -> Result<(), Errno> {
@@ -107,7 +105,11 @@ impl Socket {
     }
 
     /// Waits for the next message, as the flags say.
-    pub(crate) fn receive(&self, fd: RawFd, incoming: &Incoming) -> Result<Received, Errno> {
+    pub(crate) fn receive(
+        &self,
+        caller: &impl Caller,
+        incoming: &Incoming,
+    ) -> Result<Received, Errno> {
         let flags = incoming.flags;
         if flags & libc::MSG_OOB != 0 {
             return Err(libc::EOPNOTSUPP);
@@ -127,12 +129,14 @@ impl Socket {
         loop {
             let reading = self.reading();
             match bound.try_peek() {
-                Ok(message) => return self.hand_over(&bound, &message, incoming),
-                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+                Ok(message) => return self.hand_over(caller, &bound, &message, incoming),
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {
+                    bound.quieten(caller.descriptor());
+                }
                 Err(error) => return Err(errno_of(&error)),
             }
             drop(reading);
-            if !wait_readable(fd, flags)? {
+            if !caller.wait_readable(flags)? {
                 return Ok(Received::default());
             }
         }
@@ -141,14 +145,15 @@ impl Socket {
     /// Copies a message to the program, and then takes it out of the queue.
     fn hand_over(
         &self,
-        bound: &net::Socket,
+        caller: &impl Caller,
+        bound: &net::Endpoint,
         message: &Arrived,
         incoming: &Incoming,
     ) -> Result<Received, Errno> {
         let mut rest = &message.data[..];
         for part in &incoming.parts {
             let (now, later) = rest.split_at(part.octets.min(rest.len()));
-            copy_out(*part, now)?;
+            copy_out(caller, *part, now)?;
             rest = later;
         }
         let mut result = Received {
@@ -166,6 +171,7 @@ impl Socket {
         if incoming.flags & libc::MSG_PEEK == 0 {
             // It may have been revoked meanwhile: it has been read all the same.
             let _ = bound.try_recv();
+            bound.quieten(caller.descriptor());
         }
         Ok(result)
     }
@@ -202,7 +208,7 @@ impl Socket {
 
     fn receive_report(
         &self,
-        bound: Option<&net::Socket>,
+        bound: Option<&net::Endpoint>,
         incoming: &Incoming,
     ) -> Result<Received, Errno> {
         let wanted = bound.filter(|_| self.state().recverr);
@@ -220,47 +226,4 @@ impl Socket {
         }
         Ok(result)
     }
-}
-
-fn is_nonblocking(fd: RawFd, flags: c_int) -> bool {
-    // SAFETY: there are no pointers.
-    let status = unsafe { real::fcntl(fd, libc::F_GETFL, 0) };
-    flags & libc::MSG_DONTWAIT != 0 || status & libc::O_NONBLOCK != 0
-}
-
-/// Waits until there may be a message; `false` at the end of all messages.
-///
-/// The system waits, on the descriptor: signals, time-outs and `O_NONBLOCK` are its own.
-fn wait_readable(fd: RawFd, flags: c_int) -> Result<bool, Errno> {
-    let mut octet = 0_u8;
-    let flags = libc::MSG_PEEK | flags & libc::MSG_DONTWAIT;
-    // SAFETY: there is room for one octet.
-    match unsafe { real::recv(fd, (&raw mut octet).cast(), 1, flags) } {
-        0 => Ok(false),
-        1.. => Ok(true),
-        _ => Err(errno()),
-    }
-}
-
-/// What `SO_SNDTIMEO` says; `None` is for ever.
-fn send_timeout(fd: RawFd) -> Option<Duration> {
-    let mut time = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 0,
-    };
-    let mut length = libc::socklen_t::try_from(size_of::<libc::timeval>()).unwrap_or_default();
-    // SAFETY: time and length are writable, and the length is that of the time.
-    unsafe {
-        real::getsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            libc::SO_SNDTIMEO,
-            (&raw mut time).cast(),
-            &raw mut length,
-        );
-    }
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    let micros = u64::try_from(time.tv_usec).unwrap_or_default();
-    let time = Duration::from_secs(seconds) + Duration::from_micros(micros);
-    (!time.is_zero()).then_some(time)
 }
