@@ -322,9 +322,13 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
     }
     let blocks: Vec<_> = fields
         .into_iter()
-        .filter_map(|fields| block_6(octets, fields))
+        .filter_map(|fields| {
+            // A program reads a record to its end, and then looks where the data should have ended.
+            let to_end = from_data(octets, fields, "data length").unwrap_or_default();
+            Some((block_6(octets, fields)?, to_end))
+        })
         .collect();
-    for (at, block) in blocks.iter().enumerate() {
+    for (at, (block, to_end)) in blocks.iter().enumerate() {
         for primary in &primaries {
             let is_payload = block.kind == BlockType::PAYLOAD;
             let mut bundle = Bundle {
@@ -338,7 +342,7 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
             }
             parts.push(bundle.to_vec());
             let others = match block.kind {
-                BlockType::PAYLOAD => reports_6(&block.data),
+                BlockType::PAYLOAD => reports_6(to_end),
                 BlockType::PREVIOUS_HOP => vec![two_strings(&block.data).to_vec()],
                 _ => Vec::new(),
             };
@@ -347,7 +351,7 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
                 parts.push(bundle.to_vec());
             }
         }
-        for other in &blocks[..at] {
+        for (other, _) in &blocks[..at] {
             let blocks = vec![other.clone(), block.clone(), empty.clone()];
             let primary = clean.primary.clone();
             parts.push(Bundle { primary, blocks }.to_vec());
@@ -371,6 +375,22 @@ fn endpoints_7(octets: &[u8], dissection: &Dissection<'_>) -> Vec<Vec<u8>> {
         .filter_map(|field| octets.get(field.range.clone()))
         .map(|endpoint| [FLAGS_7, endpoint, BEHIND_DESTINATION_7, PAYLOAD_7].concat())
         .collect()
+}
+
+/// Each previous node as the destination of a bundle that goes on with what follows it. A program reads
+/// one to its end, and then looks where the data should have ended.
+pub(super) fn previous_nodes_7(
+    octets: &[u8],
+    dissection: &Dissection<'_>,
+    end: usize,
+) -> Vec<Vec<u8>> {
+    let blocks = blocks(dissection, end).into_iter();
+    let nodes = blocks.filter(|fields| {
+        version(octets) == Some(Version::V7)
+            && number(fields, "block type") == Some(v7::BlockType::PREVIOUS_NODE.0)
+    });
+    let nodes = nodes.filter_map(|fields| from_data(octets, fields, "data head"));
+    nodes.map(|node| [FLAGS_7, node].concat()).collect()
 }
 
 fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8>> {
@@ -405,18 +425,19 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
     }
     let empty = &clean.blocks[0];
     let fields = blocks(dissection, end);
-    // A program reads a previous node to its end, and then looks where the data should have ended.
-    let is_previous =
-        |fields: &&&[Field<'_>]| number(fields, "block type") == Some(BlockType::PREVIOUS_NODE.0);
-    for fields in fields.iter().filter(is_previous) {
-        let node = from_data(octets, fields, "data head").unwrap_or_default();
-        parts.push([FLAGS_7, node].concat());
+    for around in previous_nodes_7(octets, dissection, end) {
+        parts.extend(endpoints_7(&around, &dissect(&around, Tolerance::LENIENT)));
+        parts.push(around);
     }
     let blocks: Vec<_> = fields
         .into_iter()
-        .filter_map(|fields| block_7(octets, fields))
+        .filter_map(|fields| {
+            // A program reads a record to its end, and then looks where the data should have ended.
+            let to_end = from_data(octets, fields, "data head").unwrap_or_default();
+            Some((block_7(octets, fields)?, to_end))
+        })
         .collect();
-    for (at, block) in blocks.iter().enumerate() {
+    for (at, (block, to_end)) in blocks.iter().enumerate() {
         for primary in &primaries {
             let mut primary = primary.clone();
             let mut blocks = vec![block.clone()];
@@ -431,7 +452,7 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
             let mut bundle = Bundle { primary, blocks };
             parts.push(bundle.to_vec());
             if block.kind == BlockType::PAYLOAD {
-                for data in reports_7(&block.data) {
+                for data in reports_7(to_end) {
                     if let Some(payload) = bundle.blocks.last_mut() {
                         payload.data = Cow::Owned(data);
                     }
@@ -439,7 +460,7 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
                 }
             }
         }
-        for other in &blocks[..at] {
+        for (other, _) in &blocks[..at] {
             let blocks = vec![other.clone(), block.clone(), empty.clone()];
             let primary = clean.primary.clone();
             parts.push(Bundle { primary, blocks }.to_vec());

@@ -76,6 +76,7 @@ impl Limits {
             Reason::EidForm => {
                 let mut fields = dissection.fields.iter();
                 fields.any(|field| self.is_long_name(field))
+                    || self.has_long_previous_node(octets, &dissection)
                     || result.is_none() && self.has_long_string(&dissection)
                     || self.has_long_source(octets, &dissection)
                     || breaks_in_scheme(&dissection)
@@ -94,6 +95,16 @@ impl Limits {
                 ["string", "scheme-specific part"].contains(&field.name)
                     && field.range.len() > self.max_eid + 1
             })
+    }
+
+    /// Whether a previous node is too long, whether or not its block ends before that.
+    fn has_long_previous_node(&self, octets: &[u8], dissection: &Dissection<'_>) -> bool {
+        let mut around = faults::previous_nodes_7(octets, dissection, octets.len()).into_iter();
+        around.any(|octets| {
+            let dissection = dissect(&octets, Tolerance::LENIENT);
+            let mut fields = dissection.fields.iter();
+            fields.any(|field| self.is_long_name(field))
+        })
     }
 
     /// Whether a status report of version 6 is about a source that is too long, whether or not the payload

@@ -69,6 +69,7 @@ impl Mended {
                 Ok(_) => false,
                 Err(next) => {
                     next.reason == reason && next.offset < mended.end
+                        || reason == Reason::Truncated && mended.ends_at(&next)
                         || mended.has(rules, &next, reason, mends - 1)
                 }
             }
@@ -120,6 +121,11 @@ impl Mended {
             && broken.any(|field| {
                 field.fault == Some(Fault::Truncated) && is_too_long(field.range.start)
             })
+    }
+
+    /// Whether octets are missing, and none have been put in their place.
+    fn ends_at(&self, refusal: &Refusal) -> bool {
+        refusal.reason == Reason::Truncated && self.octets.len() == self.end
     }
 
     fn fill(&self, octet: u8) -> Self {
