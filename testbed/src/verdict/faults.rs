@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use bundle::{
-    Reason, Version,
+    DecodeError, Fault, Reason, Version,
     dissect::{Dissection, Field, Value, dissect},
     sdnv, v6,
     v7::{self, Tolerance},
@@ -180,7 +180,7 @@ fn reports_6(payload: &[u8]) -> Vec<Vec<u8>> {
 fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> bool {
     let blocks = blocks(dissection, end).into_iter();
     let mut sources =
-        blocks.filter_map(|fields| record_source_6(from_data(octets, fields, "data length")?));
+        blocks.filter_map(|fields| record_source_6(from_data(octets, fields, "data length")?).ok());
     sources.any(|(_, text)| {
         ![b"ipn:", b"dtn:"]
             .iter()
@@ -191,7 +191,7 @@ fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: us
 /// A status report about the source that stands where a status report has it. A program reads it
 /// there, whatever is wrong with what stands before it, and with the length of the payload.
 fn report_of_source_6(record: &[u8]) -> Option<Vec<u8>> {
-    let (_, source) = record_source_6(record)?;
+    let (_, source) = record_source_6(record).ok()?;
     let report = v6::StatusReport {
         times: [Some(v6::ReportTime::default()), None, None, None, None],
         other_status: 0,
@@ -207,20 +207,35 @@ fn report_of_source_6(record: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The source in a status report: the length that it states, and its text, as far as it is there.
-pub(super) fn record_source_6(record: &[u8]) -> Option<(u64, &[u8])> {
+/// What stands from the start of the payload of version 6 to the end of the bundle, if the bundle says that
+/// it is an administrative record.
+pub(super) fn record_6<'a>(octets: &'a [u8], dissection: &Dissection<'_>) -> Option<&'a [u8]> {
+    let fields = &dissection.fields;
+    let flags = number(fields, "bundle flags")?;
+    let payload = blocks(dissection, octets.len()).into_iter();
+    let mut payload = payload.filter(|fields| number(fields, "block type") == Some(PAYLOAD));
+    let record = from_data(octets, payload.next()?, "data length")?;
+    (version(octets) == Some(Version::V6)
+        && v6::BundleFlags(flags).contains(v6::BundleFlags::ADMIN_RECORD))
+    .then_some(record)
+}
+
+/// The source in a status report: the length that it states, and its text, as far as it is there. Or
+/// what is wrong with a number before that.
+pub(super) fn record_source_6(record: &[u8]) -> Result<(u64, &[u8]), Fault> {
     let [head, status, _reason, rest @ ..] = record else {
-        return None;
+        return Err(Fault::Truncated);
     };
     let mut rest = rest;
     let times = (status & 0x1f).count_ones();
     let is_fragment = u32::from(head & 1);
+    let fault = |error: DecodeError| error.fault;
     for _ in 0..2 * (times + is_fragment + 1) {
-        rest = sdnv::decode(rest).ok()?.1;
+        rest = sdnv::decode(rest).map_err(fault)?.1;
     }
-    let (len, text) = sdnv::decode(rest).ok()?;
+    let (len, text) = sdnv::decode(rest).map_err(fault)?;
     let there = usize::try_from(len).unwrap_or(usize::MAX).min(text.len());
-    Some((len, &text[..there]))
+    Ok((len, &text[..there]))
 }
 
 /// The same of version 7.

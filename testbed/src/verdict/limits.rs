@@ -4,7 +4,6 @@
 use bundle::{
     Eid, Fault, Reason, Version,
     dissect::{Dissection, Field, Value, dissect},
-    v6::BundleFlags,
     v7::Tolerance,
 };
 
@@ -110,18 +109,8 @@ impl Limits {
     /// Whether a status report of version 6 is about a source that is too long, whether or not the payload
     /// ends before that.
     fn has_long_source(&self, octets: &[u8], dissection: &Dissection<'_>) -> bool {
-        let fields = &dissection.fields;
-        let is_record = fields.iter().any(|field| {
-            let flags = field.name == "bundle flags";
-            flags && matches!(field.value, Value::Flags { bits, .. } if BundleFlags(bits).contains(BundleFlags::ADMIN_RECORD))
-        });
-        let mut payload = fields
-            .iter()
-            .skip_while(|field| block_kind(field) != Some(PAYLOAD));
-        let record = payload.find(|field| field.name == "data length");
-        let record = record.and_then(|length| octets.get(length.range.end..));
-        let source = record.and_then(faults::record_source_6);
-        is_record && source.is_some_and(|(len, _)| len > self.max_eid as u64)
+        let source = faults::record_6(octets, dissection).map(faults::record_source_6);
+        matches!(source, Some(Ok((len, _))) if len > self.max_eid as u64)
     }
 
     /// Names that are too long, and schemes of version 7 that the program does not know.

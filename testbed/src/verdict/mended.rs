@@ -110,17 +110,20 @@ impl Mended {
     }
 
     /// Whether a number in the data of a block of version 6 does not end there, and is too long if what
-    /// stands behind the data is read, too. A program looks where the data ends after it has the number.
+    /// stands behind the data is read, too; or one that follows it in a status report. A program looks
+    /// where the data ends after it has the numbers.
     fn has_number_without_end(&self, dissection: &Dissection<'_>) -> bool {
         let mut broken = dissection.fields.iter();
         let is_too_long = |at| {
             let number = self.octets.get(at..).map(sdnv::decode);
             matches!(number, Some(Err(error)) if error.fault == Fault::IntegerTooLong)
         };
+        let source = faults::record_6(&self.octets, dissection).map(faults::record_source_6);
         version(&self.octets) == Some(Version::V6)
-            && broken.any(|field| {
-                field.fault == Some(Fault::Truncated) && is_too_long(field.range.start)
-            })
+            && (source == Some(Err(Fault::IntegerTooLong))
+                || broken.any(|field| {
+                    field.fault == Some(Fault::Truncated) && is_too_long(field.range.start)
+                }))
     }
 
     /// Whether octets are missing, and none have been put in their place.
