@@ -463,10 +463,15 @@ impl Graph {
             "meta.again.look, meta.block.left",
             &[
                 ("(_, 0)", "parse_v6_other_age"),
-                ("(2, _)", "hop_v6_copy"),
+                ("(2, _)", "hop_v6_custody"),
                 ("default", "parse_v6_custody"),
             ],
         );
+        let open = Open::new("hop_v6_custody").verify(
+            "meta.block.left[63:16] == 0",
+            Reason::BlockMalformed,
+        );
+        self.goto(open, "hop_v6_copy");
         let open = Open::new("parse_v6_other_age").set("bundle_age.age", "meta.custody.number");
         self.goto(open, "have_v6_bundle_age");
         let open = Open::new("parse_v6_custody")
