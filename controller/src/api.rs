@@ -40,6 +40,7 @@ use crate::{
     distribute::{Distributor, NodeStatus},
     lease,
     overrides::{Override, Overrides},
+    peering::{Exchange, PeerStatus},
     plan::Site,
     planner::{Outcome, Request, Wish},
     tls::{Caller, Door},
@@ -58,6 +59,8 @@ pub(crate) struct Api {
     pub(crate) statuses: watch::Receiver<Vec<Status>>,
     pub(crate) nodes: Distributor,
     pub(crate) overrides: watch::Receiver<Overrides>,
+    /// With other clusters.
+    pub(crate) exchange: Option<Exchange>,
     pub(crate) term: Option<watch::Receiver<Option<Term>>>,
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) stop: CancellationToken,
@@ -81,6 +84,7 @@ pub(crate) async fn serve(door: Door, api: Api, stop: CancellationToken) -> io::
         .route("/v1/switches", get(switches))
         .route("/v1/nodes", get(nodes))
         .route("/v1/contacts", get(contacts))
+        .route("/v1/peers", get(peers))
         .route("/v1/rules", get(rules))
         .route("/v1/routes", get(routes))
         .route("/v1/reload", axum::routing::post(reload))
@@ -115,6 +119,15 @@ async fn nodes(State(served): State<Served>) -> Response {
 #[utoipa::path(get, path = "/v1/contacts", responses((status = 200, body = Vec<ContactRow>)))]
 async fn contacts(State(served): State<Served>) -> Response {
     answer(Ok(served.api.contacts()))
+}
+
+/// How it stands with other clusters.
+#[utoipa::path(get, path = "/v1/peers", responses((status = 200, body = Vec<PeerStatus>)))]
+async fn peers(State(served): State<Served>) -> Response {
+    let exchange = served.api.exchange.as_ref();
+    answer(Ok(
+        exchange.map_or(Vec::new(), |exchange| exchange.statuses(now()))
+    ))
 }
 
 /// The rules of a switch that hold at a time, and why each is there.

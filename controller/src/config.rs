@@ -12,8 +12,10 @@ use p4rt::{Target, target::Support};
 use serde::Deserialize;
 
 mod contacts;
+mod peering;
 
 pub use contacts::{ContactFault, Contacts, Learning, Link, MacText, Node, PlanFormat, Time};
+pub use peering::{Cluster, Peering, PeeringFault};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub state: Option<StateFile>,
     /// How several controllers agree about which of them may write. Default: there is only this one.
     pub lease: Option<LeaseTerms>,
+    /// How this cluster exchanges with others what can be reached. Default: it does not.
+    pub peering: Option<Peering>,
 }
 
 /// What survives the program.
@@ -283,6 +287,9 @@ pub enum Misconfiguration {
     /// A digest is listed twice.
     #[error("digest {0:?} is configured twice")]
     SameDigest(String),
+    /// BMv2 would keep samples until it has a thousand of them.
+    #[error("digest {0:?}: max_timeout_ms and max_list_size cannot both be 0")]
+    EndlessDigest(String),
     /// Anybody could connect from anywhere.
     #[error("{part}.listen: {listen} is no loopback address, so {part} needs tls")]
     InTheClear {
@@ -297,6 +304,9 @@ pub enum Misconfiguration {
     /// The contact plan, nodes or links.
     #[error(transparent)]
     Contacts(#[from] ContactFault),
+    /// Other clusters.
+    #[error(transparent)]
+    Peering(#[from] PeeringFault),
 }
 
 impl Config {
@@ -331,7 +341,13 @@ impl Config {
         self.check_peers(&names, &mut found);
         let contacts = self.contacts.as_ref();
         contacts::check(contacts, &self.nodes, &self.links, &names, &mut found);
+        if let Some(peering) = &self.peering {
+            peering::check(peering, contacts, &mut found);
+        }
         self.check_access(&mut found);
+        let endless = self.digests.iter();
+        let endless = endless.filter(|one| one.max_timeout_ms == 0 && one.max_list_size == 0);
+        found.extend(endless.map(|one| Misconfiguration::EndlessDigest(one.name.clone())));
         let mut digests = BTreeSet::new();
         let again = self
             .digests
@@ -352,7 +368,9 @@ impl Config {
         let api = self.api.as_ref().map(|api| ("api", api.listen, &api.tls));
         let nodes = self.distribution.as_ref();
         let nodes = nodes.map(|nodes| ("distribution", nodes.listen, &nodes.tls));
-        for (part, listen, tls) in api.into_iter().chain(nodes) {
+        let peering = self.peering.as_ref();
+        let peering = peering.and_then(|peers| Some(("peering", peers.listen?, &peers.tls)));
+        for (part, listen, tls) in api.into_iter().chain(nodes).chain(peering) {
             if tls.is_none() && !listen.ip().is_loopback() {
                 found.push(Misconfiguration::InTheClear { part, listen });
             }

@@ -79,6 +79,8 @@ enum Command {
     Switches,
     /// Ask the controller for the contacts of its plan, with those that were learned.
     Contacts,
+    /// Ask the controller how it stands with other clusters, and how much they have announced.
+    Peers,
     /// Show, set and remove entries that nothing which is computed or learned removes.
     #[command(subcommand)]
     Override(remote::OverrideCommand),
@@ -210,6 +212,7 @@ impl Cli {
             Command::Nodes => return remote::nodes(remote, format),
             Command::Switches => return remote::switches(remote, format),
             Command::Contacts => return remote::contacts(remote, format),
+            Command::Peers => return remote::peers(remote, format),
             Command::Override(command) => return remote::overrides(remote, command, format),
             Command::Watch { what, count } => return remote::watch(remote, &what, count, format),
             Command::Reload { dry_run } => return remote::reload(remote, dry_run),

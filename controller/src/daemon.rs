@@ -31,6 +31,7 @@ use crate::{
     lease::{self, Campaign},
     lease_files::LeaseFolder,
     outlets::{Ears, EventLog, write_whole},
+    peering::{self, Exchange},
     plan::{self, PlanError, Site, SwitchPlan},
     planner::{Planner, Request, Wish},
     tls::Door,
@@ -58,6 +59,7 @@ pub struct Options {
 struct Addresses {
     nodes: Option<SocketAddr>,
     api: Option<SocketAddr>,
+    peers: Option<SocketAddr>,
 }
 
 /// How long the program runs.
@@ -142,7 +144,14 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let folder = options.config.parent().unwrap_or(Path::new(""));
     let term = campaign(&site, folder, &mut tasks, &stop)?;
     let config = options.config.clone();
-    let mut planner = Planner::new(config, site.clone(), nodes.clone(), term.clone())?;
+    let exchange = site.config.peering.clone().map(Exchange::new);
+    let mut planner = Planner::new(
+        config,
+        site.clone(),
+        nodes.clone(),
+        exchange.clone(),
+        term.clone(),
+    )?;
     let mut all_orders = Vec::new();
     let (ears, heard) = Ears::new(events.clone());
     let samples: Arc<dyn Samples> = Arc::new(ears);
@@ -165,6 +174,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         statuses: shown,
         nodes: nodes.clone(),
         overrides: planner.overrides(),
+        exchange: exchange.clone(),
         term: term.clone(),
         requests: wishes.clone(),
         stop: stop.clone(),
@@ -175,6 +185,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         site: &site,
         api,
         nodes,
+        exchange,
         term,
     };
     let addresses = listen(servers, folder, &mut tasks, &stop).await?;
@@ -231,6 +242,7 @@ struct Servers<'a> {
     site: &'a Site,
     api: Api,
     nodes: Distributor,
+    exchange: Option<Exchange>,
     term: Option<watch::Receiver<Option<Term>>>,
 }
 
@@ -245,6 +257,7 @@ async fn listen(
         site,
         api,
         nodes,
+        exchange,
         term,
     } = servers;
     let files = |tls: &Option<ServerTls>| {
@@ -252,6 +265,9 @@ async fn listen(
         tls.transpose()
     };
     let mut addresses = Addresses::default();
+    if let Some(exchange) = exchange {
+        addresses.peers = meet(exchange, folder, term.clone(), tasks, stop).await?;
+    }
     if let Some(distribution) = &site.config.distribution {
         let tls = files(&distribution.tls)?.map(|files| files.tonic());
         let (listener, address) = bind(distribution.listen).await?;
@@ -282,6 +298,44 @@ async fn listen(
         });
     }
     Ok(addresses)
+}
+
+/// Connects to other clusters, and lets them connect.
+async fn meet(
+    exchange: Exchange,
+    folder: &Path,
+    term: Option<watch::Receiver<Option<Term>>>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Result<Option<SocketAddr>, Failure> {
+    let peering = exchange.peering().clone();
+    for (place, peer) in peering.peers.iter().enumerate() {
+        if peer.address.is_none() {
+            continue;
+        }
+        let tls = peer.tls.as_ref();
+        let tls = tls
+            .map(|tls| plan::load_client_tls(tls, folder))
+            .transpose()?;
+        let (exchange, term, stop) = (exchange.clone(), term.clone(), stop.clone());
+        tasks.spawn(peering::call(exchange, place, tls, term, stop));
+    }
+    let Some(listen) = peering.listen else {
+        return Ok(None);
+    };
+    let tls = peering.tls.as_ref();
+    let tls = tls
+        .map(|tls| plan::load_server_tls(tls, folder))
+        .transpose()?;
+    let (listener, address) = bind(listen).await?;
+    let tls = tls.map(|files| files.tonic());
+    let served = peering::serve(listener, exchange, tls, term, stop.clone());
+    tasks.spawn(async move {
+        if let Err(error) = served.await {
+            error!(%error, "other clusters cannot connect any more");
+        }
+    });
+    Ok(Some(address))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
@@ -458,8 +512,8 @@ fn announce(
                "cookie": cookie, "items": items})
     };
     let switches: Vec<_> = plans.iter().zip(statuses).map(switch).collect();
-    let Addresses { nodes, api } = addresses;
-    let text = json!({ "switches": switches, "nodes": nodes, "api": api });
+    let Addresses { nodes, api, peers } = addresses;
+    let text = json!({ "switches": switches, "nodes": nodes, "api": api, "peers": peers });
     let text = format!("{text}\n");
     Ok(write_whole(path, &text).with_context(|| format!("cannot write {}", path.display()))?)
 }

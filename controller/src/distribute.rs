@@ -24,7 +24,7 @@ use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{sleep_until, timeout},
+    time::timeout,
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream, wrappers::TcpListenerStream};
 use tokio_util::sync::CancellationToken;
@@ -295,7 +295,7 @@ impl NodeControl for Service {
             loop {
                 let message = tokio::select! {
                     () = stop.cancelled() => break,
-                    () = lost(&mut term), if term.is_some() => break,
+                    () = lease::lost(&mut term), if term.is_some() => break,
                     message = incoming.message() => message,
                 };
                 match message {
@@ -314,20 +314,6 @@ impl NodeControl for Service {
         while readers.try_join_next().is_some() {}
         readers.spawn(reader);
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
-    }
-}
-
-/// Waits until this controller does not hold the cluster any more.
-async fn lost(term: &mut Option<watch::Receiver<Option<Term>>>) {
-    let Some(term) = term else { return };
-    loop {
-        let Some(held) = *term.borrow_and_update() else {
-            return;
-        };
-        tokio::select! {
-            changed = term.changed() => if changed.is_err() { return },
-            () = sleep_until(held.until) => return,
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
     task::spawn_blocking,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -153,6 +153,20 @@ pub(crate) async fn run(
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(campaign.ttl / RENEWALS) => {}
+        }
+    }
+}
+
+/// Waits until this controller does not hold the cluster any more.
+pub(crate) async fn lost(term: &mut Option<watch::Receiver<Option<Term>>>) {
+    let Some(term) = term else { return };
+    loop {
+        let Some(held) = *term.borrow_and_update() else {
+            return;
+        };
+        tokio::select! {
+            changed = term.changed() => if changed.is_err() { return },
+            () = sleep_until(held.until) => return,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! The controller computes a desired state, reads what a switch holds, writes the difference and
 //! reads again. A switch that restarts is therefore no special case.
 //!
-//! [`config`], [`intent`], [`routing`], [`schedule`] and [`neighbours`] are pure: values in, values out. Crate
+//! [`config`], [`intent`], [`routing`], [`schedule`], [`neighbours`] and [`reach`] are pure: values in, values out. Crate
 //! `control` keeps one switch programmed; [`daemon`] runs that for each switch, and [`ctl`] is the
 //! command line tool that shows what a switch holds and why.
 //!
@@ -30,8 +30,10 @@ pub mod lease_files;
 pub mod neighbours;
 mod outlets;
 pub mod overrides;
+pub mod peering;
 pub mod plan;
 pub mod planner;
+pub mod reach;
 pub mod routing;
 pub mod schedule;
 pub mod state;

@@ -135,6 +135,12 @@ impl Neighbours {
     pub fn hear(&mut self, network: &Network, heard: &Heard, now: UtcTime) -> Option<News> {
         let node = network.node_of(&heard.switch)?.id();
         let (neighbour, is_new) = self.neighbour(network, node, heard)?;
+        // In a planned contact nothing is learned: its end is known, and the neighbour is not there
+        // for longer because it was heard.
+        let mut planned = network.plan.contacts_between(node, neighbour).iter();
+        if planned.any(|contact| contact.start <= now && now < contact.end) {
+            return None;
+        }
         let until = now.checked_add(self.terms.silence)?;
         let window = self.contacts.get(&(node, neighbour)).copied();
         let window = window.filter(|window| now < window.until);

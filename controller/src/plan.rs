@@ -17,6 +17,7 @@ use p4rt::{
     p4info::{Index, IndexError},
     text::TextError,
 };
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::{
     config::{self, Config, Contacts, Misconfiguration, PlanFormat, Switch},
@@ -333,6 +334,25 @@ pub(crate) fn load_server_tls(
         certificate: read(&folder.join(&tls.certificate))?,
         key: read(&folder.join(&tls.key))?,
         clients: clients.map(|path| read(&folder.join(path))).transpose()?,
+    })
+}
+
+/// The certificates for a connection to a controller, in PEM.
+///
+/// # Errors
+/// A file cannot be read.
+pub(crate) fn load_client_tls(
+    tls: &config::Tls,
+    folder: &Path,
+) -> Result<ClientTlsConfig, PlanError> {
+    let tls = load_tls(tls, folder)?;
+    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(tls.authority));
+    if let Some((certificate, key)) = tls.identity {
+        config = config.identity(Identity::from_pem(certificate, key));
+    }
+    Ok(match tls.name {
+        Some(name) => config.domain_name(name),
+        None => config,
     })
 }
 

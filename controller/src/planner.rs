@@ -26,7 +26,10 @@ use crate::{
     lease,
     neighbours::{Heard, Neighbours, News},
     overrides::{Override, Overrides},
+    peering::Exchange,
     plan::{self, PlanError, Site, SwitchPlan},
+    reach::{self, Known},
+    schedule::Network,
     state::State,
 };
 
@@ -143,6 +146,8 @@ pub(crate) struct Planner {
     neighbours: Option<Neighbours>,
     seats: Vec<Seat>,
     nodes: Distributor,
+    /// With other clusters.
+    exchange: Option<Exchange>,
     term: Option<watch::Receiver<Option<Term>>>,
     /// Of the last term.
     epoch: Option<u64>,
@@ -158,8 +163,14 @@ impl Planner {
         path: PathBuf,
         site: Arc<Site>,
         nodes: Distributor,
+        exchange: Option<Exchange>,
         term: Option<watch::Receiver<Option<Term>>>,
     ) -> Result<Self, PlanError> {
+        if let Some(exchange) = &exchange {
+            // They are there before anybody connects.
+            let now = now();
+            exchange.offer(offers(&site, site.network.as_deref(), exchange, now), now);
+        }
         Ok(Self {
             path,
             overrides: watch::channel(kept_overrides(&site)?).0,
@@ -168,6 +179,7 @@ impl Planner {
             site: watch::channel(site).0,
             seats: Vec::new(),
             nodes,
+            exchange,
             term,
             epoch: None,
             version: 0,
@@ -208,6 +220,7 @@ impl Planner {
         stop: CancellationToken,
     ) {
         let mut term = self.term.clone();
+        let mut peers = self.exchange.as_ref().map(Exchange::news);
         loop {
             let renewal = Instant::now() + self.pause();
             let has_network = self.base.network.is_some();
@@ -221,6 +234,9 @@ impl Planner {
                 () = sleep(quiet), if silence.is_some() => self.forget().await,
                 Some(heard) = heard.recv() => self.hear(&heard).await,
                 Some(request) = requests.recv() => self.answer(request).await,
+                () = announced(&mut peers), if peers.is_some() => {
+                    self.renew("another cluster has announced something").await;
+                }
                 epoch = changed(&mut term), if term.is_some() => self.take_over(epoch).await,
             }
         }
@@ -369,14 +385,24 @@ impl Planner {
     /// The orders of a site, with what was learned.
     async fn make(&self, base: &Arc<Site>, overrides: &Overrides) -> Result<Made, String> {
         let (base, overrides) = (base.clone(), overrides.clone());
-        let neighbours = self.neighbours.clone();
+        let (neighbours, exchange) = (self.neighbours.clone(), self.exchange.clone());
         let time = now();
         let made = spawn_blocking(move || {
-            let network = match (&base.network, &neighbours) {
+            let own = match (&base.network, &neighbours) {
                 (Some(network), Some(neighbours)) => {
                     Some(Arc::new(neighbours.add_to(network, time)))
                 }
                 (network, _) => network.clone(),
+            };
+            let offers = exchange.as_ref().map(|exchange| {
+                let network = own.as_deref();
+                offers(&base, network, exchange, time)
+            });
+            let network = match (&own, &exchange) {
+                (Some(own), Some(exchange)) => {
+                    Some(Arc::new(reach::add_to(own, &exchange.known(time), time)))
+                }
+                _ => own,
             };
             let site = Arc::new(Site {
                 network,
@@ -385,15 +411,28 @@ impl Planner {
             let plans = site.switches.iter();
             let orders = plans.map(|plan| orders(&site, plan, &overrides, time));
             let orders = orders.collect::<Result<Vec<_>, _>>()?;
-            Ok(Made { site, orders, time })
+            Ok(Made {
+                site,
+                orders,
+                offers,
+                time,
+            })
         });
         let made = made.await.map_err(|error| error.to_string())?;
         made.map_err(|error: PlanError| format!("{:#}", anyhow::Error::new(error)))
     }
 
     fn give(&mut self, base: Arc<Site>, made: Made) {
-        let Made { site, orders, time } = made;
+        let Made {
+            site,
+            orders,
+            offers,
+            time,
+        } = made;
         self.base = base;
+        if let (Some(exchange), Some(offers)) = (&self.exchange, offers) {
+            exchange.offer(offers, time);
+        }
         self.site.send_replace(site.clone());
         for (place, (plan, orders)) in site.switches.iter().zip(orders).enumerate() {
             let until = orders.rules.end().map(UtcTime::to_text);
@@ -428,8 +467,32 @@ impl Planner {
 struct Made {
     site: Arc<Site>,
     orders: Vec<Orders>,
+    /// What other clusters are told.
+    offers: Option<Known>,
     time: UtcTime,
 }
+
+/// What other clusters are told of a network.
+fn offers(site: &Site, network: Option<&Network>, exchange: &Exchange, now: UtcTime) -> Known {
+    let offers = |network| {
+        let known = exchange.known(now);
+        reach::offers(network, exchange.peering(), &known, now, horizon(site))
+    };
+    network.map(offers).unwrap_or_default()
+}
+
+/// Waits until other clusters have announced something, and a moment longer for what comes with it.
+async fn announced(news: &mut Option<watch::Receiver<u64>>) {
+    let Some(news) = news else { return };
+    if news.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    sleep(TOGETHER).await;
+    news.mark_unchanged();
+}
+
+/// Updates of other clusters that come within this time are one.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Waits until there is news of the term.
 async fn changed(term: &mut Option<watch::Receiver<Option<Term>>>) -> Option<u64> {

@@ -76,17 +76,30 @@ pub struct Terms<'a> {
     pub guard: Span,
 }
 
-/// The pieces of a source and a destination from `from` on, in order. The last ends at `until`, or
-/// where there are no more routes.
+/// A span of departures for which one route is the best one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stretch {
+    /// The first departure.
+    pub from: UtcTime,
+    /// The last departure that arrives as early as the first one: until then a bundle only waits.
+    pub waits_until: UtcTime,
+    /// The first departure after it.
+    pub until: UtcTime,
+    /// The route of a bundle that departs first.
+    pub route: Route,
+}
+
+/// The best routes of a source and a destination from `from` on, in order. The last ends at `until`,
+/// or where there are no more routes.
 #[must_use]
-pub fn pieces(
+pub fn stretches(
     graph: &ContactGraph,
     search: &mut Search,
     (source, destination): (NodeNumber, NodeNumber),
     (from, until): (UtcTime, UtcTime),
     terms: Terms<'_>,
-) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
     let mut time = from;
     while time < until {
         let query = Query {
@@ -97,22 +110,51 @@ pub fn pieces(
         let Some(route) = search.best_route(graph, &query, destination) else {
             break;
         };
-        let Some(first) = route.contacts().next() else {
+        if route.hops.is_empty() {
             break;
-        };
-        let last = last_departure(graph, search, &query, &route, destination, until);
+        }
+        let (waits_until, last) = departures(graph, search, &query, &route, destination, until);
         let Some(after) = last.checked_add(Span::from_micros(1)) else {
             break;
         };
         let after = after.min(until);
+        stretches.push(Stretch {
+            from: time,
+            waits_until,
+            until: after,
+            route,
+        });
+        time = after;
+    }
+    stretches
+}
+
+/// The pieces of a source and a destination from `from` on, in order. The last ends at `until`, or
+/// where there are no more routes.
+#[must_use]
+pub fn pieces(
+    graph: &ContactGraph,
+    search: &mut Search,
+    (source, destination): (NodeNumber, NodeNumber),
+    times: (UtcTime, UtcTime),
+    terms: Terms<'_>,
+) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for stretch in stretches(graph, search, (source, destination), times, terms) {
+        let Stretch {
+            from, until, route, ..
+        } = stretch;
+        let Some(first) = route.contacts().next() else {
+            break;
+        };
         let contact = graph.contact(first);
         let close = contact.end.micros().saturating_sub(terms.guard.micros());
-        let close = UtcTime::from_micros(close).min(after).max(time);
-        let open = contact.start.clamp(time, close);
+        let close = UtcTime::from_micros(close).min(until).max(from);
+        let open = contact.start.clamp(from, close);
         for (choice, begin, end) in [
-            (Choice::Wait, time, open),
+            (Choice::Wait, from, open),
             (Choice::Send, open, close),
-            (Choice::Wait, close, after),
+            (Choice::Wait, close, until),
         ] {
             let piece = Piece {
                 destination,
@@ -123,7 +165,6 @@ pub fn pieces(
             };
             push(&mut pieces, piece);
         }
-        time = after;
     }
     pieces
 }
@@ -143,16 +184,16 @@ fn push(pieces: &mut Vec<Piece>, piece: Piece) {
     pieces.push(piece);
 }
 
-/// The last time, before `until`, at which a route is taken that is the best one when the query
-/// departs.
-fn last_departure(
+/// Until when a route that is the best one when the query departs arrives as early as then, and the
+/// last time, before `until`, at which it is taken.
+fn departures(
     graph: &ContactGraph,
     search: &mut Search,
     query: &Query<'_>,
     route: &Route,
     destination: NodeNumber,
     until: UtcTime,
-) -> UtcTime {
+) -> (UtcTime, UtcTime) {
     let contacts: Vec<_> = route.contacts().collect();
     let arrival = |at| {
         let found = Candidate::of(graph, &Query { at, ..*query }, &contacts);
@@ -177,11 +218,11 @@ fn last_departure(
     let mut good = waits_until;
     for look in looks {
         if !is_first(look) {
-            return last_that(good, look, is_first);
+            return (waits_until, last_that(good, look, is_first));
         }
         good = look;
     }
-    last_catch
+    (waits_until, last_catch)
 }
 
 /// The last time for which a condition is true that is true at `low` and, once false, stays false.

@@ -255,7 +255,7 @@ impl Network {
 
     /// The neighbours in the plan that a node with a switch has no link to. Of other nodes nothing
     /// is known.
-    fn excluded(&self, node: &Node) -> Vec<NodeNumber> {
+    pub(crate) fn excluded(&self, node: &Node) -> Vec<NodeNumber> {
         if node.switch.is_none() {
             return Vec::new();
         }

@@ -21,6 +21,7 @@ use crate::{planner::Refused, routing::Leg};
         super::switches,
         super::nodes,
         super::contacts,
+        super::peers,
         super::rules,
         super::routes,
         super::reload,

@@ -34,6 +34,14 @@ const CONTACTS: [&str; 6] = [
     "bytes_per_second",
     "confidence",
 ];
+const PEERS: [&str; 6] = [
+    "cluster",
+    "connected",
+    "destinations",
+    "windows",
+    "offered",
+    "until",
+];
 const OVERRIDES: [&str; 8] = [
     "name", "switch", "table", "match", "action", "params", "priority", "reason",
 ];
@@ -106,6 +114,12 @@ pub(super) fn switches(remote: &Remote, format: Format) -> Result<String, CtlErr
 pub(super) fn contacts(remote: &Remote, format: Format) -> Result<String, CtlError> {
     let contacts = remote.request("GET", "/v1/contacts", None)?;
     Ok(table("contacts", &CONTACTS, &contacts, format))
+}
+
+/// Shows how the controller stands with other clusters.
+pub(super) fn peers(remote: &Remote, format: Format) -> Result<String, CtlError> {
+    let peers = remote.request("GET", "/v1/peers", None)?;
+    Ok(table("peers", &PEERS, &peers, format))
 }
 
 /// Makes the controller read its configuration again.

@@ -52,6 +52,35 @@ fn contradictions_are_listed() {
 }
 
 #[test]
+fn digests_that_never_come_are_refused() {
+    let digest = |timeout: u32, size: u32| {
+        format!("[[digest]]\nname = \"d\"\nmax_timeout_ms = {timeout}\nmax_list_size = {size}")
+    };
+    check(&digest(0, 1), &[]);
+    check(&digest(1, 0), &[]);
+    let endless = "digest \"d\": max_timeout_ms and max_list_size cannot both be 0";
+    check(&digest(0, 0), &[endless]);
+}
+
+#[test]
+fn clusters_that_cannot_meet_are_refused() {
+    check(
+        "[peering]\ncluster = \"a\"\nhold_s = 2\nlisten = \"0.0.0.0:1\"\n[[peering.peer]]\ncluster = \"a\"\n\
+         gateways = [3]\n[[peering.peer]]\ncluster = \"b\"\ngateways = [3]\n[[peering.peer]]\ncluster = \"c\"\n\
+         gateways = []\ntls = { ca = \"x\", key = \"y\" }",
+        &[
+            "[peering] needs [contacts]",
+            "peering: hold_s must be at least 3",
+            "two clusters are called \"a\"",
+            "node 3 is a gateway of two clusters",
+            "cluster \"c\" has no gateways",
+            "cluster \"c\": tls needs both certificate and key, or neither",
+            "peering.listen: 0.0.0.0:1 is no loopback address, so peering needs tls",
+        ],
+    );
+}
+
+#[test]
 fn unknown_fields_and_host_bits_are_refused() {
     for (rest, expected) in [
         (

@@ -170,6 +170,7 @@ fn each_request_is_as_it_is_described() {
         "get /v1/overrides",
         "put /v1/overrides/{name}",
         "delete /v1/overrides/{name}",
+        "get /v1/peers",
         "post /v1/reload",
         "get /v1/routes",
         "get /v1/rules",

@@ -9,5 +9,7 @@ mod desired;
 mod interface;
 mod leases;
 mod neighbours;
+mod peering;
+mod reach;
 mod routing;
 mod schedule;

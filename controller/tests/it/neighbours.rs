@@ -71,6 +71,19 @@ fn a_neighbour_is_there_until_it_is_silent() {
 }
 
 #[test]
+fn nothing_is_learned_in_a_planned_contact() {
+    let (network, mut neighbours) = (network(), neighbours());
+    // By the plan, node 2 is there from 60 to 70, and no longer.
+    for time in [60, 69] {
+        let news = neighbours.hear(&network, &heard(&network, 2), at(time));
+        assert_eq!(news, None, "{time}");
+    }
+    assert!(!reaches(&neighbours, &network, 2, 71));
+    let news = neighbours.hear(&network, &heard(&network, 2), at(71));
+    assert_eq!(news.map(|news| news.change), Some(Change::Seen));
+}
+
+#[test]
 fn what_is_planned_stays_as_it_is_planned() {
     let (network, mut neighbours) = (network(), neighbours());
     neighbours

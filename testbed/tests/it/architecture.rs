@@ -74,6 +74,8 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
             "intent.rs",
             "neighbours.rs",
             "overrides.rs",
+            "peering",
+            "reach.rs",
             "routing.rs",
             "schedule.rs",
         ],
