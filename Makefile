@@ -79,6 +79,11 @@ bench: build ## All benchmarks, side by side with others; tables into bench/resu
 	$(PAGE) --title Routes routes > bench/results/contact.md
 	target/release/bench-switch --date $$(date -I) --write bench/results/switch.md
 
+.PHONY: kmod-bench
+kmod-bench: build ## Round trips and rates with the kernel module in the guest, next to UDP; minutes
+	testbed/setup.sh kmod
+	OUT=$(OUT) GUEST_SECONDS=1800 bpsock/kmod/guest/run.sh bench
+
 .PHONY: fuzz
 fuzz: ## Programs against the reference on FUZZ_BUNDLES (200000), and all fuzz targets for FUZZ_SECONDS (60) each, or TARGET; needs a C++ compiler
 	OUT=$(OUT) CARGO=$(CARGO) fuzz/run.sh $(TARGET)

@@ -10,8 +10,8 @@
 #   +---------------------------+        |                       bp-testd, bpsockd  |
 #            ^ serial line, out/kmod/console.log <---+-------------------------------+
 #
-# usage: run.sh [suite [OPTION...] | daemon [TEST...] | stress SECONDS | shell COMMAND]
-# daemon needs bpsockd and the tools in the folder PROGRAMS (target/release).
+# usage: run.sh [suite [OPTION...] | daemon [TEST...] | bench | stress SECONDS | shell COMMAND]
+# daemon and bench need bpsockd and the tools in the folder PROGRAMS (target/release).
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -69,7 +69,7 @@ initrd() {
     cp "$OUT/suite"/bp-* "$root/bin/"
     cp "$OUT/suite/echo" "$root/bin/echo-bp"
     for program in $NEEDED; do dynamic "$program" "$root"; done
-    cp bpsock/kmod/guest/daemon "$root/bin/daemon"
+    cp bpsock/kmod/guest/{daemon,bench} "$root/bin/"
     cp "$VETH" "$root/veth.ko"
     for file in ${GUEST_FILES:-}; do cp "$file" "$root/"; done
     strip --strip-debug -o "$root/af_bp.ko" "$OUT/build/kmod/af_bp.ko"
@@ -105,6 +105,11 @@ daemon)
 suite)
     shift || true
     JOB="check bp-suite --kernel --scripted --echo /bin/echo-bp --daemon 'bp-testd /tmp/store' $*"
+    ;;
+bench)
+    PROGRAMS=${PROGRAMS:-target/release}
+    NEEDED=$PROGRAMS/bpsockd
+    JOB="check bench"
     ;;
 stress) JOB="check bp-stress $2" ;;
 shell) JOB=$2 ;;
