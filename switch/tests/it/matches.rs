@@ -286,6 +286,85 @@ fn ranges_and_optional_keys() {
     );
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Ranged {
+    low: u16,
+    high: u16,
+    /// `None` matches anything.
+    exact: Option<u8>,
+    priority: i32,
+}
+
+impl Ranged {
+    fn json(self, value: usize) -> String {
+        let Self {
+            low,
+            high,
+            exact,
+            priority,
+        } = self;
+        let optional = exact.map_or(String::new(), |key| {
+            format!(r#", "hdr.request.exact_key": "{key}""#)
+        });
+        format!(
+            r#"{{"table": "MyIngress.ranges", "action": "MyIngress.answer", "priority": {priority},
+                "params": {{"value": "{value}"}},
+                "match": {{"hdr.request.port": "{low}..{high}"{optional}}}}}"#
+        )
+    }
+
+    fn matches(self, port: u16, key: u8) -> bool {
+        (self.low..=self.high).contains(&port) && self.exact.is_none_or(|exact| exact == key)
+    }
+}
+
+fn ranged() -> impl Strategy<Value = Ranged> {
+    let edge = || prop::sample::select(vec![0_u16, 1, 7, 8, 255, 256, 300, 0x7fff, 0xffff]);
+    (edge(), edge(), prop::option::of(0..3_u8), 1..6_i32).prop_map(|(a, b, exact, priority)| {
+        Ranged {
+            low: a.min(b),
+            high: a.max(b),
+            exact,
+            priority,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Ranges of all lengths, next to each other and in each other, with and without the optional
+    /// key: of the entries that match, the oldest one with the highest priority runs.
+    #[test]
+    fn range_lookup_agrees_with_a_scan(
+        given in prop::collection::vec(ranged(), 0..40),
+        packets in prop::collection::vec((0..70_u32, 0..4_u8), 1..30),
+    ) {
+        let mut entries: Vec<Ranged> = Vec::new();
+        for entry in given {
+            // A range of everything is left out of an entry, so that it is another way to say so.
+            if entry.low < entry.high && (entry.low, entry.high) != (0, 0xffff)
+                && !entries.contains(&entry)
+            {
+                entries.push(entry);
+            }
+        }
+        let list: Vec<_> = entries.iter().enumerate().map(|(at, entry)| entry.json(at)).collect();
+        let json = format!(r#"{{"tables": [{}]}}"#, list.join(","));
+        let mut bench = Bench::with_entries("matches.p4", &json);
+        for (port, exact) in packets {
+            // Around the edges, and far from them.
+            let port = if port < 64 { [0, 7, 256, 0x7fff][port as usize % 4] + port / 16 } else { port << 9 };
+            let port = port as u16;
+            let found = ask(&mut bench, Request { table: 3, port, exact, ..Request::default() });
+            let matching = entries.iter().enumerate().filter(|(_, entry)| entry.matches(port, exact));
+            let best = matching.max_by_key(|(at, entry)| (entry.priority, std::cmp::Reverse(*at)));
+            let expected = best.map_or((false, 0xee), |(at, _)| (true, at as u8));
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
+
 #[test]
 fn full_table_refuses_entries() {
     let entry = |key: u8| {
