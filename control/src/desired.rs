@@ -14,6 +14,8 @@ use p4rt::{
     value,
 };
 
+use crate::names;
+
 /// What a switch holds, or should.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SwitchState {
@@ -131,8 +133,9 @@ impl SwitchState {
 /// What has to be written to lead a switch from `actual` to `wanted`.
 ///
 /// The groups of changes are in order: a switch may reorder updates within a request, so what
-/// depends on other things stands in a later group. Room is made first. Items in `skip` are left
-/// as they are.
+/// depends on other things stands in a later group. Room is made first. What lets frames out comes after
+/// what says how bundles are treated, so that none passes untranslated meanwhile. Items in `skip` are
+/// left as they are.
 #[must_use]
 pub fn difference(
     wanted: &SwitchState,
@@ -140,11 +143,12 @@ pub fn difference(
     index: &Index,
     skip: &BTreeSet<ItemKey>,
 ) -> Vec<Vec<Change>> {
-    let mut groups: [Vec<Change>; 5] = Default::default();
+    let mut groups: [Vec<Change>; 6] = Default::default();
     let [
         remove_entries,
         write_groups,
         write_entries,
+        write_forwarding,
         subscribe,
         remove_groups,
     ] = &mut groups;
@@ -181,6 +185,9 @@ pub fn difference(
             item: item.clone(),
         };
         match item {
+            Item::Entry(entry) if entry.key.table == names::L2_FORWARD => {
+                write_forwarding.push(change);
+            }
             Item::Entry(_) => write_entries.push(change),
             Item::MulticastGroup(_) | Item::CloneSession(_) => write_groups.push(change),
             Item::Digest(_) => subscribe.push(change),

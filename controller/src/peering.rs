@@ -36,7 +36,13 @@ use crate::{
 pub mod wire;
 
 /// The messages.
-#[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(
+    missing_docs,
+    clippy::allow_attributes_without_reason,
+    clippy::pedantic,
+    rustdoc::all,
+    reason = "generated code; its comments are in the description"
+)]
 pub mod proto {
     tonic::include_proto!("dtn.peering.v1");
 }

@@ -201,11 +201,11 @@ fn window(advertisement: &RouteAdvertisement) -> Result<Window, WireError> {
 }
 
 fn pattern(node: NodeNumber) -> EidPattern {
-    let [a, b, c, d, e, f, g, h] = node.0.to_be_bytes();
+    let number = |half: u64| u32::try_from(half & u64::from(u32::MAX)).unwrap_or(0);
     EidPattern {
         pattern: Some(Pattern::Ipn(IpnPattern {
-            allocator_id: u32::from_be_bytes([a, b, c, d]),
-            node_id: u32::from_be_bytes([e, f, g, h]),
+            allocator_id: number(node.0 >> 32),
+            node_id: number(node.0),
             is_wildcard: false,
         })),
     }
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn gateways_have_two_numbers_or_three() {
-        let large = NodeNumber(7 << 32 | 10);
+        let large = NodeNumber((7 << 32) + 10);
         assert_eq!(eid("ipn:10.0"), Some(NodeNumber(10)));
         assert_eq!(eid(&format!("ipn:{large}.0")), Some(large));
         assert_eq!(eid("ipn:7.10.0"), Some(large));
