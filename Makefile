@@ -40,10 +40,20 @@ test: setup build ## All tests
 endurance: build ## Kills switch, node and controller KILLS (200) times, in random order: what is lost, and how long everything takes
 	target/release/sddtn-endurance --kills $(or $(KILLS),200) --out $(OUT)/endurance
 
+# Mininet in a network of its own, with Debian's Python.
+MININET = unshare --net /usr/bin/python3 -B testbed/mininet/run.py
+
+.PHONY: testbed
+testbed: build ## Figures 6 and 7 of the paper in Mininet, with losses, and a report; needs root; SWITCH=bmv2 with BMv2 on the PATH
+	testbed/setup.sh mininet
+	$(MININET) --out $(OUT)/testbed --switch $(or $(SWITCH),sddtn)
+
 .PHONY: test-interfaces
-test-interfaces: setup build ## The switch on veth pairs; needs root and iproute2, fails without them
+test-interfaces: setup build ## The switch on veth pairs, and the testbed in short; needs root and iproute2, fails without them
 	command -v ip
 	$(CARGO) test --workspace --locked --test interfaces -- --ignored
+	testbed/setup.sh mininet
+	$(MININET) --quick --out $(OUT)/test/testbed figure7
 
 .PHONY: check
 check: ## Format, lints, docs, licences: before every push

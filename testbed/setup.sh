@@ -8,7 +8,8 @@
 #   p4runtime, p4runtime-shell, finsy
 #            clients of the P4Runtime server, from PyPI into target/p4runtime and target/finsy
 #
-# With the argument kmod, what the kernel module and its guest need instead: headers, qemu, busybox.
+# With the argument kmod, what the kernel module and its guest need instead: headers, qemu, busybox. With
+# the argument mininet, what the topologies of testbed/mininet need: no kernel module, and no Open vSwitch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -59,6 +60,14 @@ has_guest() {
 
 if [ "${1:-}" = kmod ]; then
     has_guest || debian qemu-system-x86 busybox-static linux-headers-amd64 make gcc libc6-dev
+    exit
+fi
+
+if [ "${1:-}" = mininet ]; then
+    # Mininet is a package of Debian's own Python.
+    if ! command -v ethtool >/dev/null || ! /usr/bin/python3 -c 'import mininet' 2>/dev/null; then
+        debian mininet ethtool iproute2 net-tools procps
+    fi
     exit
 fi
 

@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Three clusters with a controller each, and links between them that open and close.
+
+    h111 -- s11 ==== s12 - - - - s21 ==== s22 -- h121       cluster a: s11, s12   BPv6 at h111
+             :      m112                   :                cluster b: s21, s22   BPv7 at h121
+             :                             :                cluster c: s31, s32   BPv6 at h131
+             + - - - - -  s32 ==== s31 - - +                m112 (BPv7) is in no plan: it is heard
+                           |
+                          h131
+
+Each switch is a node with its own sddtn-node. A link between clusters is up in its contacts only, so
+that what is sent too early or too late is lost. Each cluster knows the contacts of its own nodes; what
+is behind others it learns from their controllers. Contacts of one round: a and b, then b and c, then
+c and a; each begins before the last one ends.
+"""
+
+import datetime
+import json
+import re
+import subprocess
+import threading
+import time
+
+from mininet.net import Mininet
+
+from sddtn import BundleHost, BundleSwitch, Controller, Endpoint, Failed, Report, wait
+
+CLUSTERS = {"a": (11, 12), "b": (21, 22), "c": (31, 32)}
+# Hosts: the switch at whose port 1 they are, and their version. The last one is in no plan.
+HOSTS = {111: (11, 6), 121: (22, 7), 131: (32, 6)}
+MOBILE = {112: (12, 7)}
+INSIDE = [(11, 12), (21, 22), (31, 32)]
+# Links between clusters, and when they are open in each round: from and to, in seconds.
+BETWEEN = {(12, 21): (0, 8), (22, 31): (6, 14), (32, 11): (12, 20)}
+ROUND_S = 18
+# The first round begins so long after the origin of the plans.
+LEAD_S = 20
+HORIZON_S = 60
+GUARD_MS = 1500
+SILENCE_MS = 8000
+# Links are up a little before their contacts.
+EARLY_S = 0.3
+HOST_PORT, INSIDE_PORT, OUTSIDE_PORT = 1, 2, 3
+
+
+def address(node):
+    return f"10.0.0.{node}"
+
+
+def ethernet(node):
+    return f"02:00:00:00:00:{node:02x}"
+
+
+def cluster_of(node):
+    return next(name for name, nodes in CLUSTERS.items() if node in nodes)
+
+
+def grpc(node):
+    return 50000 + node
+
+
+def ports(name):
+    """Ports of the HTTP interface, of the distribution and of the peering of a cluster."""
+    place = list(CLUSTERS).index(name)
+    return 8001 + place, 7001 + place, 6001 + place
+
+
+class Plan:
+    """The contacts, as each cluster knows them."""
+
+    def __init__(self, origin, rounds):
+        self.origin, self.rounds = origin, rounds
+        self.end = LEAD_S + (rounds + 1) * ROUND_S
+
+    def windows(self, pair):
+        """The contacts of a link between clusters, in seconds after the origin."""
+        begin, end = BETWEEN[pair]
+        return [(LEAD_S + number * ROUND_S + begin, LEAD_S + number * ROUND_S + end)
+                for number in range(self.rounds)]
+
+    def text(self, cluster):
+        nodes = CLUSTERS[cluster]
+        always = [pair for pair in INSIDE if pair[0] in nodes]
+        always += [(switch, host) for host, (switch, _) in HOSTS.items() if switch in nodes]
+        lines = []
+
+        def contact(one, other, start, end):
+            for pair in ((one, other), (other, one)):
+                lines.append(f"a contact +{start} +{end} {pair[0]} {pair[1]} 1000000")
+
+        def light(one, other):
+            lines.append(f"a range +0 +{self.end + HORIZON_S} {min(one, other)} {max(one, other)} 0")
+
+        for pair in always:
+            contact(*pair, 0, self.end + HORIZON_S)
+            light(*pair)
+        for pair in BETWEEN:
+            if set(pair) & set(nodes):
+                for window in self.windows(pair):
+                    contact(*pair, *window)
+                light(*pair)
+        return "\n".join(lines) + "\n"
+
+
+def link(one, other, port, speaks):
+    return f"""
+[[link]]
+from = {one}
+to = {other}
+port = {port}
+ethernet = "{ethernet(other)}"
+ethernet_source = "{ethernet(one)}"
+address = "{address(other)}"
+speaks = {speaks}
+"""
+
+
+def links():
+    """How switches reach their neighbours. Between switches bundles are of version 7."""
+    found = [(one, other, INSIDE_PORT, 7) for one, other in INSIDE]
+    found += [(one, other, OUTSIDE_PORT, 7) for one, other in BETWEEN]
+    found += [(other, one, port, speaks) for one, other, port, speaks in found]
+    return found + [(switch, host, HOST_PORT, speaks) for host, (switch, speaks) in HOSTS.items()]
+
+
+def controller_text(programs, cluster, device_config, origin):
+    api, nodes, peers = ports(cluster)
+    target = "bmv2" if programs.kind == "bmv2" else "sddtn"
+    text = f"""
+[distribution]
+listen = "127.0.0.1:{nodes}"
+[api]
+listen = "127.0.0.1:{api}"
+[state]
+path = "{cluster}.redb"
+
+[contacts]
+plan = "{cluster}.ionrc"
+origin = "{datetime.datetime.fromtimestamp(origin, datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+horizon_s = {HORIZON_S}
+guard_ms = {GUARD_MS}
+learn = {{ silence_ms = {SILENCE_MS} }}
+
+[peering]
+cluster = "{cluster}"
+listen = "127.0.0.1:{peers}"
+hold_s = 6
+"""
+    for node in CLUSTERS[cluster]:
+        text += f"""
+[[switch]]
+name = "s{node}"
+target = "{target}"
+address = "127.0.0.1:{grpc(node)}"
+device_id = 1
+election_id = 1
+p4info = "figure6.p4info.txtpb"
+device_config = "{device_config}"
+entries = ["figure6.entries.json"]
+
+[[node]]
+number = {node}
+switch = "s{node}"
+address = "{address(node)}"
+ethernet = "{ethernet(node)}"
+"""
+    for host, (switch, _) in MOBILE.items():
+        if switch in CLUSTERS[cluster]:
+            text += f"\n[[node]]\nnumber = {host}\naddress = \"{address(host)}\"\n"
+    for one, other, port, speaks in links():
+        if one in CLUSTERS[cluster]:
+            text += link(one, other, port, speaks)
+    for other in CLUSTERS:
+        gateways = [node for pair in BETWEEN for node, end in (pair, pair[::-1])
+                    if node in CLUSTERS[other] and end in CLUSTERS[cluster]]
+        if other != cluster:
+            # One of two connects.
+            where = f'address = "127.0.0.1:{ports(other)[2]}"' if cluster < other else ""
+            text += f"\n[[peering.peer]]\ncluster = \"{other}\"\ngateways = {gateways}\n{where}\n"
+    return text
+
+
+def node_text(node, programs):
+    cluster = cluster_of(node)
+    target = "bmv2" if programs.kind == "bmv2" else "sddtn"
+    return f"""
+link = "s{node}-node"
+store = {{ path = "bundles-{node}.redb" }}
+metrics.listen = "127.0.0.1:{9000 + node}"
+
+[controller]
+address = "127.0.0.1:{ports(cluster)[1]}"
+node = {node}
+switch = "127.0.0.1:{grpc(node)}"
+target = "{target}"
+plan = "plan-{node}.bin"
+patience_ms = 200
+"""
+
+
+class Observer(threading.Thread):
+    """Looks at the neighbours that switches know, in turn."""
+
+    def __init__(self, programs, nodes, stopped):
+        super().__init__()
+        self.programs, self.nodes, self.stopped = programs, nodes, stopped
+        self.looks = self.rules = 0
+        # Node, number of a neighbour, when it was last missing, and first there.
+        self.appeared, self.outlived, self.pauses = [], [], []
+        self.last = {}
+
+    def run(self):
+        while not self.stopped.is_set():
+            for node in self.nodes:
+                self.look(node)
+
+    def look(self, node):
+        asked = time.time()
+        try:
+            text = self.programs.call("sddtnctl", "--switch", f"127.0.0.1:{grpc(node)}", "--format", "json",
+                                      "explain", "entries", "next_hop")
+        except Failed:
+            # It has been killed, or has no program yet.
+            return
+        there = {}
+        for row in json.loads(text)["ingress.next_hop"]:
+            if "until" in row:
+                until = datetime.datetime.fromisoformat(row["until"].replace("Z", "+00:00")).timestamp()
+                there[int(re.search(r"meta.next_hop=(\w+)", row["entry"]).group(1), 0)] = until
+        self.looks, self.rules = self.looks + 1, self.rules + len(there)
+        # A rule ends before its contact does.
+        self.outlived += [(node, number, asked - until) for number, until in there.items()
+                          if until + GUARD_MS / 1000 <= asked]
+        if node in self.last:
+            before, numbers = self.last[node]
+            self.pauses.append(asked - before)
+            self.appeared += [(node, number, before, time.time()) for number in there if number not in numbers]
+        self.last[node] = asked, set(there)
+
+
+class Figure6:
+    def __init__(self, programs, quick):
+        self.programs = programs
+        # Rounds without faults, with a lost controller, and with a lost switch and a lost link.
+        self.rounds = (0, 1, 0) if quick else (2, 2, 2)
+        self.report = Report("Figure 6: three clusters, and links between them that open and close")
+        self.fail_over, self.acknowledged = [], []
+        self.stopped = threading.Event()
+
+    def build(self):
+        device_config = self.programs.generate("figure6", 63)
+        self.net = Mininet(controller=None)
+        nodes = [node for pair in CLUSTERS.values() for node in pair]
+        switches = {node: self.net.addSwitch(f"s{node}", cls=BundleSwitch, programs=self.programs,
+                                             grpc=grpc(node)) for node in nodes}
+        self.switches = switches
+        for one, other in INSIDE:
+            self.net.addLink(switches[one], switches[other], port1=INSIDE_PORT, port2=INSIDE_PORT)
+        for one, other in BETWEEN:
+            self.net.addLink(switches[one], switches[other], port1=OUTSIDE_PORT, port2=OUTSIDE_PORT)
+        hosts = {}
+        for host, (switch, _) in {**HOSTS, **MOBILE}.items():
+            hosts[host] = self.net.addHost(f"h{host}", cls=BundleHost, ip=f"{address(host)}/24",
+                                           mac=ethernet(host))
+            self.net.addLink(switches[switch], hosts[host], port1=HOST_PORT)
+        self.net.start()
+        for pair in BETWEEN:
+            self.set_link(pair, "down")
+        origin = int(time.time())
+        # A slow machine starts late, and between phases what waits gets another round.
+        self.plan = Plan(origin, sum(self.rounds) + 2 * len(self.rounds) + 4)
+        self.start_daemons(device_config, nodes)
+        self.ends = {}
+        for host, (switch, version) in {**HOSTS, **MOBILE}.items():
+            # The switch is a router, and answers no ARP.
+            hosts[host].setARP(address(switch), ethernet(switch))
+            self.ends[host] = Endpoint(self.programs, hosts[host], host, version, address(switch))
+        wait("plans at all nodes", self.all_attached)
+        wait("peers", self.all_meet)
+
+    def start_daemons(self, device_config, nodes):
+        for cluster in CLUSTERS:
+            self.programs.write(f"{cluster}.ionrc", self.plan.text(cluster))
+        self.controllers = {}
+        for cluster in CLUSTERS:
+            text = controller_text(self.programs, cluster, device_config, self.plan.origin)
+            self.controllers[cluster] = Controller(self.programs, cluster, text,
+                                                   f"127.0.0.1:{ports(cluster)[0]}")
+            self.controllers[cluster].start()
+        for controller in self.controllers.values():
+            controller.wait()
+        for node in nodes:
+            config = self.programs.write(f"node-{node}.toml", node_text(node, self.programs))
+            self.programs.start("sddtn-node", ["run", config], f"node-{node}.log")
+        self.observer = Observer(self.programs, nodes, self.stopped)
+        self.observer.start()
+
+    def since(self):
+        return time.time() - self.plan.origin
+
+    def all_attached(self):
+        rows = [row for controller in self.controllers.values() for row in controller.ask("/v1/nodes")]
+        return all(row["connected"] and row["active"] == row["wanted"] for row in rows)
+
+    def all_meet(self):
+        rows = [row for controller in self.controllers.values() for row in controller.ask("/v1/peers")]
+        return all(row["connected"] and row["destinations"] for row in rows)
+
+    def set_link(self, pair, status):
+        one, other = (f"s{node}" for node in pair)
+        self.net.configLinkStatus(one, other, status)
+
+    def open_and_close(self):
+        """Takes links up and down at the edges of their contacts."""
+        edges = sorted((time_s, pair, status) for pair in BETWEEN for start, end in self.plan.windows(pair)
+                       for time_s, status in ((start - EARLY_S, "up"), (end, "down")))
+        for time_s, pair, status in edges:
+            if self.stopped.wait(max(0.0, time_s - self.since())):
+                return
+            # Mininet's own call wants the shell of a node, which is not for two threads.
+            for one, other in (pair, pair[::-1]):
+                name = f"s{one}-eth{OUTSIDE_PORT}"
+                subprocess.run(["ip", "link", "set", name, status], check=True)
+
+    def traffic(self, seconds):
+        """Every host sends to all others, and the one that is in no plan, too."""
+        planned = list(HOSTS)
+        everyone = planned + list(MOBILE)
+        return [self.ends[host].send([other for other in planned if other != host],
+                                     int(seconds / 0.25), 0.25) for host in everyone]
+
+    def run(self):
+        timer = threading.Thread(target=self.open_and_close)
+        timer.start()
+        try:
+            self.heard()
+            phases = [("no faults", None, True),
+                      ("controller a lost for a round", self.lose_controller, True),
+                      ("switch s21 killed, link s11-s12 lost", self.break_things, False)]
+            for rounds, (what, fault, lossless) in zip(self.rounds, phases):
+                if rounds:
+                    self.phase(what, rounds, fault, lossless)
+        finally:
+            self.stopped.set()
+            timer.join()
+        self.figures()
+
+    def heard(self):
+        """A host that is in no plan says something: from its bundle to the rule for it."""
+        self.said = time.time()
+        self.ends[112].send([111], 1).wait()
+
+    def phase(self, what, rounds, fault, lossless):
+        begun = time.time()
+        senders = self.traffic(rounds * ROUND_S)
+        self.acknowledge()
+        if fault:
+            fault()
+        for sender in senders:
+            sender.wait()
+        # What waits for a contact gets one in the next round.
+        deadline = time.monotonic() + ROUND_S + 4
+        while time.monotonic() < deadline:
+            sent = [line for end in self.ends.values() for line in end.sent() if line["sent"] >= begun]
+            keys = {(line["from"], line["number"]) for line in sent}
+            arrived = [line for end in self.ends.values() for line in end.arrived()
+                       if (line["from"], line["number"]) in keys]
+            if len({(line["from"], line["number"]) for line in arrived}) == len(keys):
+                break
+            time.sleep(0.2)
+        missing = self.report.traffic(what, sent, arrived)
+        self.report.add(f"{what}: arrived once more", len(arrived) - len(sent) + len(missing))
+        self.report.demand(sent, f"{what}: nothing was sent")
+        if lossless:
+            self.report.demand(not missing, f"{what}: {len(missing)} bundles are missing: {missing[:5]}")
+
+    def acknowledge(self):
+        """A change of each plan, until the last node goes by it."""
+        for controller in self.controllers.values():
+            begun = time.monotonic()
+            controller.ask("/v1/reload", "POST")
+            wait("acknowledgements", lambda now=controller: all(
+                row["active"] == row["wanted"] for row in now.ask("/v1/nodes")))
+            self.acknowledged.append(time.monotonic() - begun)
+
+    def lose_controller(self):
+        """Cluster a goes on with its plans; the others keep what it has announced."""
+        def turns():
+            total = []
+            for node in CLUSTERS["a"]:
+                with open(self.programs.file(f"node-{node}.log"), encoding="utf-8") as file:
+                    total.append(file.read().count("the session is primary"))
+            return total
+
+        before = turns()
+        self.controllers["a"].kill()
+        begun = time.monotonic()
+        wait("stand-ins", lambda: all(now > then for now, then in zip(turns(), before)))
+        self.fail_over.append(time.monotonic() - begun)
+        rows = self.controllers["b"].ask("/v1/peers")
+        wait("loss of the peer", lambda: not next(
+            row for row in self.controllers["b"].ask("/v1/peers") if row["cluster"] == "a")["connected"])
+        kept = next(row for row in self.controllers["b"].ask("/v1/peers") if row["cluster"] == "a")
+        known = next(row for row in rows if row["cluster"] == "a")
+        self.report.add("announced by a, and kept by b without it", f"{known['windows']}, {kept['windows']}",
+                        "windows")
+        self.report.demand(kept["windows"], "b has forgotten what a has announced")
+        time.sleep(max(0.0, ROUND_S - (time.monotonic() - begun)))
+        self.controllers["a"].start()
+        self.controllers["a"].wait()
+        wait("nodes of a", self.all_attached)
+
+    def break_things(self):
+        time.sleep(3)
+        killed = time.monotonic()
+        self.switches[21].kill_process()
+        self.switches[21].run()
+
+        def programmed():
+            rows = self.controllers["b"].ask("/v1/switches")
+            row = next(row for row in rows if row["name"] == "s21")
+            return row["status"] == "programmed"
+
+        wait("loss of the switch", lambda: not programmed())
+        wait("switch", programmed)
+        self.report.times("switch killed to switch programmed", [time.monotonic() - killed])
+        for name in (f"s11-eth{INSIDE_PORT}", f"s12-eth{INSIDE_PORT}"):
+            subprocess.run(["ip", "link", "set", name, "down"], check=True)
+        time.sleep(2)
+        for name in (f"s11-eth{INSIDE_PORT}", f"s12-eth{INSIDE_PORT}"):
+            subprocess.run(["ip", "link", "set", name, "up"], check=True)
+
+    def figures(self):
+        self.observer.join()
+        edges, digests = [], []
+        for node, number, missing, present in self.observer.appeared:
+            neighbours = [other for one, other, *_ in links() if one == node]
+            if number > len(neighbours):
+                # A learned one has the number behind the last one of the configuration.
+                if node == 12 and self.said < present:
+                    digests.append(present - self.said)
+                continue
+            other = neighbours[number - 1]
+            pair = next((pair for pair in BETWEEN if set(pair) == {node, other}), None)
+            for start, _ in self.plan.windows(pair) if pair else []:
+                start += self.plan.origin
+                # Only where the switch was looked at not long before.
+                if start - 1 < missing <= start <= present < start + 5:
+                    edges.append(present - start)
+        self.report.times("bundle of an unknown neighbour (digest) to its rule", digests[:1])
+        self.report.times("beginning of a contact to its rule", edges)
+        self.report.times("change to the last node's acknowledgement", self.acknowledged)
+        self.report.times("controller killed to nodes in charge", self.fail_over)
+        seen = self.observer
+        self.report.add("looks at switches; rules of neighbours seen", f"{seen.looks}; {seen.rules}")
+        self.report.times("from one look at a switch to the next", seen.pauses)
+        self.report.add("rules that outlived their contact", len(seen.outlived))
+        self.report.demand(seen.rules, "no rule was seen, so nothing is shown")
+        self.report.demand(not seen.outlived, f"rules outlived their contacts: {seen.outlived[:5]}")
+        self.report.demand(digests, "the host that is in no plan got no rule")
+        self.report.demand(edges, "no contact was seen to begin")
+
+    def stop(self):
+        self.stopped.set()
+        if hasattr(self, "observer"):
+            self.observer.join()
+        if hasattr(self, "net"):
+            self.net.stop()
