@@ -10,6 +10,7 @@ use bundle::v7::CrcType;
 use bundle::{Eid, Version};
 use serde::Deserialize;
 
+use crate::aap2::Place;
 use crate::access::Access;
 use crate::broker::Allowance;
 
@@ -42,7 +43,28 @@ pub struct Config {
     #[serde(default)]
     pub access: Access,
     /// The built-in agent.
-    pub leaf: Leaf,
+    pub leaf: Option<Leaf>,
+    /// Another agent, instead of the built-in one.
+    pub aap2: Option<Aap2>,
+}
+
+/// An agent that speaks AAP 2.0, as uD3TN does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aap2 {
+    /// Where it listens: the path of a UNIX socket, relative to this file, or address and port of TCP.
+    pub address: String,
+}
+
+impl Aap2 {
+    /// The address; what is no address and port is a path.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self.address.parse::<SocketAddr>() {
+            Ok(address) => Place::Tcp(address),
+            Err(_) => Place::Unix(PathBuf::from(&self.address)),
+        }
+    }
 }
 
 /// Where counters can be read.
@@ -284,8 +306,14 @@ impl Config {
             return Err(ConfigError::Faults { path, faults });
         }
         let folder = path.parent().unwrap_or(Path::new(""));
-        for path in [&mut config.socket, &mut config.leaf.store] {
-            *path = folder.join(&*path);
+        config.socket = folder.join(&config.socket);
+        if let Some(leaf) = &mut config.leaf {
+            leaf.store = folder.join(&leaf.store);
+        }
+        if let Some(agent) = &mut config.aap2
+            && let Place::Unix(path) = agent.place()
+        {
+            agent.address = folder.join(path).display().to_string();
         }
         Ok(config)
     }
@@ -299,27 +327,9 @@ impl Config {
                 faults.push(fault());
             }
         };
-        let leaf = &self.leaf;
-        let node = leaf.node_number();
-        check(node != 0 && node != u64::from(u32::MAX), &|| {
-            format!("leaf.node {:?} is no node ID such as ipn:2.0", leaf.node)
-        });
-        if let Some(name) = &leaf.name {
-            let fits = name.len() <= BP_DTN_NAME_MAX / 2 && !name.is_empty();
-            let plain = name
-                .bytes()
-                .all(|octet| octet.is_ascii_graphic() && octet != b'/');
-            check(fits && plain, &|| {
-                format!("leaf.name {name:?} is no node name")
-            });
-        }
-        check(leaf.lifetime_ms > 0, &|| "leaf.lifetime_ms is 0".to_owned());
         check(self.max_message > 0, &|| "max_message is 0".to_owned());
         check(self.window_bytes > 0 && self.window_requests > 0, &|| {
             "window_bytes or window_requests is 0".to_owned()
-        });
-        check(leaf.quota_octets >= u64::from(self.max_message), &|| {
-            "leaf.quota_octets is below max_message".to_owned()
         });
         check(self.mode().is_some(), &|| {
             format!(
@@ -327,20 +337,11 @@ impl Config {
                 self.socket_mode
             )
         });
-        for peer in &leaf.peers {
-            let at = peer.address;
-            check([6, 7].contains(&peer.speaks), &|| {
-                format!("peer {at}: speaks is {}, expected 6 or 7", peer.speaks)
-            });
-            check(peer.room() >= usize::from(LEAST_ROOM), &|| {
-                format!("peer {at}: mtu {} leaves no room for bundles", peer.mtu)
-            });
-            check(peer.crc_primary <= 2 && peer.crc_blocks <= 2, &|| {
-                format!("peer {at}: a CRC is 0, 1 or 2")
-            });
-            check(peer.octets_per_s != Some(0), &|| {
-                format!("peer {at}: octets_per_s is 0")
-            });
+        check(self.leaf.is_some() != self.aap2.is_some(), &|| {
+            "there is one agent: either [leaf] or [aap2]".to_owned()
+        });
+        if let Some(leaf) = &self.leaf {
+            leaf.faults(self.max_message, &mut check);
         }
         faults
     }
@@ -359,6 +360,43 @@ impl Config {
             max_message: self.max_message,
             window_bytes: self.window_bytes,
             window_requests: self.window_requests,
+        }
+    }
+}
+
+impl Leaf {
+    fn faults(&self, max_message: u32, check: &mut impl FnMut(bool, &dyn Fn() -> String)) {
+        let node = self.node_number();
+        check(node != 0 && node != u64::from(u32::MAX), &|| {
+            format!("leaf.node {:?} is no node ID such as ipn:2.0", self.node)
+        });
+        if let Some(name) = &self.name {
+            let fits = name.len() <= BP_DTN_NAME_MAX / 2 && !name.is_empty();
+            let plain = name
+                .bytes()
+                .all(|octet| octet.is_ascii_graphic() && octet != b'/');
+            check(fits && plain, &|| {
+                format!("leaf.name {name:?} is no node name")
+            });
+        }
+        check(self.lifetime_ms > 0, &|| "leaf.lifetime_ms is 0".to_owned());
+        check(self.quota_octets >= u64::from(max_message), &|| {
+            "leaf.quota_octets is below max_message".to_owned()
+        });
+        for peer in &self.peers {
+            let at = peer.address;
+            check([6, 7].contains(&peer.speaks), &|| {
+                format!("peer {at}: speaks is {}, expected 6 or 7", peer.speaks)
+            });
+            check(peer.room() >= usize::from(LEAST_ROOM), &|| {
+                format!("peer {at}: mtu {} leaves no room for bundles", peer.mtu)
+            });
+            check(peer.crc_primary <= 2 && peer.crc_blocks <= 2, &|| {
+                format!("peer {at}: a CRC is 0, 1 or 2")
+            });
+            check(peer.octets_per_s != Some(0), &|| {
+                format!("peer {at}: octets_per_s is 0")
+            });
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::aap2::Aap2;
 use crate::agent::{Agent, Command, Event, Link};
 use crate::broker::{Action, Broker, DoorId};
 use crate::config::Config;
@@ -61,15 +62,13 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let board = Board::default();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
-    let leaf = Leaf::open(&config.leaf, config.max_message, board.clone())?;
-    let bundles = leaf.local_addr().context("the socket is bound")?;
+    let (agent, bundles) = open_agent(&config, &board)?;
     let (command_sender, commands) = mpsc::channel(COMMANDS);
     let (event_sender, events) = mpsc::channel(QUEUE);
     let link = Link {
         commands,
         events: event_sender,
     };
-    let agent: Box<dyn Agent> = Box::new(leaf);
     tasks.spawn(agent.run(link));
 
     let (input_sender, inputs) = mpsc::channel(QUEUE);
@@ -102,7 +101,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     };
     tasks.spawn(office.run(inputs, events, command_sender, stop.clone()));
 
-    info!(socket = %config.socket.display(), bundles = %bundles, node = config.leaf.node, "ready");
+    info!(socket = %config.socket.display(), bundles = %bundles, "ready");
     if let Some(path) = &options.ready_file {
         let socket = config.socket.display().to_string();
         let text = json!({"socket": socket, "bundles": bundles, "metrics": metrics_address});
@@ -120,6 +119,21 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         tasks.shutdown().await;
     }
     outcome
+}
+
+/// The agent of the configuration, and where its bundles arrive.
+fn open_agent(config: &Config, board: &Board) -> anyhow::Result<(Box<dyn Agent>, String)> {
+    if let Some(leaf) = &config.leaf {
+        let leaf = Leaf::open(leaf, config.max_message, board.clone())?;
+        let bundles = leaf.local_addr().context("the socket is bound")?;
+        return Ok((Box::new(leaf), bundles.to_string()));
+    }
+    let agent = config.aap2.as_ref().context("there is no agent")?;
+    let agent = Aap2 {
+        place: agent.place(),
+        max_message: config.max_message,
+    };
+    Ok((Box::new(agent), "another program".to_owned()))
 }
 
 fn task_error(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {

@@ -4,7 +4,7 @@
 //! Front doors speak `docs/bpsock-protocol.md`: clients and libraries over a UNIX socket
 //! ([`door::unix`]), the kernel module over generic netlink ([`door::netlink`]). The [`broker`]
 //! knows which socket is whose and decides without a connection; an [`agent`] carries bundles.
-//! The built-in one is [`leaf`]: versions 6 and 7 over UDP.
+//! The built-in one is [`leaf`]: versions 6 and 7 over UDP; [`aap2`] is another program, as uD3TN.
 //!
 //! # Guarantees
 //!
@@ -13,6 +13,7 @@
 //! * A socket gets only what is for its endpoint, and sends only under its own address.
 //! * Queues are bounded in octets or in messages; what is malformed ends its connection only.
 
+pub mod aap2;
 pub mod access;
 pub mod agent;
 pub mod broker;

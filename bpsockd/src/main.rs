@@ -87,25 +87,34 @@ async fn run(options: &Options) -> anyhow::Result<()> {
 
 fn check(path: &std::path::Path, format: Format) -> anyhow::Result<()> {
     let config = Config::load(path)?;
-    let leaf = &config.leaf;
     let socket = config.socket.display();
-    match format {
-        Format::Text => println!(
-            "{}: {}, sockets on {socket}, bundles on {}, {} neighbours",
-            path.display(),
-            leaf.node,
-            leaf.listen,
-            leaf.peers.len(),
-        ),
-        Format::Json => println!(
-            "{}",
+    let (text, object) = match (&config.leaf, &config.aap2) {
+        (Some(leaf), _) => (
+            format!(
+                "{}, sockets on {socket}, bundles on {}, {} neighbours",
+                leaf.node,
+                leaf.listen,
+                leaf.peers.len(),
+            ),
             json!({
                 "node": leaf.node,
                 "socket": socket.to_string(),
                 "listen": leaf.listen,
                 "peers": leaf.peers.len(),
-            })
+            }),
         ),
+        (None, agent) => {
+            let address = agent.as_ref().map(|agent| &agent.address);
+            let text = address.cloned().unwrap_or_default();
+            (
+                format!("sockets on {socket}, agent at {text}"),
+                json!({"socket": socket.to_string(), "aap2": address}),
+            )
+        }
+    };
+    match format {
+        Format::Text => println!("{}: {text}", path.display()),
+        Format::Json => println!("{object}"),
     }
     Ok(())
 }

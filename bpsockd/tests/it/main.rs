@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The daemon as a process, with sockets of crate `bpsock`, over loopback.
 
+mod aap2;
 mod errors;
 mod exchange;
 mod form;

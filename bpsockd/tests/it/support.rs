@@ -42,17 +42,23 @@ pub(crate) const PACED: &str = "octets_per_s = 6000000\nconfirm = true";
 impl Daemon {
     /// Starts a daemon. `before` is the part of the configuration above the agent's.
     pub(crate) fn start(node: u32, listen: SocketAddr, before: &str, after: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        let config = format!(
+        let mut daemon = Self::start_with(&format!(
             "socket = \"s\"\n{before}\n[leaf]\nnode = \"ipn:{node}.0\"\nlisten = \"{listen}\"\n\
              store = \"leaf.redb\"\n{after}"
-        );
+        ));
+        daemon.bundles = listen;
+        daemon
+    }
+
+    /// Starts a daemon with this configuration.
+    pub(crate) fn start_with(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
         fs::write(folder.path().join("bpsockd.toml"), config).expect("the folder is writable");
         let child = spawn(&folder);
         let mut daemon = Self {
             folder,
             child,
-            bundles: listen,
+            bundles: (Ipv4Addr::LOCALHOST, 0).into(),
         };
         daemon.wait_ready();
         daemon
