@@ -5,11 +5,15 @@
 //! ```text
 //! Socket -- bpsockd, version 6 --UDP-- wire --frames-- p4switch --frames-- wire --UDP-- bpsockd, version 7 -- Socket
 //! ```
+//!
+//! `Socket` is one of the library for Rust programs, or a program with sockets of family 28 under `bp-run`.
 
 use std::{
     fs,
-    io::ErrorKind,
+    io::{BufRead as _, BufReader, ErrorKind, Write as _},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    path::Path,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -252,5 +256,118 @@ fn messages_cross_between_versions() {
     for length in [1, 1000, 40_000, 1 << 20] {
         site.check(Side::V6, length);
         site.check(Side::V7, length);
+    }
+}
+
+// Programs with sockets of family 28.
+
+/// Where `bpping --answer`, the echo program and the people who chat are.
+const ANSWERS: u32 = 8;
+const ECHO: u32 = 9;
+const CHAT: u32 = 10;
+
+/// A program under `bp-run`, with the daemon of this side.
+fn under(site: &Site, side: Side, program: &str) -> Command {
+    let sibling = |name| process::sibling(name).expect("the workspace is built");
+    let mut command = Command::new(sibling("bp-run"));
+    let socket = site.stage.path(&format!("{}.sock", node(side)));
+    command.arg("--path").arg(socket);
+    if program == "echo" {
+        command.arg(site.stage.path("echo"));
+    } else {
+        command.arg(sibling(program));
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// A program that is ended with this value. The supervisor's end is that of the program's calls.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        Self(command.spawn().expect("bp-run is built"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The UDP echo server of every textbook, ported by two lines and linked statically.
+fn build_echo(site: &Site) {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpsock/suite");
+    let out = site.stage.path("");
+    let out = out.to_str().expect("the folder has a plain name");
+    let out = out.trim_end_matches('/');
+    let made = Command::new("make")
+        .args(["-s", "LDFLAGS=-static", "-C"])
+        .arg(suite)
+        .args([format!("OUT={out}"), format!("{out}/echo")])
+        .status();
+    assert!(made.expect("there is a make").success());
+}
+
+/// Asks an endpoint of the other side, which sends back what it gets.
+fn ping(site: &Site, from: Side, service: u32, length: usize) {
+    let mut command = under(site, from, "bpping");
+    let to = format!("ipn:{}.{service}", node(from.other()));
+    let length = length.to_string();
+    command.args([&to, "--via", "family", "--count", "1", "--timeout", "240"]);
+    let output = command.args(["--size", &length]).output();
+    let output = output.expect("bp-run is built");
+    let status = output.status;
+    assert!(status.success(), "{from:?}, {length} octets: {output:?}");
+}
+
+/// Programs that call `socket(28, ...)` on both sides: 1 octet to 1 MiB there and back, a C program,
+/// and two people who chat.
+#[test]
+fn programs_of_the_family_cross_between_versions() {
+    let site = Site::start().expect("the programs start");
+    build_echo(&site);
+    let sides = [Side::V6, Side::V7];
+    let _answering = sides.map(|side| {
+        let mut command = under(&site, side, "bpping");
+        let own = format!("ipn:0.{ANSWERS}");
+        command.args([&own, "--answer", "--via", "family"]);
+        let mut echo = under(&site, side, "echo");
+        echo.arg(ECHO.to_string());
+        [Running::start(command), Running::start(echo)]
+    });
+    for side in sides {
+        for length in [1, 1000, 40_000] {
+            ping(&site, side, ANSWERS, length);
+        }
+        ping(&site, side, ECHO, 40_000);
+    }
+    chat(&site, sides);
+    // It goes in both directions.
+    ping(&site, Side::V6, ANSWERS, 1 << 20);
+}
+
+fn chat(site: &Site, sides: [Side; 2]) {
+    let mut people = sides.map(|side| {
+        let mut command = under(site, side, "bpchat");
+        let own = format!("ipn:0.{CHAT}");
+        let other = format!("ipn:{}.{CHAT}", node(side.other()));
+        command.args([&own, &other, "--via", "family"]);
+        Running::start(command)
+    });
+    for (side, who) in sides.into_iter().zip(&mut people) {
+        let input = who.0.stdin.as_mut().expect("it is a pipe");
+        writeln!(input, "hello from {}", node(side)).expect("it reads");
+    }
+    for (side, who) in sides.into_iter().zip(&mut people) {
+        let mut said = String::new();
+        let output = who.0.stdout.take().expect("it is a pipe");
+        let read = BufReader::new(output).read_line(&mut said);
+        read.expect("it prints");
+        let other = node(side.other());
+        assert_eq!(said, format!("ipn:{other}.{CHAT}: hello from {other}\n"));
     }
 }
