@@ -146,8 +146,8 @@ pub fn difference(
     let mut groups: [Vec<Change>; 6] = Default::default();
     let [
         remove_entries,
-        write_groups,
         write_entries,
+        write_groups,
         write_forwarding,
         subscribe,
         remove_groups,

@@ -74,11 +74,11 @@ fn room_is_made_first_and_groups_outlive_their_users() {
     // Frames are let out when it is known how they are treated.
     let expected: [&[&str]; 5] = [
         &["delete entry of ingress.peer [hdr.ipv4.dst=0xa000003/32]"],
-        &["insert multicast group 1"],
         &[
             "insert entry of ingress.peer [hdr.ipv4.dst=0xa000001/32]",
             "modify entry of ingress.peer [hdr.ipv4.dst=0xa000002/32]",
         ],
+        &["insert multicast group 1"],
         &["modify default entry of ingress.l2_forward"],
         &["delete multicast group 9"],
     ];
