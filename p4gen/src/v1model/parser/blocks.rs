@@ -451,9 +451,11 @@ impl Graph {
 
     /// One number alone is an age; with a name behind it, it is about custody.
     fn custody_or_age(&mut self) {
-        let open = Open::new("parse_v6_custody_or_age").comment(&[
-            "One number alone is a bundle age; with a name behind it, it is about custody.",
-        ]);
+        let open = Open::new("parse_v6_custody_or_age")
+            .comment(&[
+                "One number alone is a bundle age; with a name behind it, it is about custody.",
+            ])
+            .verify("meta.block.length[63:16] == 0", Reason::Truncated);
         let open = self.number(open, Version::V6, "custody.number").set(
             "block.left",
             "meta.block.length - (bit<64>)(meta.cursor.length - meta.block.start)",
@@ -467,10 +469,8 @@ impl Graph {
                 ("default", "parse_v6_custody"),
             ],
         );
-        let open = Open::new("hop_v6_custody").verify(
-            "meta.block.left[63:16] == 0",
-            Reason::BlockMalformed,
-        );
+        let open = Open::new("hop_v6_custody")
+            .verify("meta.block.left[63:16] == 0", Reason::BlockMalformed);
         self.goto(open, "hop_v6_copy");
         let open = Open::new("parse_v6_other_age").set("bundle_age.age", "meta.custody.number");
         self.goto(open, "have_v6_bundle_age");
