@@ -267,10 +267,10 @@ const ECHO: u32 = 9;
 const CHAT: u32 = 10;
 
 /// A program under `bp-run`, with the daemon of this side.
-fn under(site: &Site, side: Side, program: &str) -> Command {
+fn under(site: &Site, at: Side, program: &str) -> Command {
     let sibling = |name| process::sibling(name).expect("the workspace is built");
     let mut command = Command::new(sibling("bp-run"));
-    let socket = site.stage.path(&format!("{}.sock", node(side)));
+    let socket = site.stage.path(&format!("{}.sock", node(at)));
     command.arg("--path").arg(socket);
     if program == "echo" {
         command.arg(site.stage.path("echo"));
@@ -300,13 +300,13 @@ impl Drop for Running {
 
 /// The UDP echo server of every textbook, ported by two lines and linked statically.
 fn build_echo(site: &Site) {
-    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpsock/suite");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bpsock/suite");
     let out = site.stage.path("");
     let out = out.to_str().expect("the folder has a plain name");
     let out = out.trim_end_matches('/');
     let made = Command::new("make")
         .args(["-s", "LDFLAGS=-static", "-C"])
-        .arg(suite)
+        .arg(folder)
         .args([format!("OUT={out}"), format!("{out}/echo")])
         .status();
     assert!(made.expect("there is a make").success());
