@@ -42,6 +42,7 @@ pub(super) fn has(octets: &[u8], rules: &Rules, reason: Reason, end: usize) -> b
         return true;
     }
     let is_seen = match reason {
+        Reason::BlockMalformed => has_odd_previous_node(octets, &dissection, end),
         Reason::PayloadNotLast => has_payload_before_block(&dissection),
         Reason::EidScheme => has_record_without_scheme(octets, &dissection, end),
         _ => false,
@@ -303,6 +304,23 @@ fn block_7<'a>(octets: &'a [u8], fields: &[Field<'_>]) -> Option<v7::Block<'a>> 
     ))
 }
 
+/// A block as it is, and with data that go on to the end of the bundle. A program reads numbers and records
+/// to their end, and then looks where the data should have ended.
+fn variants_6<'a>(octets: &'a [u8], fields: &[Field<'_>]) -> Option<[v6::Block<'a>; 2]> {
+    let block = block_6(octets, fields)?;
+    let read_on = v6::Block {
+        data: Cow::Borrowed(from_data(octets, fields, "data length").unwrap_or_default()),
+        ..block.clone()
+    };
+    Some([block, read_on])
+}
+
+/// Each with each.
+fn pairs<'a, A, B>(some: &'a [A], others: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {
+    let with = move |one| others.iter().map(move |other| (one, other));
+    some.iter().flat_map(with)
+}
+
 fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8>> {
     use v6::{BlockType, Bundle, BundleFlags};
     let with_payload = |primary: &[u8]| [primary, PAYLOAD_6].concat();
@@ -337,14 +355,10 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
     }
     let blocks: Vec<_> = fields
         .into_iter()
-        .filter_map(|fields| {
-            // A program reads a record to its end, and then looks where the data should have ended.
-            let to_end = from_data(octets, fields, "data length").unwrap_or_default();
-            Some((block_6(octets, fields)?, to_end))
-        })
+        .filter_map(|fields| variants_6(octets, fields))
         .collect();
-    for (at, (block, to_end)) in blocks.iter().enumerate() {
-        for primary in &primaries {
+    for (at, variants) in blocks.iter().enumerate() {
+        for (block, primary) in pairs(variants, &primaries) {
             let is_payload = block.kind == BlockType::PAYLOAD;
             let mut bundle = Bundle {
                 primary: primary.clone(),
@@ -357,7 +371,7 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
             }
             parts.push(bundle.to_vec());
             let others = match block.kind {
-                BlockType::PAYLOAD => reports_6(to_end),
+                BlockType::PAYLOAD => reports_6(&block.data),
                 BlockType::PREVIOUS_HOP => vec![two_strings(&block.data).to_vec()],
                 _ => Vec::new(),
             };
@@ -366,8 +380,8 @@ fn parts_6(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
                 parts.push(bundle.to_vec());
             }
         }
-        for (other, _) in &blocks[..at] {
-            let blocks = vec![other.clone(), block.clone(), empty.clone()];
+        for other in &blocks[..at] {
+            let blocks = vec![other[0].clone(), variants[0].clone(), empty.clone()];
             let primary = clean.primary.clone();
             parts.push(Bundle { primary, blocks }.to_vec());
         }
@@ -390,6 +404,24 @@ fn endpoints_7(octets: &[u8], dissection: &Dissection<'_>) -> Vec<Vec<u8>> {
         .filter_map(|field| octets.get(field.range.clone()))
         .map(|endpoint| [FLAGS_7, endpoint, BEHIND_DESTINATION_7, PAYLOAD_7].concat())
         .collect()
+}
+
+/// The same of version 7.
+fn variants_7<'a>(octets: &'a [u8], fields: &[Field<'_>]) -> Option<[v7::Block<'a>; 2]> {
+    let block = block_7(octets, fields)?;
+    let read_on = v7::Block {
+        data: Cow::Borrowed(from_data(octets, fields, "data head").unwrap_or_default()),
+        ..block.clone()
+    };
+    Some([block, read_on])
+}
+
+/// Whether the data of a previous node does not begin with the head of an array of two, in its shortest
+/// form. A program calls that malformed, whatever else it is.
+fn has_odd_previous_node(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> bool {
+    let nodes = previous_nodes_7(octets, dissection, end);
+    let mut heads = nodes.iter().map(|node| node.get(FLAGS_7.len()));
+    heads.any(|head| head.is_some_and(|head| *head != 0x82))
 }
 
 /// Each previous node as the destination of a bundle that goes on with what follows it. A program reads
@@ -446,14 +478,10 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
     }
     let blocks: Vec<_> = fields
         .into_iter()
-        .filter_map(|fields| {
-            // A program reads a record to its end, and then looks where the data should have ended.
-            let to_end = from_data(octets, fields, "data head").unwrap_or_default();
-            Some((block_7(octets, fields)?, to_end))
-        })
+        .filter_map(|fields| variants_7(octets, fields))
         .collect();
-    for (at, (block, to_end)) in blocks.iter().enumerate() {
-        for primary in &primaries {
+    for (at, variants) in blocks.iter().enumerate() {
+        for (block, primary) in pairs(variants, &primaries) {
             let mut primary = primary.clone();
             let mut blocks = vec![block.clone()];
             if block.kind == BlockType::PAYLOAD {
@@ -467,7 +495,7 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
             let mut bundle = Bundle { primary, blocks };
             parts.push(bundle.to_vec());
             if block.kind == BlockType::PAYLOAD {
-                for data in reports_7(to_end) {
+                for data in reports_7(&block.data) {
                     if let Some(payload) = bundle.blocks.last_mut() {
                         payload.data = Cow::Owned(data);
                     }
@@ -475,8 +503,8 @@ fn parts_7(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> Vec<Vec<u8
                 }
             }
         }
-        for (other, _) in &blocks[..at] {
-            let blocks = vec![other.clone(), block.clone(), empty.clone()];
+        for other in &blocks[..at] {
+            let blocks = vec![other[0].clone(), variants[0].clone(), empty.clone()];
             let primary = clean.primary.clone();
             parts.push(Bundle { primary, blocks }.to_vec());
         }

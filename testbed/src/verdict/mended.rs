@@ -44,6 +44,13 @@ pub(super) fn filled(octets: &[u8]) -> Vec<u8> {
     [octets, &[0; MISSING_OCTETS]].concat()
 }
 
+/// Whether the head of an array is not in its shortest form. A program knows arrays by one octet, and takes
+/// others for another item.
+fn has_padded_array(dissection: &Dissection<'_>) -> bool {
+    let mut fields = dissection.fields.iter();
+    fields.any(|field| field.name.ends_with(" array") && field.fault == Some(Fault::NotShortest))
+}
+
 impl Mended {
     fn has(&self, rules: &Rules, refusal: &Refusal, reason: Reason, mends: u32) -> bool {
         let dissection = dissect(&self.octets, Tolerance::LENIENT);
@@ -53,12 +60,9 @@ impl Mended {
         } else {
             self.end
         };
-        let is_seen = match reason {
-            Reason::UnexpectedItem => self.is_no_block(&dissection, refusal.offset),
-            Reason::IntegerTooLong => self.has_number_without_end(&dissection),
-            _ => false,
-        };
-        if is_seen || faults::has(&self.octets, rules, reason, end) {
+        let is_no_array = reason == Reason::UnexpectedItem
+            && (self.is_no_block(&dissection, refusal.offset) || has_padded_array(&dissection));
+        if is_no_array || faults::has(&self.octets, rules, reason, end) {
             return true;
         }
         if mends == 0 || refusal.offset > self.end {
@@ -100,30 +104,16 @@ impl Mended {
     /// Whether what stands where a block of version 7 begins is neither that nor the end of the bundle. A
     /// program sees that in the first octet; the reference reads what may be a block first.
     fn is_no_block(&self, dissection: &Dissection<'_>, at: usize) -> bool {
-        let mut fields = dissection.fields.iter();
-        let last = fields.rfind(|field| field.name == "block");
-        let first = last.map_or(at, |block| block.range.start);
-        let octet = self.octets[..self.end].get(first);
+        let blocks = dissection.fields.iter();
+        let mut starts = blocks
+            .filter(|field| field.name == "block")
+            .map(|field| field.range.start);
+        let octets = &self.octets[..self.end];
         version(&self.octets) == Some(Version::V7)
-            && first <= at
-            && octet.is_some_and(|octet| !matches!(octet, 0x85 | 0x86 | 0xff))
-    }
-
-    /// Whether a number in the data of a block of version 6 does not end there, and is too long if what
-    /// stands behind the data is read, too; or one that follows it in a status report. A program looks
-    /// where the data ends after it has the numbers.
-    fn has_number_without_end(&self, dissection: &Dissection<'_>) -> bool {
-        let mut broken = dissection.fields.iter();
-        let is_too_long = |at| {
-            let number = self.octets.get(at..).map(sdnv::decode);
-            matches!(number, Some(Err(error)) if error.fault == Fault::IntegerTooLong)
-        };
-        let source = faults::record_6(&self.octets, dissection).map(faults::record_source_6);
-        version(&self.octets) == Some(Version::V6)
-            && (source == Some(Err(Fault::IntegerTooLong))
-                || broken.any(|field| {
-                    field.fault == Some(Fault::Truncated) && is_too_long(field.range.start)
-                }))
+            && starts.any(|start| {
+                let is_odd = |octet: &u8| !matches!(octet, 0x85 | 0x86 | 0xff);
+                start <= at && octets.get(start).is_some_and(is_odd)
+            })
     }
 
     /// Whether octets are missing, and none have been put in their place.
