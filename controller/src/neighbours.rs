@@ -135,11 +135,16 @@ impl Neighbours {
     pub fn hear(&mut self, network: &Network, heard: &Heard, now: UtcTime) -> Option<News> {
         let node = network.node_of(&heard.switch)?.id();
         let (neighbour, is_new) = self.neighbour(network, node, heard)?;
-        // In a planned contact nothing is learned: its end is known, and the neighbour is not there
-        // for longer because it was heard.
+        // In a planned contact only the link is learned: its end is known, and the neighbour is not
+        // there for longer because it was heard.
         let mut planned = network.plan.contacts_between(node, neighbour).iter();
         if planned.any(|contact| contact.start <= now && now < contact.end) {
-            return None;
+            let news = News {
+                node,
+                neighbour,
+                change: Change::NewLink,
+            };
+            return is_new.then_some(news);
         }
         let until = now.checked_add(self.terms.silence)?;
         let window = self.contacts.get(&(node, neighbour)).copied();
