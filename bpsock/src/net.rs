@@ -14,7 +14,7 @@
 //!
 //! Errors are those of the system calls: [`std::io::Error::raw_os_error`] is the errno of the
 //! family. A [`Socket`] has a descriptor that is readable when [`Endpoint::try_recv`] has something,
-//! for poll, epoll and select; with feature `tokio`, [`AsyncSocket`] waits for it.
+//! for poll, epoll and select; with feature `tokio`, `AsyncSocket` waits for it.
 //!
 //! When the daemon ends, sockets stay bound: a thread of the [`Door`] looks for the next daemon,
 //! and registers them again.
