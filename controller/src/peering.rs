@@ -19,7 +19,10 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_stream::{Stream, wrappers::ReceiverStream, wrappers::TcpListenerStream};
+use tokio_stream::{
+    Stream, StreamExt as _,
+    wrappers::{ReceiverStream, TcpListenerStream},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status, Streaming,
@@ -268,32 +271,27 @@ struct Talk {
     received: u64,
 }
 
-enum Outgoing {
-    /// Of a client.
-    Client(mpsc::Sender<PeerMessage>, u64),
-    /// Of a server.
-    Server(mpsc::Sender<Result<PeerMessage, Status>>, u64),
+/// Messages to the peer, and how many there were.
+struct Outgoing {
+    sender: mpsc::Sender<PeerMessage>,
+    sequence: u64,
 }
 
 impl Outgoing {
+    const fn new(sender: mpsc::Sender<PeerMessage>) -> Self {
+        let sequence = 0;
+        Self { sender, sequence }
+    }
+
     async fn send(&mut self, body: Body) -> Result<(), Fault> {
-        let (Self::Client(_, sequence) | Self::Server(_, sequence)) = self;
-        *sequence += 1;
+        self.sequence += 1;
         let message = PeerMessage {
-            sequence_number: *sequence,
+            sequence_number: self.sequence,
             body: Some(body),
         };
-        let sent = match self {
-            Self::Client(sender, _) => timeout(SEND_DEADLINE, sender.send(message))
-                .await
-                .map(|sent| sent.is_ok()),
-            Self::Server(sender, _) => timeout(SEND_DEADLINE, sender.send(Ok(message)))
-                .await
-                .map(|sent| sent.is_ok()),
-        };
-        match sent {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Fault::Broken("it is closed".to_owned())),
+        match timeout(SEND_DEADLINE, self.sender.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Fault::Broken("it is closed".to_owned())),
             Err(_) => Err(Fault::Full),
         }
     }
@@ -461,7 +459,7 @@ async fn connect(
     let channel: Channel = endpoint.connect().await.map_err(fail)?;
     let mut client = DtnPeeringClient::new(channel).max_decoding_message_size(MOST_OCTETS);
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let mut outgoing = Outgoing::Client(sender, 0);
+    let mut outgoing = Outgoing::new(sender);
     outgoing.send(exchange.hello()).await?;
     let answer = timeout(HELLO_DEADLINE, client.peer(ReceiverStream::new(receiver))).await;
     let answer = answer.map_err(|_| Fault::NoHello)?;
@@ -527,7 +525,7 @@ impl DtnPeering for Service {
         let mut talk = Talk {
             exchange: self.exchange.clone(),
             incoming: request.into_inner(),
-            outgoing: Outgoing::Server(sender, 0),
+            outgoing: Outgoing::new(sender),
             received: 0,
         };
         let refuse = |fault: Fault| Status::permission_denied(fault.to_string());
@@ -552,7 +550,8 @@ impl DtnPeering for Service {
                 _ = talk.go_on(&cluster, hello.hold_time_seconds) => {}
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let answers = ReceiverStream::new(receiver).map(Ok);
+        Ok(Response::new(Box::pin(answers)))
     }
 }
 

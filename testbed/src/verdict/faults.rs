@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use bundle::{
-    DecodeError, Fault, Reason, Version,
+    Reason, Version,
     dissect::{Dissection, Field, Value, dissect},
     sdnv, v6,
     v7::{self, Tolerance},
@@ -181,7 +181,7 @@ fn reports_6(payload: &[u8]) -> Vec<Vec<u8>> {
 fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: usize) -> bool {
     let blocks = blocks(dissection, end).into_iter();
     let mut sources =
-        blocks.filter_map(|fields| record_source_6(from_data(octets, fields, "data length")?).ok());
+        blocks.filter_map(|fields| record_source_6(from_data(octets, fields, "data length")?));
     sources.any(|(_, text)| {
         ![b"ipn:", b"dtn:"]
             .iter()
@@ -192,7 +192,7 @@ fn has_record_without_scheme(octets: &[u8], dissection: &Dissection<'_>, end: us
 /// A status report about the source that stands where a status report has it. A program reads it
 /// there, whatever is wrong with what stands before it, and with the length of the payload.
 fn report_of_source_6(record: &[u8]) -> Option<Vec<u8>> {
-    let (_, source) = record_source_6(record).ok()?;
+    let (_, source) = record_source_6(record)?;
     let report = v6::StatusReport {
         times: [Some(v6::ReportTime::default()), None, None, None, None],
         other_status: 0,
@@ -221,22 +221,20 @@ pub(super) fn record_6<'a>(octets: &'a [u8], dissection: &Dissection<'_>) -> Opt
     .then_some(record)
 }
 
-/// The source in a status report: the length that it states, and its text, as far as it is there. Or
-/// what is wrong with a number before that.
-pub(super) fn record_source_6(record: &[u8]) -> Result<(u64, &[u8]), Fault> {
+/// The source in a status report: the length that it states, and its text, as far as it is there.
+pub(super) fn record_source_6(record: &[u8]) -> Option<(u64, &[u8])> {
     let [head, status, _reason, rest @ ..] = record else {
-        return Err(Fault::Truncated);
+        return None;
     };
     let mut rest = rest;
     let times = (status & 0x1f).count_ones();
     let is_fragment = u32::from(head & 1);
-    let fault = |error: DecodeError| error.fault;
     for _ in 0..2 * (times + is_fragment + 1) {
-        rest = sdnv::decode(rest).map_err(fault)?.1;
+        rest = sdnv::decode(rest).ok()?.1;
     }
-    let (len, text) = sdnv::decode(rest).map_err(fault)?;
+    let (len, text) = sdnv::decode(rest).ok()?;
     let there = usize::try_from(len).unwrap_or(usize::MAX).min(text.len());
-    Ok((len, &text[..there]))
+    Some((len, &text[..there]))
 }
 
 /// The same of version 7.

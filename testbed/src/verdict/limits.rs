@@ -109,8 +109,8 @@ impl Limits {
     /// Whether a status report of version 6 is about a source that is too long, whether or not the payload
     /// ends before that.
     fn has_long_source(&self, octets: &[u8], dissection: &Dissection<'_>) -> bool {
-        let source = faults::record_6(octets, dissection).map(faults::record_source_6);
-        matches!(source, Some(Ok((len, _))) if len > self.max_eid as u64)
+        let source = faults::record_6(octets, dissection).and_then(faults::record_source_6);
+        source.is_some_and(|(len, _)| len > self.max_eid as u64)
     }
 
     /// Names that are too long, and schemes of version 7 that the program does not know.
