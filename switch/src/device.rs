@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     engine::event::{DropReason, Recorder, Silent},
+    pipeline::Pipeline,
     ports::{
         Transmitter,
         outbox::{Outbox, Queue},
@@ -277,7 +278,7 @@ impl Device {
         let mut output = Output {
             device: self,
             outbox,
-            serial: active.pipeline.serial,
+            pipeline: &active.pipeline,
         };
         let traffic = self.traffic.get(&port);
         for packet in packets {
@@ -348,7 +349,7 @@ impl Device {
 struct Output<'a> {
     device: &'a Device,
     outbox: &'a mut Outbox,
-    serial: u64,
+    pipeline: &'a Pipeline,
 }
 
 impl Sink for Output<'_> {
@@ -377,12 +378,14 @@ impl Sink for Output<'_> {
     }
 
     fn digest(&mut self, digest: usize, values: &[u64]) {
-        let (serial, values) = (self.serial, values.to_vec());
-        self.device.notify(Notification::Digest {
-            serial,
-            digest,
-            values,
-        });
+        // Each notification may wake another thread, which costs more than the packet does.
+        if self.pipeline.wants_digest(digest) {
+            self.device.notify(Notification::Digest {
+                serial: self.pipeline.serial,
+                digest,
+                values: values.to_vec(),
+            });
+        }
     }
 
     fn drop(&mut self, reason: DropReason) {

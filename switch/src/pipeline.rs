@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -141,6 +141,8 @@ pub struct Pipeline {
     state: RwLock<State>,
     /// Held by packets for reading, and by a batch of changes that must be seen as one.
     turn: RwLock<()>,
+    /// Which digests a controller has asked for: those of the others need not be collected.
+    wanted: Vec<AtomicBool>,
     /// Machine code, once there is some.
     native: OnceLock<NativeCode>,
 }
@@ -163,11 +165,13 @@ impl Pipeline {
             value_sets: vec![Vec::new(); program.value_sets.len()],
             default_metadata: BTreeMap::new(),
         };
+        let wanted = program.digests.iter().map(|_| AtomicBool::new(false));
         let standard = StandardField::ALL.map(|field| code.place(program.standard(field)));
         let externs = Externs::new(&program);
         let serial = SERIAL.fetch_add(1, Relaxed);
         Ok(Self {
             serial,
+            wanted: wanted.collect(),
             program,
             code,
             externs,
@@ -225,6 +229,19 @@ impl Pipeline {
     /// Lets no batch of changes come between the packets of the caller.
     pub(crate) fn turn(&self) -> RwLockReadGuard<'_, ()> {
         self.turn.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a controller has asked for a digest.
+    pub(crate) fn wants_digest(&self, digest: usize) -> bool {
+        let wanted = self.wanted.get(digest);
+        wanted.is_some_and(|wanted| wanted.load(Relaxed))
+    }
+
+    /// A controller asks for a digest, or does no longer.
+    pub(crate) fn want_digest(&self, digest: usize, wanted: bool) {
+        if let Some(known) = self.wanted.get(digest) {
+            known.store(wanted, Relaxed);
+        }
     }
 
     /// Keeps packets waiting until several changes are done.

@@ -331,6 +331,7 @@ impl Writer<'_> {
             (Type::Modify | Type::Delete, None) => return Err(ControlError::NotFound.into()),
             (Type::Delete, Some(_)) => {
                 self.digests.configure(digest, None);
+                self.active.pipeline.want_digest(digest, false);
                 return Ok(());
             }
             _ => {}
@@ -344,6 +345,7 @@ impl Writer<'_> {
             ack_timeout_ns: time(given.ack_timeout_ns)?,
         };
         self.digests.configure(digest, Some(config));
+        self.active.pipeline.want_digest(digest, true);
         Ok(())
     }
 

@@ -317,7 +317,7 @@ async fn pipelines_are_verified_saved_and_committed() {
 
 #[tokio::test]
 async fn reconcile_keeps_state_and_commit_drops_it() {
-    let (switch, _links) = start().await;
+    let (switch, links) = start().await;
     let mut controller = Controller::with_program(switch.grpc_address(), "l2.p4").await;
     let ids = Ids::of("l2.p4");
     let entry = destination(&ids, &[9], 1);
@@ -329,6 +329,14 @@ async fn reconcile_keeps_state_and_commit_drops_it() {
         .write(Type::Insert, group(1, &[1, 2]))
         .await
         .expect("new");
+    let digest = proto::DigestEntry {
+        digest_id: ids.0.digest("learn_t").expect("of the program").id,
+        config: Some(proto::digest_entry::Config::default()),
+    };
+    controller
+        .write(Type::Insert, Kind::DigestEntry(digest))
+        .await
+        .expect("new");
     controller
         .push("l2.p4", Action::ReconcileAndCommit)
         .await
@@ -336,6 +344,11 @@ async fn reconcile_keeps_state_and_commit_drops_it() {
     let all = Kind::TableEntry(TableEntry::default());
     let kept = controller.read(all.clone()).await.expect("readable");
     assert_eq!(kept, [Kind::TableEntry(entry)]);
+    soon(links[0].sender.send(frame(9, 1)))
+        .await
+        .expect("the port is open");
+    let news = controller.hear().await.expect("open");
+    assert!(matches!(news, Message::Digest(_)), "{news:?}");
     controller
         .push("matches.p4", Action::ReconcileAndCommit)
         .await
