@@ -10,7 +10,7 @@ use bundle::{
     v7::CrcType,
 };
 use p4gen::Parameters;
-use switch::{DropReason, Observer, Recorder, offline::Offline, traffic::Sink};
+use switch::{DropReason, Event, NativeError, Observer, Recorder, offline::Offline, traffic::Sink};
 
 use crate::{
     traffic::{Input, Side},
@@ -24,14 +24,26 @@ pub use node::{node_entries, node_rules, route_entries, to_node};
 pub struct Lab {
     switch: Offline,
     parameters: Parameters,
+    /// Whether there is machine code, which [`Lab::one`] compares with the interpreter.
+    compiled: bool,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default, Eq, PartialEq)]
 struct Collector {
     frames: Vec<(u16, Vec<u8>)>,
     digests: usize,
     /// The last one.
     digest: Vec<u64>,
+    drops: Vec<DropReason>,
+}
+
+/// Watches, so that a packet runs in the interpreter, and keeps nothing.
+struct Attentive;
+
+impl Observer for Attentive {
+    const ACTIVE: bool = true;
+
+    fn event(&mut self, _: Event) {}
 }
 
 impl Sink for Collector {
@@ -45,7 +57,9 @@ impl Sink for Collector {
         self.digest = values.to_vec();
     }
 
-    fn drop(&mut self, _reason: DropReason) {}
+    fn drop(&mut self, reason: DropReason) {
+        self.drops.push(reason);
+    }
 }
 
 impl Default for Lab {
@@ -72,7 +86,23 @@ impl Lab {
         switch
             .install(&entries())
             .expect("the switch accepts the entries");
-        Self { switch, parameters }
+        Self {
+            switch,
+            parameters,
+            compiled: false,
+        }
+    }
+
+    /// Compiles the program to machine code. From then on [`Lab::one`] runs it, and compares what
+    /// it does with what the interpreter does.
+    ///
+    /// # Errors
+    ///
+    /// There is no machine code for this machine, or this build has no compiler for it.
+    pub fn optimise(&mut self) -> Result<(), NativeError> {
+        self.switch.pipeline().optimise()?;
+        self.compiled = true;
+        Ok(())
     }
 
     /// Adds entries to those that the switch has.
@@ -126,10 +156,21 @@ impl Lab {
     ///
     /// # Errors
     ///
-    /// There is none, or another one.
+    /// There is none, or another one; or machine code and interpreter differ.
     pub fn one(&mut self, port: u16, frame: &[u8]) -> Result<(u16, Vec<u8>), String> {
         let mut collector = Collector::default();
-        self.switch.forward((port.into(), frame), 0, &mut collector);
+        let packet = (port.into(), frame);
+        self.switch.forward(packet, 0, &mut collector);
+        if self.compiled {
+            let mut interpreted = Collector::default();
+            self.switch
+                .watch(packet, 0, &mut interpreted, &mut Attentive);
+            if collector != interpreted {
+                return Err(format!(
+                    "machine code and interpreter differ\n{collector:?}\n{interpreted:?}"
+                ));
+            }
+        }
         only(collector.frames)
     }
 

@@ -25,10 +25,11 @@ use fuzz::{
 use serde_json::json;
 use testbed::{
     frame::Datagram,
+    lab::Lab,
     verdict::{Outcome, hex},
 };
 
-/// Compare generated programs on our switch with the reference translator, on real and on generated bundles.
+/// Compare generated programs, on both engines of our switch, with the reference translator, on real and on generated bundles.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -65,6 +66,9 @@ struct Args {
     /// Leave captures and vectors out.
     #[arg(long)]
     generated_only: bool,
+    /// Leave machine code out: the interpreter of the switch runs the programs.
+    #[arg(long)]
+    interpreted_only: bool,
     /// Go on without tshark if it is missing.
     #[arg(long)]
     without_tshark: bool,
@@ -101,7 +105,12 @@ fn run(args: &Args) -> anyhow::Result<bool> {
             .threads
             .or_else(|| thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get),
+        machine_code: !args.interpreted_only,
     };
+    if plan.machine_code {
+        let why = "no machine code; `--interpreted-only` goes on without";
+        Lab::default().optimise().context(why)?;
+    }
     eprintln!("seed {}", plan.seed);
     let real = if args.generated_only {
         Vec::new()
@@ -335,7 +344,7 @@ fn to_json(plan: Plan, results: &Results, complaints: &Complaints) -> serde_json
         })
         .collect();
     json!({
-        "seed": plan.seed, "bundles": results.total(), "classes": classes, "tshark": tshark,
+        "seed": plan.seed, "machine_code": plan.machine_code, "bundles": results.total(), "classes": classes, "tshark": tshark,
         "examples": examples,
     })
 }

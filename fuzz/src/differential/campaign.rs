@@ -33,6 +33,8 @@ pub struct Plan {
     pub seed: u64,
     /// How many threads run them.
     pub threads: usize,
+    /// Whether each case runs in machine code, too, and both engines of the switch are compared.
+    pub machine_code: bool,
 }
 
 /// What became of the bundles.
@@ -122,7 +124,7 @@ pub fn run(
         stop: AtomicBool::new(false),
     };
     let mut results = Results::default();
-    let mut rig = Rig::default();
+    let mut rig = Rig::new(plan.machine_code);
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(QUEUE);
         for _ in 0..plan.threads.max(1) {
@@ -177,7 +179,8 @@ struct Batches<'a> {
 
 impl Batches<'_> {
     fn run(&self, results: &SyncSender<Batch>) {
-        let (mut rig, classes) = (Rig::default(), Classes::default());
+        let mut rig = Rig::new(self.plan.machine_code);
+        let classes = Classes::default();
         while !self.stop.load(Relaxed) {
             let Some((class, cases)) = self.take(&classes) else {
                 return;

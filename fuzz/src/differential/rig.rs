@@ -16,6 +16,7 @@ use super::{Case, Program, Role, Setting};
 #[derive(Debug, Default)]
 pub struct Rig {
     switches: BTreeMap<Program, Switch>,
+    machine_code: bool,
 }
 
 #[derive(Debug)]
@@ -35,6 +36,15 @@ pub struct Passed {
 }
 
 impl Rig {
+    /// Switches that run machine code and compare it with the interpreter, or interpret only.
+    #[must_use]
+    pub fn new(machine_code: bool) -> Self {
+        Self {
+            switches: BTreeMap::new(),
+            machine_code,
+        }
+    }
+
     /// Runs a case.
     ///
     /// # Errors
@@ -82,7 +92,7 @@ impl Rig {
         let switch = self
             .switches
             .entry(program)
-            .or_insert_with(|| Switch::new(program));
+            .or_insert_with(|| Switch::new(program, self.machine_code));
         let input = Input::new(side, receiver.address(), case.octets.clone());
         match role {
             Role::Transparent => {
@@ -110,9 +120,13 @@ fn explained(outcome: Outcome) -> Result<Outcome, String> {
 }
 
 impl Switch {
-    fn new(program: Program) -> Self {
+    fn new(program: Program, machine_code: bool) -> Self {
         let mut lab = Lab::new(program.parameters());
         lab.add_node();
+        if machine_code {
+            lab.optimise()
+                .expect("who asks for machine code has a compiler for it");
+        }
         Self {
             lab,
             neighbour: None,

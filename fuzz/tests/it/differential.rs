@@ -22,6 +22,7 @@ fn programs_and_reference_agree() {
         bundles: BUNDLES,
         seed: 1,
         threads: 1,
+        machine_code: false,
     };
     let results = run(
         plan,
