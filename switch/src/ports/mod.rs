@@ -23,7 +23,7 @@ mod packet;
 pub mod pcap;
 mod ring;
 
-pub use packet::raw_socket;
+pub use packet::{PacketSocket, raw_socket};
 
 /// Longest frame that a port takes.
 pub const MAX_FRAME: usize = 65_535;

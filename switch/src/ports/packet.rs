@@ -18,21 +18,26 @@ const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
 
 /// A packet socket that sends out of one interface, and receives nothing.
 #[derive(Debug)]
-pub(crate) struct PacketSocket {
+pub struct PacketSocket {
     socket: Socket,
     name: CString,
 }
 
 impl PacketSocket {
     /// Opens an interface. Needs `CAP_NET_RAW`.
-    pub(crate) fn open(name: &str) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// There is no such interface, or the caller may not open it.
+    pub fn open(name: &str) -> io::Result<Self> {
         let (socket, _) = bound(name)?;
         let name = CString::new(name)?;
         Ok(Self { socket, name })
     }
 
     /// Whether the interface is up, and has a carrier.
-    pub(crate) fn is_up(&self) -> bool {
+    #[must_use]
+    pub fn is_up(&self) -> bool {
         // SAFETY: all fields of the structure are integers, for which zero is a value.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         let name = self.name.as_bytes_with_nul();
@@ -50,7 +55,8 @@ impl PacketSocket {
 
     /// Sends frames that stand one behind the other and end where `ends` says, without waiting.
     /// Returns how many were taken, and how many octets are in them.
-    pub(crate) fn send_all(&self, frames: &[u8], ends: &[usize]) -> (u64, u64) {
+    #[must_use]
+    pub fn send_all(&self, frames: &[u8], ends: &[usize]) -> (u64, u64) {
         let (mut packets, mut octets) = (0, 0);
         let (mut start, mut left) = (0, ends);
         while !left.is_empty() {

@@ -4,6 +4,7 @@
 
 mod bmv2;
 mod control;
+mod load;
 mod measure;
 mod ports;
 mod process;

@@ -20,17 +20,15 @@ use switch::ports::{MAX_FRAME, raw_socket};
 use super::process::finish;
 
 /// How many ports the switch has; they are numbered from 1.
-const PORTS: u32 = 4;
-
-/// Frames that are under way at most. BMv2 reads a port through a ring of libpcap, 2 MiB of slots for
-/// 64 KiB each, and loses what does not fit: this many keep any switch busy, and none of them is lost.
-const WINDOW: u64 = 24;
-
-/// The most frames of one measurement.
-const MOST: u64 = 2_000_000;
+pub(crate) const PORTS: u32 = 4;
 
 /// A frame that takes longer is lost.
-const LOST: Duration = Duration::from_secs(5);
+pub(crate) const LOST: Duration = Duration::from_secs(5);
+
+/// The far end of a port.
+pub(crate) fn end(port: u32) -> String {
+    format!("end{port}")
+}
 
 /// The interfaces of the switch, by port.
 pub(crate) fn ports() -> Vec<(u32, String)> {
@@ -51,8 +49,9 @@ pub(crate) fn set_up() -> anyhow::Result<()> {
     ip("link set lo up".to_owned())?;
     quiet()?;
     for (number, port) in ports() {
-        ip(format!("link add {port} type veth peer name end{number}"))?;
-        for interface in [port, format!("end{number}")] {
+        let end = end(number);
+        ip(format!("link add {port} type veth peer name {end}"))?;
+        for interface in [port, end] {
             ip(format!("link set {interface} up"))?;
         }
     }
@@ -75,13 +74,6 @@ pub(crate) struct Wires {
     frame: Vec<u8>,
 }
 
-/// What went through a switch, and how long it took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flow {
-    pub(crate) frames: u64,
-    pub(crate) elapsed: Duration,
-}
-
 impl Wires {
     /// Opens the far ends.
     ///
@@ -90,7 +82,7 @@ impl Wires {
     /// They are not there, or may not be opened.
     pub(crate) fn open() -> anyhow::Result<Self> {
         let open = |number| {
-            let name = format!("end{number}");
+            let name = end(number);
             raw_socket(&name).with_context(|| format!("cannot open {name}"))
         };
         Ok(Self {
@@ -127,53 +119,6 @@ impl Wires {
         Ok(())
     }
 
-    /// Keeps the switch busy for a time: for each frame that leaves, another one enters.
-    ///
-    /// # Errors
-    ///
-    /// A frame is lost, or there are more than were sent.
-    pub(crate) fn load(
-        &mut self,
-        packets: &[(u32, Vec<u8>)],
-        time: Duration,
-    ) -> anyhow::Result<Flow> {
-        let start = Instant::now();
-        let mut last_arrival = start;
-        let (mut sent, mut arrived) = (0, 0);
-        let mut next = packets.iter().cycle();
-        loop {
-            let over = sent >= MOST || start.elapsed() >= time;
-            while !over && sent - arrived < WINDOW {
-                let (port, packet) = next.next().context("there are no packets")?;
-                self.send(*port, packet)?;
-                sent += 1;
-            }
-            if over && arrived == sent {
-                break;
-            }
-            let found = self.drain()?;
-            arrived += found;
-            ensure!(
-                arrived <= sent,
-                "of {sent} frames, {arrived} arrive: somebody else sends, too"
-            );
-            if found > 0 {
-                last_arrival = Instant::now();
-            } else {
-                ensure!(
-                    last_arrival.elapsed() < LOST,
-                    "{} of {sent} frames are lost",
-                    sent - arrived
-                );
-                self.wait()?;
-            }
-        }
-        Ok(Flow {
-            frames: arrived,
-            elapsed: start.elapsed(),
-        })
-    }
-
     fn send(&self, port: u32, frame: &[u8]) -> anyhow::Result<()> {
         let place = usize::try_from(port).ok().and_then(|at| at.checked_sub(1));
         let end = place.and_then(|at| self.ends.get(at));
@@ -190,17 +135,6 @@ impl Wires {
             }
         }
         Ok(None)
-    }
-
-    /// How many frames have left the switch since the last time.
-    fn drain(&mut self) -> anyhow::Result<u64> {
-        let mut count = 0;
-        for end in &self.ends {
-            while read(end, &mut self.frame)?.is_some() {
-                count += 1;
-            }
-        }
-        Ok(count)
     }
 
     /// Waits for a frame, but not for ever.
