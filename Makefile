@@ -89,6 +89,12 @@ bench: build ## All benchmarks, side by side with others; tables into bench/resu
 	$(PAGE) --title Routes routes > bench/results/contact.md
 	target/release/bench-switch --date $$(date -I) --write bench/results/switch.md
 
+.PHONY: routing
+routing: ## Routes against exhaustive search, and how long they take on 10^3 to 10^6 contacts: minutes, on standard output
+	$(CARGO) build --release -p contact --example routing --locked
+	target/release/examples/routing agree
+	target/release/examples/routing times
+
 .PHONY: kmod-bench
 kmod-bench: build ## Round trips and rates with the kernel module in the guest, next to UDP; minutes
 	testbed/setup.sh kmod

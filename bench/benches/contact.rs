@@ -3,7 +3,7 @@
 //! the routes to all nodes at once.
 //!
 //! Each iteration asks another question: two nodes and a time in the first half of the plan. How
-//! the times of single questions spread is shown by `contact/examples/latency.rs`.
+//! the times of single questions spread is shown by `make routing`.
 
 use std::hint::black_box;
 

@@ -52,6 +52,14 @@ pub struct ContactGraph {
     first_window: Vec<u32>,
     /// All times at which contacts end, sorted.
     ends: Vec<u64>,
+    /// The place of the first entry of each node in `arriving`, and their number at the end.
+    first_arriving: Vec<u32>,
+    /// The places of the edges that arrive at a node, and of the nodes where they begin.
+    arriving: Vec<(u32, u32)>,
+    /// By node.
+    clocks: Vec<Clock>,
+    /// By node, piece of time and edge.
+    ahead: Vec<Ahead>,
 }
 
 /// The contacts of an ordered pair.
@@ -65,6 +73,28 @@ pub(crate) struct Edge {
     pub(crate) end: u32,
     /// No window has a shorter light time.
     pub(crate) least_light: u64,
+}
+
+/// The time of a node in pieces of equal length. The pieces are about as many as an edge of the
+/// node has windows.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// When the first piece begins, which is also for all times before.
+    start: u64,
+    /// The length of a piece.
+    piece: u64,
+    pieces: usize,
+    /// The place of the first of [`ContactGraph::ahead`].
+    first: usize,
+}
+
+/// The first window of an edge that is not over when a piece begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// When it starts: no later window starts earlier.
+    pub(crate) start: u64,
+    /// Its place.
+    window: u32,
 }
 
 /// The part of a contact that has one light time. Times are in microseconds.
@@ -118,7 +148,70 @@ impl ContactGraph {
             .collect();
         graph.ends.sort_unstable();
         graph.ends.dedup();
+        graph.turn_round();
+        graph.look_ahead();
         graph
+    }
+
+    /// Notes which windows come next, by node, piece of time and edge.
+    ///
+    /// A search that comes to a node looks at all of its edges at one time, and most of them open
+    /// too late. This is what it has to know for that, in one place; the windows of each edge are
+    /// far apart.
+    fn look_ahead(&mut self) {
+        for node in 0..place(self.nodes.len()) {
+            let edges = self.edges(node);
+            let windows = edges.iter().map(|edge| (edge.end - edge.first) as usize);
+            let pieces = windows.sum::<usize>().div_ceil(edges.len().max(1));
+            let of_node = edges.first().zip(edges.last());
+            let lasts = of_node.map_or(&[][..], |(first, last)| {
+                &self.lasts[first.first as usize..last.end as usize]
+            });
+            let start = lasts.iter().copied().min().unwrap_or(0);
+            let end = lasts.iter().copied().max().unwrap_or(0);
+            let piece = ((end - start) / pieces.max(1) as u64).max(1);
+            let clock = Clock {
+                start,
+                piece,
+                pieces,
+                first: self.ahead.len(),
+            };
+            let mut places: Vec<u32> = edges.iter().map(|edge| edge.first).collect();
+            let mut ahead = Vec::with_capacity(pieces * edges.len());
+            for number in 0..pieces as u64 {
+                let begin = start.saturating_add(piece.saturating_mul(number));
+                for (edge, at) in edges.iter().zip(&mut places) {
+                    while *at < edge.end && self.lasts[*at as usize] < begin {
+                        *at += 1;
+                    }
+                    let window = (*at < edge.end).then(|| &self.windows[*at as usize]);
+                    ahead.push(Ahead {
+                        start: window.map_or(u64::MAX, |window| window.start),
+                        window: *at,
+                    });
+                }
+            }
+            self.ahead.extend(ahead);
+            self.clocks.push(clock);
+        }
+    }
+
+    /// Notes which edges arrive at each node.
+    fn turn_round(&mut self) {
+        let mut by_end: Vec<(u32, u32, u32)> = Vec::with_capacity(self.edges.len());
+        for from in 0..place(self.nodes.len()) {
+            let first = self.first_edge[from as usize];
+            let edges = (first..).zip(self.edges(from));
+            by_end.extend(edges.map(|(number, edge)| (edge.to, number, from)));
+        }
+        by_end.sort_unstable();
+        let nodes = 0..=place(self.nodes.len());
+        let first = nodes.map(|node| place(by_end.partition_point(|&(to, ..)| to < node)));
+        self.first_arriving = first.collect();
+        self.arriving = by_end
+            .into_iter()
+            .map(|(_, edge, from)| (edge, from))
+            .collect();
     }
 
     /// Adds a contact. They come by sending node, receiving node and time.
@@ -228,12 +321,72 @@ impl ContactGraph {
         &self.edges[self.first_edge[node] as usize..self.first_edge[node + 1] as usize]
     }
 
+    /// The edges that leave a node, each with a window from which on to look for one that is not
+    /// over at this time.
+    #[inline]
+    pub(crate) fn edges_at(&self, node: u32, time: u64) -> impl Iterator<Item = (&Edge, Ahead)> {
+        let edges = self.edges(node);
+        let clock = &self.clocks[node as usize];
+        let piece = time.saturating_sub(clock.start) / clock.piece;
+        let piece = usize::try_from(piece).unwrap_or(usize::MAX);
+        let piece = piece.min(clock.pieces.saturating_sub(1));
+        let first = clock.first + piece * edges.len();
+        let ahead = &self.ahead[first..first + edges.len()];
+        edges.iter().zip(ahead.iter().copied())
+    }
+
+    /// The windows of an edge in which a first byte can be sent at this time or later. See
+    /// [`Self::edges_at`].
+    #[inline]
+    pub(crate) fn windows_ahead(&self, edge: &Edge, ahead: Ahead, time: u64) -> &[Window] {
+        let (mut first, end) = (ahead.window as usize, edge.end as usize);
+        let near = end.min(first + NEAR);
+        while first < near && self.lasts[first] < time {
+            first += 1;
+        }
+        if first == near {
+            first += self.lasts[first..end].partition_point(|&last| last < time);
+        }
+        &self.windows[first..end]
+    }
+
+    /// The nodes from which edges lead to a node, each with a time before which nothing arrives
+    /// from there if it leaves at this time or later.
+    pub(crate) fn arriving(&self, node: u32, time: u64) -> impl Iterator<Item = (u64, u32)> {
+        let node = node as usize;
+        let range = self.first_arriving[node] as usize..self.first_arriving[node + 1] as usize;
+        let arriving = self.arriving[range].iter();
+        arriving.map(move |&(edge, from)| {
+            let edge = &self.edges[edge as usize];
+            let windows = self.windows_from(edge, time);
+            let start = windows.first().map_or(u64::MAX, |window| window.start);
+            (start.max(time).saturating_add(edge.least_light), from)
+        })
+    }
+
     /// The windows of an edge in which a first byte can be sent at this time or later.
     #[inline]
     pub(crate) fn windows_from(&self, edge: &Edge, time: u64) -> &[Window] {
         let (first, end) = (edge.first as usize, edge.end as usize);
         let over = self.lasts[first..end].partition_point(|&last| last < time);
         &self.windows[first + over..end]
+    }
+
+    /// The memory that the graph takes, in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of_val(&*self.nodes)
+            + size_of_val(&*self.first_edge)
+            + size_of_val(&*self.edges)
+            + size_of_val(&*self.windows)
+            + size_of_val(&*self.lasts)
+            + size_of_val(&*self.contacts)
+            + size_of_val(&*self.first_window)
+            + size_of_val(&*self.ends)
+            + size_of_val(&*self.first_arriving)
+            + size_of_val(&*self.arriving)
+            + size_of_val(&*self.clocks)
+            + size_of_val(&*self.ahead)
     }
 
     /// The times after this one at which contacts end.
@@ -255,6 +408,9 @@ impl Window {
         graph.contact(ContactIndex(self.contact)).start.micros()
     }
 }
+
+/// So many windows of an edge are looked at one by one. In the mean there is one in a piece of time.
+const NEAR: usize = 8;
 
 /// A count as a place. The largest plan of [`ContactGraph::new`] bounds all counts.
 fn place(count: usize) -> u32 {

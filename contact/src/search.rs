@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::graph::{ContactGraph, ContactIndex, Edge, utc};
+use crate::graph::{Ahead, ContactGraph, ContactIndex, Edge, utc};
 use crate::model::{BytesPerSecond, NodeNumber, Span, UtcTime};
 use crate::passage::{Load, Passage, sending_time};
 use crate::route::{Hop, Route};
@@ -80,6 +80,9 @@ pub struct Search {
     states: Vec<State>,
     /// The number of the run, which tells states of this run from older ones.
     run: u32,
+    /// The nodes before the destination, each after the time before which nothing arrives from
+    /// there.
+    before_end: Vec<(u64, u32)>,
 }
 
 /// An arrival at a node. Times are in microseconds.
@@ -121,6 +124,20 @@ pub(crate) struct Task<'a> {
     pub(crate) deadline: u64,
     /// Contacts that end earlier are not used.
     pub(crate) least_end: u64,
+    /// Routes with more hops are not wanted.
+    pub(crate) most_hops: u32,
+}
+
+/// What a run has found so far, and what can still be better.
+struct Goal {
+    /// Nothing that arrives later is wanted.
+    deadline: u64,
+    /// The most hops with which it is worth to be at a node on the way.
+    most_on_the_way: u32,
+    /// The label of the best route so far, and its hops.
+    best: Option<(u32, u32)>,
+    /// How many of [`Search::before_end`] have been gone on from.
+    passed: usize,
 }
 
 /// Where a run starts.
@@ -262,7 +279,8 @@ impl Search {
 
     /// A route by the deadline of the task, which is the earliest arrival, with so many hops.
     fn equal_route(&mut self, task: &Task<'_>, hops: usize) -> Option<Route> {
-        let label = self.run(task)?;
+        let most_hops = u32::try_from(hops).unwrap_or(NONE);
+        let label = self.run(&Task { most_hops, ..*task })?;
         let is_equal = self.labels[label as usize].hops as usize == hops;
         is_equal.then(|| self.route_to(task.graph, task.query, label))
     }
@@ -279,39 +297,90 @@ impl Search {
     /// Runs a task, and returns the label of the destination.
     pub(crate) fn run(&mut self, task: &Task<'_>) -> Option<u32> {
         self.begin(task);
-        let mut deadline = task.deadline;
+        let mut goal = Goal {
+            deadline: task.deadline,
+            most_on_the_way: task.most_hops.saturating_sub(1),
+            best: None,
+            passed: 0,
+        };
         while let Some(Reverse((arrival, hops, label))) = self.queue.pop() {
             let node = self.labels[label as usize].node;
             let state = &mut self.states[node as usize];
             if state.settled <= hops {
                 continue;
             }
+            if task.to == Some(node) {
+                return Some(label);
+            }
+            if hops > goal.most_on_the_way {
+                continue;
+            }
             if state.settled == NONE {
                 state.first = label;
             }
             state.settled = hops;
-            if task.to == Some(node) {
-                return Some(label);
-            }
-            let is_start = label == 0;
-            for edge in task.graph.edges(node) {
-                let Some(latest) = self.latest(edge.to, hops + 1, deadline) else {
-                    continue;
-                };
-                let found = if is_start {
-                    task.start_on(edge, arrival, latest)
-                } else {
-                    task.go_on(edge, arrival, latest)
-                };
-                if let Some((contact, passage)) = found {
-                    self.reach(edge.to, hops + 1, contact, passage, label);
-                    if task.to == Some(edge.to) {
-                        deadline = passage.arrival;
-                    }
+            self.go_on(task, &mut goal, label, arrival);
+            if task.to.is_some() && self.is_earliest(&mut goal) {
+                // No route arrives earlier, so only one with fewer hops can be better.
+                let (best, hops) = goal.best?;
+                if hops <= 2 {
+                    return Some(best);
                 }
+                goal.most_on_the_way = goal.most_on_the_way.min(hops - 2);
             }
         }
         None
+    }
+
+    /// Takes all edges from a label.
+    fn go_on(&mut self, task: &Task<'_>, goal: &mut Goal, label: u32, arrival: u64) {
+        let Label { node, hops, .. } = self.labels[label as usize];
+        for (edge, ahead) in task.graph.edges_at(node, arrival) {
+            let is_end = task.to == Some(edge.to);
+            if !is_end && hops + 1 > goal.most_on_the_way {
+                continue;
+            }
+            let Some(latest) = self.latest(edge.to, hops + 1, goal.deadline) else {
+                continue;
+            };
+            let found = if label == 0 {
+                task.start_on(edge, arrival, latest)
+            } else {
+                task.go_on(edge, ahead, arrival, latest)
+            };
+            if let Some((contact, passage)) = found {
+                if is_end {
+                    // It is better than the last one: earlier, or as early with fewer hops.
+                    let place = u32::try_from(self.labels.len()).unwrap_or(NONE);
+                    goal.best = Some((place, hops + 1));
+                    goal.deadline = passage.arrival;
+                }
+                self.reach(edge.to, hops + 1, contact, passage, label);
+            }
+        }
+    }
+
+    /// Whether no route can arrive earlier than the best one so far; without one, whether none can
+    /// arrive in time.
+    ///
+    /// Who is at a node first can do there what all others can. So a node before the destination
+    /// counts no more once it was gone on from, or if nothing that leaves it now is early enough.
+    fn is_earliest(&self, goal: &mut Goal) -> bool {
+        while let Some(&(earliest, node)) = self.before_end.get(goal.passed) {
+            let is_late = match goal.best {
+                Some(_) => earliest >= goal.deadline,
+                None => earliest > goal.deadline,
+            };
+            if is_late {
+                return true;
+            }
+            let state = &self.states[node as usize];
+            if state.run != self.run || state.settled == NONE {
+                return false;
+            }
+            goal.passed += 1;
+        }
+        true
     }
 
     fn begin(&mut self, task: &Task<'_>) {
@@ -335,6 +404,12 @@ impl Search {
             first_byte: task.start.time,
             arrival: task.start.time,
         };
+        self.before_end.clear();
+        if let Some(to) = task.to {
+            let arriving = task.graph.arriving(to, task.start.time);
+            self.before_end.extend(arriving);
+            self.before_end.sort_unstable();
+        }
         if task.start.time <= task.deadline {
             self.state(task.start.node);
             self.reach(task.start.node, 0, NONE, passage, NONE);
@@ -444,6 +519,7 @@ impl<'a> Task<'a> {
             entry: Entry::Any,
             deadline: query.deadline.micros(),
             least_end: 0,
+            most_hops: NONE,
         })
     }
 
@@ -462,13 +538,20 @@ impl<'a> Task<'a> {
     ///
     /// A bundle that arrives no earlier for waiting is sent at once.
     #[inline]
-    fn go_on(&self, edge: &Edge, time: u64, mut latest: u64) -> Option<(u32, Passage)> {
-        if time.saturating_add(edge.least_light) > latest {
+    fn go_on(
+        &self,
+        edge: &Edge,
+        ahead: Ahead,
+        time: u64,
+        mut latest: u64,
+    ) -> Option<(u32, Passage)> {
+        let sent = time.max(ahead.start);
+        if sent.saturating_add(edge.least_light) > latest {
             return None;
         }
         let load = self.query.load();
         let mut best = None;
-        let mut windows = self.graph.windows_from(edge, time);
+        let mut windows = self.graph.windows_ahead(edge, ahead, time);
         if self.least_end > 0 {
             let early = windows.partition_point(|window| window.end < self.least_end);
             windows = &windows[early..];
