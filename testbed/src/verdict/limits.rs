@@ -70,7 +70,9 @@ impl Limits {
     pub fn allow(&self, reason: Reason, octets: &[u8], result: Option<&Datagram>) -> bool {
         let dissection = dissect(octets, Tolerance::LENIENT);
         match reason {
-            Reason::PayloadTooLong => payload_octets(&dissection) > Some(self.max_payload),
+            Reason::PayloadTooLong => {
+                data_octets(&dissection, PAYLOAD).next() > Some(self.max_payload)
+            }
             Reason::TooManyBlocks => extension_blocks(&dissection) > self.max_blocks,
             Reason::EidForm => {
                 let mut fields = dissection.fields.iter();
@@ -79,7 +81,7 @@ impl Limits {
                     || result.is_none() && self.has_long_string(&dissection)
                     || self.has_long_source(octets, &dissection)
                     || breaks_in_scheme(&dissection)
-                    || previous_hop_octets(&dissection) > Some(TEXT_OCTETS)
+                    || data_octets(&dissection, PREVIOUS_HOP).any(|octets| octets > TEXT_OCTETS)
             }
             Reason::Mtu => result.is_some_and(|datagram| self.is_above_mtu(datagram)),
             _ => false,
@@ -191,20 +193,16 @@ fn extension_blocks(dissection: &Dissection<'_>) -> usize {
     kinds.len() - usize::from(kinds.contains(&Some(PAYLOAD)))
 }
 
-fn payload_octets(dissection: &Dissection<'_>) -> Option<u64> {
-    data_octets(dissection, PAYLOAD)
-}
-
-fn previous_hop_octets(dissection: &Dissection<'_>) -> Option<u64> {
-    data_octets(dissection, PREVIOUS_HOP)
-}
-
-/// The length that the first block of a kind states, whether or not the octets are there.
-fn data_octets(dissection: &Dissection<'_>, kind: u64) -> Option<u64> {
-    let fields = dissection.fields.iter();
-    let mut in_block = fields.skip_while(|field| block_kind(field) != Some(kind));
-    in_block.find_map(|field| match field.value {
-        Value::Length(octets) if field.name.starts_with("data ") => Some(octets),
-        _ => None,
+/// The lengths that the blocks of a kind state, whether or not the octets are there.
+fn data_octets(dissection: &Dissection<'_>, kind: u64) -> impl Iterator<Item = u64> {
+    let mut current = None;
+    dissection.fields.iter().filter_map(move |field| {
+        current = block_kind(field).or(current);
+        match field.value {
+            Value::Length(octets) if field.name.starts_with("data ") && current == Some(kind) => {
+                Some(octets)
+            }
+            _ => None,
+        }
     })
 }
