@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::aap2::Place;
 use crate::access::Access;
 use crate::broker::Allowance;
+use crate::leaf::store::Safety;
 
 /// The file.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,10 +87,14 @@ pub struct Leaf {
     /// Where bundles arrive: address and port of UDP. Default `0.0.0.0:4556`.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// The file that keeps bundles. It is made if it is not there. Relative to this file.
+    /// The folder that keeps bundles. It is made if it is not there. Relative to this file.
     #[serde(default = "default_store")]
     pub store: PathBuf,
-    /// Octets of bundles that fit into it. Default 1 GiB. The file itself is larger.
+    /// Whether the disk has a message before its sender hears so: then it survives a loss of power, and
+    /// not only the end of the daemon, and takes as long as the disk does. Default `true`.
+    #[serde(default = "default_sync")]
+    pub sync: bool,
+    /// Octets of bundles that fit into it. Default 1 GiB. The files are larger.
     #[serde(default = "default_quota")]
     pub quota_octets: u64,
     /// The lifetime of messages whose sender does not choose one. Default one day.
@@ -239,6 +244,16 @@ impl Leaf {
         match Eid::parse(&self.node) {
             Ok(Eid::Ipn { node, service: 0 }) => node,
             _ => 0,
+        }
+    }
+
+    /// What messages survive.
+    #[must_use]
+    pub const fn safety(&self) -> Safety {
+        if self.sync {
+            Safety::System
+        } else {
+            Safety::Process
         }
     }
 }
@@ -425,8 +440,12 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 4556))
 }
 
+const fn default_sync() -> bool {
+    true
+}
+
 fn default_store() -> PathBuf {
-    "/var/lib/bpsockd/leaf.redb".into()
+    "/var/lib/bpsockd/leaf".into()
 }
 
 const fn default_quota() -> u64 {

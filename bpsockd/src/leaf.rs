@@ -8,23 +8,23 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::agent::{Agent, Command, Event, Link};
 use crate::config::Leaf as Config;
 use crate::leaf::core::Core;
-use crate::leaf::store::Store;
+use crate::leaf::store::{Store, StoreError};
 use crate::metrics::Board;
 
 pub mod core;
@@ -38,7 +38,7 @@ pub mod store;
 pub struct Leaf {
     core: Core,
     store: Store,
-    socket: Arc<UdpSocket>,
+    socket: net::UdpSocket,
     board: Board,
 }
 
@@ -65,7 +65,7 @@ impl Leaf {
     /// One of them cannot be used.
     pub fn open(config: &Config, max_message: u32, board: Board) -> anyhow::Result<Self> {
         let path = &config.store;
-        let opened = Store::open(path);
+        let opened = Store::open(path, config.safety());
         let (store, contents) =
             opened.with_context(|| format!("cannot open the store {}", path.display()))?;
         let core = Core::new(config, max_message, contents, now_ms());
@@ -74,7 +74,7 @@ impl Leaf {
         Ok(Self {
             core,
             store,
-            socket: Arc::new(socket),
+            socket,
             board,
         })
     }
@@ -90,11 +90,9 @@ impl Leaf {
 
     async fn work(mut self, mut link: Link) -> anyhow::Result<()> {
         let (sender, mut datagrams) = mpsc::channel(QUEUE);
-        let reader = Reader(tokio::spawn(read(
-            Arc::clone(&self.socket),
-            sender,
-            self.board.clone(),
-        )));
+        let socket = self.socket.try_clone().and_then(UdpSocket::from_std);
+        let socket = socket.context("cannot share the socket")?;
+        let reader = Reader::start(&self.socket, sender, self.board.clone())?;
         let mut commands = Vec::new();
         let mut arrived = Vec::new();
         loop {
@@ -112,13 +110,13 @@ impl Leaf {
                 arrived.push(more);
             }
             self.step(&mut commands, &mut arrived, &link.events).await?;
-            self.send().await;
+            self.send(&socket).await?;
             self.board
                 .publish_leaf(self.core.tally(), self.core.levels());
         }
         drop(reader);
         // What was sent is taken out of the store, so that it is not sent again.
-        let batch = self.store.begin()?;
+        let batch = self.store.begin();
         self.core.settle(&batch)?;
         Ok(batch.commit()?)
     }
@@ -130,21 +128,8 @@ impl Leaf {
         arrived: &mut Vec<Vec<u8>>,
         to: &mpsc::Sender<Event>,
     ) -> anyhow::Result<()> {
-        let now = now_ms();
         let mut events = Vec::new();
-        let done = block_in_place(|| {
-            let batch = self.store.begin()?;
-            self.core.settle(&batch)?;
-            for command in commands.drain(..) {
-                self.core.command(command, now, &batch, &mut events)?;
-            }
-            for datagram in arrived.drain(..) {
-                self.core.datagram(&datagram, now, &batch, &mut events)?;
-            }
-            self.core.tick(now, &batch, &mut events)?;
-            batch.commit()?;
-            self.core.offer(&self.store, &mut events)
-        });
+        let done = self.change(commands, arrived, &mut events);
         done.context("cannot use the store")?;
         for event in events {
             if to.send(event).await.is_err() {
@@ -154,19 +139,41 @@ impl Leaf {
         Ok(())
     }
 
+    fn change(
+        &mut self,
+        commands: &mut Vec<Command>,
+        arrived: &mut Vec<Vec<u8>>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), StoreError> {
+        let now = now_ms();
+        let batch = self.store.begin();
+        self.core.settle(&batch)?;
+        for command in commands.drain(..) {
+            self.core.command(command, now, &batch, events)?;
+        }
+        for datagram in arrived.drain(..) {
+            self.core.datagram(&datagram, now, &batch, events)?;
+        }
+        self.core.tick(now, &batch, events)?;
+        batch.commit()?;
+        self.core.offer(&self.store, events)
+    }
+
     /// Sends what may be sent now.
-    async fn send(&mut self) {
+    async fn send(&mut self, socket: &UdpSocket) -> anyhow::Result<()> {
         for _ in 0..BATCH {
-            let Some((to, datagram)) = self.core.next_datagram(&self.store, now_ms()) else {
+            let next = self.core.next_datagram(&self.store, now_ms());
+            let Some((to, datagram)) = next.context("cannot use the store")? else {
                 break;
             };
-            if let Err(error) = self.socket.send_to(&datagram, to.address).await {
+            if let Err(error) = socket.send_to(&datagram, to.address).await {
                 warn!(peer = %to.address, reason = %error, "cannot send");
                 self.core.send_failed(to, now_ms());
             } else {
                 self.core.datagram_sent(to, now_ms());
             }
         }
+        Ok(())
     }
 }
 
@@ -179,16 +186,52 @@ impl Agent for Leaf {
     }
 }
 
-/// A task that ends with its owner.
-struct Reader(JoinHandle<()>);
+/// Takes datagrams from the system while the store waits for the disk: a thread, which ends with
+/// its owner.
+struct Reader {
+    thread: Option<thread::JoinHandle<()>>,
+    stop: CancellationToken,
+}
 
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Reader {
+    fn start(
+        socket: &net::UdpSocket,
+        to: mpsc::Sender<Vec<u8>>,
+        board: Board,
+    ) -> anyhow::Result<Self> {
+        let socket = socket.try_clone().context("cannot share the socket")?;
+        let stop = CancellationToken::new();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot wait for datagrams")?;
+        let reading = stop.clone().run_until_cancelled_owned(async {
+            match UdpSocket::from_std(socket) {
+                Ok(socket) => read(socket, to, board).await,
+                Err(error) => warn!(reason = %error, "cannot receive"),
+            }
+        });
+        let thread = thread::Builder::new().name("datagrams".to_owned());
+        let thread = thread.spawn(move || _ = runtime.block_on(reading));
+        Ok(Self {
+            thread: Some(thread.context("cannot start a thread")?),
+            stop,
+        })
     }
 }
 
-async fn read(socket: Arc<UdpSocket>, to: mpsc::Sender<Vec<u8>>, board: Board) {
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!("the thread for datagrams has panicked");
+        }
+    }
+}
+
+async fn read(socket: UdpSocket, to: mpsc::Sender<Vec<u8>>, board: Board) {
     let mut buffer = vec![0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
@@ -205,7 +248,7 @@ async fn read(socket: Arc<UdpSocket>, to: mpsc::Sender<Vec<u8>>, board: Board) {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(address: SocketAddr) -> io::Result<net::UdpSocket> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
@@ -216,7 +259,7 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
         info!(reason = %error, "receive buffer stays small");
     }
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// The DTN time: milliseconds since the start of the year 2000.

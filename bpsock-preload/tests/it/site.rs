@@ -45,7 +45,7 @@ impl Site {
         assert!(made.expect("there is a make").success());
         // Nothing of this daemon leaves it: any free port will do.
         let config = "socket = \"s\"\n[leaf]\nnode = \"ipn:10.0\"\nlisten = \"127.0.0.1:0\"\n\
-                      store = \"leaf.redb\"\n";
+                      store = \"leaf.store\"\n";
         fs::write(folder.path().join("bpsockd.toml"), config).expect("the folder is writable");
         Self { folder }
     }

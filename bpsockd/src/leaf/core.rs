@@ -123,6 +123,17 @@ struct Waiting {
     endpoint: Eid<'static>,
     octets: u64,
     expires_ms: u64,
+    /// Of the bundle.
+    flags: u32,
+}
+
+/// Where a bundle comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Origin {
+    /// A program on this node: it has an identity that no other one has.
+    Own,
+    /// The network, which may bring it again.
+    Network,
 }
 
 /// A bundle in the outbox.
@@ -258,7 +269,7 @@ impl Core {
         &mut self,
         command: Command,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
         match command {
@@ -283,7 +294,7 @@ impl Core {
                 registration,
                 bundle,
             } => {
-                let outcome = self.cancel(registration, bundle, batch)?;
+                let outcome = self.cancel(registration, bundle, batch);
                 events.push(Event::Cancelled(request, outcome));
             }
             Command::Acknowledge(registration, delivery) => {
@@ -314,10 +325,10 @@ impl Core {
     /// # Errors
     ///
     /// The store cannot be used.
-    pub fn settle(&mut self, batch: &Batch) -> Done {
+    pub fn settle(&mut self, batch: &Batch<'_>) -> Done {
         for number in std::mem::take(&mut self.left) {
             self.forget_outgoing(number);
-            batch.remove(Queue::Out, number)?;
+            batch.discard(Queue::Out, number);
         }
         Ok(())
     }
@@ -345,7 +356,7 @@ impl Core {
     /// # Errors
     ///
     /// The store cannot be used.
-    pub fn tick(&mut self, now_ms: u64, batch: &Batch, events: &mut Vec<Event>) -> Done {
+    pub fn tick(&mut self, now_ms: u64, batch: &Batch<'_>, events: &mut Vec<Event>) -> Done {
         self.send_again(now_ms);
         self.send_waiting(now_ms, batch, events)?;
         if now_ms < self.next_tick_ms {
@@ -368,7 +379,7 @@ impl Core {
                 self.again.retain(|(_, other)| *other != number);
                 self.tally.expired += 1;
                 self.forget_outgoing(number);
-                batch.remove(Queue::Out, number)?;
+                batch.discard(Queue::Out, number);
             }
         }
         let expired = self
@@ -386,7 +397,7 @@ impl Core {
             .first()
             .is_some_and(|(until, _)| *until <= now_ms)
         {
-            self.forget_first_seen(batch)?;
+            self.forget_first_seen(batch);
         }
         Ok(())
     }
@@ -395,7 +406,7 @@ impl Core {
         &mut self,
         number: u64,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
         self.tally.expired += 1;
@@ -413,15 +424,12 @@ impl Core {
                 events.push(Event::Revoked(registration, delivery));
             }
         }
-        let octets = self.forget_incoming(number, batch)?;
+        let octets = self.forget_incoming(number, BP_FLAG_REPORT_DELETION, batch)?;
         let Some(arrival) = octets.as_deref().map(Arrival::decode).and_then(Result::ok) else {
             return Ok(());
         };
-        if arrival.info.flags & BP_FLAG_REPORT_DELETION != 0 {
-            let what = (BP_STATUS_DELETED, LIFETIME_EXPIRED);
-            self.report(&arrival, what, now_ms, batch, events)?;
-        }
-        Ok(())
+        let what = (BP_STATUS_DELETED, LIFETIME_EXPIRED);
+        self.report(&arrival, what, now_ms, batch, events)
     }
 }
 

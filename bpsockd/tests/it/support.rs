@@ -44,7 +44,7 @@ impl Daemon {
     pub(crate) fn start(node: u32, listen: SocketAddr, before: &str, after: &str) -> Self {
         let mut daemon = Self::start_with(&format!(
             "socket = \"s\"\n{before}\n[leaf]\nnode = \"ipn:{node}.0\"\nlisten = \"{listen}\"\n\
-             store = \"leaf.redb\"\n{after}"
+             store = \"leaf.store\"\n{after}"
         ));
         daemon.bundles = listen;
         daemon

@@ -144,7 +144,7 @@ fn start_host(stage: &Stage, end: &End) -> anyhow::Result<(Process, Socket)> {
 [leaf]
 node = "ipn:{own}.0"
 listen = "{}"
-store = "{own}.redb"
+store = "{own}.store"
 [[leaf.peer]]
 endpoints = ["ipn:{other}.*"]
 address = "{}"

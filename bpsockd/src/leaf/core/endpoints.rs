@@ -214,22 +214,14 @@ impl Core {
         &mut self,
         number: u64,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
-        let octets = self.forget_incoming(number, batch)?;
+        let octets = self.forget_incoming(number, BP_FLAG_REPORT_DELIVERY, batch)?;
         let Some(arrival) = octets.as_deref().map(Arrival::decode).and_then(Result::ok) else {
             return Ok(());
         };
-        if arrival.info.flags & BP_FLAG_REPORT_DELIVERY != 0 {
-            self.report(
-                &arrival,
-                (BP_STATUS_DELIVERED, NO_REASON),
-                now_ms,
-                batch,
-                events,
-            )?;
-        }
-        Ok(())
+        let what = (BP_STATUS_DELIVERED, NO_REASON);
+        self.report(&arrival, what, now_ms, batch, events)
     }
 }

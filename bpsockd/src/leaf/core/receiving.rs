@@ -5,7 +5,7 @@ use bpsock::abi::{BP_FLAG_REPORT_RECEPTION, BP_REPORT_STATUS, BP_STATUS_RECEIVED
 use bundle::Version;
 use tracing::debug;
 
-use super::{Core, Done, NO_REASON, Waiting, is_admin, size};
+use super::{Core, Done, NO_REASON, Origin, Waiting, is_admin, size};
 use crate::agent::Event;
 use crate::leaf::form::{ADMIN_RECORD, Arrival, Draft, Status, rejoin};
 use crate::leaf::partial::{Partial, Worth};
@@ -26,18 +26,19 @@ impl Core {
         &mut self,
         octets: &[u8],
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
         self.tally.datagrams_received += 1;
-        self.accept(octets, now_ms, batch, events)
+        self.accept(octets, Origin::Network, now_ms, batch, events)
     }
 
     pub(super) fn accept(
         &mut self,
         octets: &[u8],
+        origin: Origin,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
         let arrival = match Arrival::decode(octets) {
@@ -50,7 +51,10 @@ impl Core {
         };
         let is_local = self.is_local(&arrival.endpoint);
         let expires_ms = arrival.expires_ms(now_ms);
-        let key = arrival.identity();
+        let key = match origin {
+            Origin::Own => None,
+            Origin::Network => arrival.identity(),
+        };
         let is_known = key.as_ref().is_some_and(|key| self.seen.contains_key(key));
         let is_full = self.octets + octets.len() as u64 > self.quota;
         let is_first = arrival.fragment.is_none_or(|(offset, _)| offset == 0);
@@ -77,7 +81,7 @@ impl Core {
             }
         }
         if arrival.fragment.is_none() {
-            return self.accept_whole(octets, &arrival, now_ms, batch, events);
+            return self.accept_whole(octets, &arrival, key, now_ms, batch, events);
         }
         let Some(key) = key else {
             // Fragments of nobody cannot be told from each other.
@@ -88,7 +92,7 @@ impl Core {
             return Ok(());
         };
         match Arrival::decode(&whole) {
-            Ok(arrival) => self.accept_whole(&whole, &arrival, now_ms, batch, events),
+            Ok(arrival) => self.accept_whole(&whole, &arrival, Some(key), now_ms, batch, events),
             Err(error) => {
                 self.tally.malformed += 1;
                 debug!(reason = %error, "fragments make no bundle");
@@ -104,7 +108,7 @@ impl Core {
         octets: &[u8],
         arrival: &Arrival<'_>,
         expires_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let (offset, total) = arrival.fragment.unwrap_or_default();
         if total > self.max_message {
@@ -120,7 +124,7 @@ impl Core {
         }
         partial.stored += octets.len() as u64;
         self.octets += octets.len() as u64;
-        batch.put_fragment(key, offset, octets)?;
+        batch.put_fragment(key, offset, octets);
         if worth == Worth::Keep {
             return Ok(None);
         }
@@ -152,19 +156,20 @@ impl Core {
         &mut self,
         octets: &[u8],
         arrival: &Arrival<'_>,
+        key: Option<Vec<u8>>,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
-        if let Some(key) = arrival.identity() {
-            self.remember(key, arrival.expires_ms(now_ms), batch)?;
+        if let Some(key) = key {
+            self.remember(key, arrival.expires_ms(now_ms), batch);
         }
         if arrival.is_admin && is_admin(&arrival.endpoint) {
             self.reported(arrival, events);
             return Ok(());
         }
         let number = self.number();
-        batch.put(Queue::In, number, octets)?;
+        batch.put(Queue::In, number, octets);
         self.index_inbox(number, arrival, octets.len() as u64, now_ms);
         if arrival.info.flags & BP_FLAG_REPORT_RECEPTION != 0 {
             self.report(
@@ -190,33 +195,34 @@ impl Core {
             endpoint: arrival.endpoint.clone(),
             octets,
             expires_ms: arrival.expires_ms(now_ms),
+            flags: arrival.info.flags,
         };
         self.inbox.insert(number, waiting);
         self.make_ready(number);
     }
 
-    fn remember(&mut self, key: Vec<u8>, until: u64, batch: &Batch) -> Done {
-        batch.remember(&key, until)?;
+    fn remember(&mut self, key: Vec<u8>, until: u64, batch: &Batch<'_>) {
+        batch.remember(&key, until);
         self.seen_until.insert((until, key.clone()));
         self.seen.insert(key, until);
         while self.seen.len() > MAX_SEEN {
-            self.forget_first_seen(batch)?;
+            self.forget_first_seen(batch);
         }
-        Ok(())
     }
 
-    pub(super) fn forget_first_seen(&mut self, batch: &Batch) -> Done {
+    pub(super) fn forget_first_seen(&mut self, batch: &Batch<'_>) {
         if let Some((_, key)) = self.seen_until.pop_first() {
             self.seen.remove(&key);
-            batch.forget(&key)?;
+            batch.forget(&key);
         }
-        Ok(())
     }
 
+    /// Takes a bundle out of the inbox, and returns it if it asks for one of these reports.
     pub(super) fn forget_incoming(
         &mut self,
         number: u64,
-        batch: &Batch,
+        reports: u32,
+        batch: &Batch<'_>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(waiting) = self.inbox.remove(&number) else {
             return Ok(None);
@@ -228,7 +234,11 @@ impl Core {
                 self.ready.remove(&waiting.endpoint);
             }
         }
-        batch.remove(Queue::In, number)
+        if waiting.flags & reports != 0 {
+            return batch.remove(Queue::In, number);
+        }
+        batch.discard(Queue::In, number);
+        Ok(None)
     }
 
     // Reports and the end of lifetimes.
@@ -239,7 +249,7 @@ impl Core {
         arrival: &Arrival<'_>,
         (status, reason): (u32, u32),
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
         let (Some(report_to), false) = (&arrival.report_to, arrival.is_admin) else {
@@ -264,7 +274,7 @@ impl Core {
         };
         let admin = self.admin.clone();
         let bundle = self.new_identity(now_ms);
-        batch.set_last(bundle)?;
+        batch.set_last(bundle);
         let draft = Draft {
             source: &admin,
             destination: report_to,

@@ -12,7 +12,7 @@ use bundle::{Eid, Version};
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::{Core, Done, Leaving, priority};
+use super::{Core, Done, Leaving, Origin, priority};
 use crate::agent::{Event, Outgoing, Registration};
 use crate::config::Peer;
 use crate::leaf::form::{ADMIN_RECORD, Crcs, Draft};
@@ -45,7 +45,7 @@ impl Core {
     pub(super) fn send_waiting(
         &mut self,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Done {
         while let Some((_, _, message)) = self.waiting.front() {
@@ -72,7 +72,7 @@ impl Core {
         registration: Registration,
         message: &Outgoing,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Result<Result<BundleId, Errno>, StoreError> {
         let Some(endpoint) = self.registrations.get(&registration) else {
@@ -106,7 +106,7 @@ impl Core {
             data: &message.data,
         };
         let sent = self.post(&draft, priority.is_some(), now_ms, batch, events)?;
-        batch.set_last(self.last)?;
+        batch.set_last(self.last);
         Ok(sent.map(|()| bundle))
     }
 
@@ -116,7 +116,7 @@ impl Core {
         draft: &Draft<'_>,
         priority_matters: bool,
         now_ms: u64,
-        batch: &Batch,
+        batch: &Batch<'_>,
         events: &mut Vec<Event>,
     ) -> Result<Result<(), Errno>, StoreError> {
         let Ok(destination) = draft.destination.eid().map(Eid::into_owned) else {
@@ -128,7 +128,7 @@ impl Core {
             let Ok(octets) = encoded else {
                 return Ok(Err(Errno::AFNOSUPPORT));
             };
-            self.accept(&octets, now_ms, batch, events)?;
+            self.accept(&octets, Origin::Own, now_ms, batch, events)?;
             return Ok(Ok(()));
         }
         let Some(lane) = self.lane_to(&destination) else {
@@ -166,7 +166,7 @@ impl Core {
             return Ok(Err(Errno::MSGSIZE));
         }
         let number = self.number();
-        batch.put(Queue::Out, number, &octets)?;
+        batch.put(Queue::Out, number, &octets);
         let leaving = Leaving {
             source: draft.source.eid().map_or(Eid::Null, Eid::into_owned),
             bundle: draft.bundle,
@@ -199,23 +199,23 @@ impl Core {
         &mut self,
         registration: Registration,
         bundle: BundleId,
-        batch: &Batch,
-    ) -> Result<Result<(), Errno>, StoreError> {
+        batch: &Batch<'_>,
+    ) -> Result<(), Errno> {
         let source = self.registrations.get(&registration).map(|it| &it.eid);
         let found = self
             .outbox
             .iter()
             .find(|(_, leaving)| Some(&leaving.source) == source && leaving.bundle == bundle);
         let Some((&number, leaving)) = found else {
-            return Ok(Err(Errno::NOENT));
+            return Err(Errno::NOENT);
         };
         // What has begun to leave cannot be taken back.
         if !self.lanes[leaving.lane].remove(leaving.priority, number) {
-            return Ok(Err(Errno::NOENT));
+            return Err(Errno::NOENT);
         }
         self.forget_outgoing(number);
-        batch.remove(Queue::Out, number)?;
-        Ok(Ok(()))
+        batch.discard(Queue::Out, number);
+        Ok(())
     }
 
     pub(super) fn forget_outgoing(&mut self, number: u64) {
@@ -225,10 +225,18 @@ impl Core {
     }
 
     /// The next datagram that may be sent now.
-    pub fn next_datagram(&mut self, store: &Store, now_ms: u64) -> Option<(To, Vec<u8>)> {
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn next_datagram(
+        &mut self,
+        store: &Store,
+        now_ms: u64,
+    ) -> Result<Option<(To, Vec<u8>)>, StoreError> {
         for (place, lane) in self.lanes.iter_mut().enumerate() {
             while let Some(number) = lane.next() {
-                let octets = store.bundle(Queue::Out, number).ok().flatten();
+                let octets = store.bundle(Queue::Out, number)?;
                 let room = self.peers[place].room();
                 let fragments =
                     octets.and_then(|octets| fragment_into(&octets, room, MAX_FRAGMENTS).ok());
@@ -248,10 +256,10 @@ impl Core {
                     lane: place,
                     address,
                 };
-                return Some((to, datagram.to_vec()));
+                return Ok(Some((to, datagram.to_vec())));
             }
         }
-        None
+        Ok(None)
     }
 
     /// The datagram has left.
