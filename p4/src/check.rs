@@ -37,14 +37,15 @@ use std::{
 };
 
 use crate::{
-    ast::{DeclId, Direction},
+    ast::{DeclId, Direction, ExprId},
     diagnostic::{Diagnostic, Diagnostics, Severity},
     parser::Ast,
     source::Span,
 };
 
+pub(crate) use self::constant::Const;
+
 use self::{
-    constant::Const,
     scope::{Entity, Scope},
     ty::{Sig, Ty},
 };
@@ -57,6 +58,9 @@ const MAX_WIDTH: u32 = crate::elab::MAX_WIDTH;
 pub(crate) struct Reported;
 
 type Check<T> = Result<T, Reported>;
+
+/// Values in structured annotations. Those that each instance of a block has of its own are not known.
+pub(crate) type AnnotationValues = HashMap<ExprId, Const>;
 
 /// What an expression is.
 #[derive(Clone, Debug)]
@@ -129,10 +133,11 @@ pub(crate) struct Checker<'a> {
     action_args: usize,
     /// Blocks and packages that share the name of the first one, and differ in their constructors.
     overloads: HashMap<DeclId, Vec<Rc<ty::ObjectTy>>>,
+    annotation_values: AnnotationValues,
 }
 
-/// Checks a program.
-pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) {
+/// Checks a program; gives the values in its structured annotations.
+pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) -> AnnotationValues {
     let mut checker = Checker {
         diagnostics,
         scopes: vec![Scope::default()],
@@ -155,10 +160,12 @@ pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) {
         main: None,
         action_args: 0,
         overloads: HashMap::new(),
+        annotation_values: AnnotationValues::new(),
     };
     for decl in &ast.decls {
         checker.top(decl);
     }
+    checker.annotation_values
 }
 
 impl Checker<'_> {

@@ -2,7 +2,8 @@
 //! The stages, one after the other.
 
 use crate::{
-    diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser, parser::Ast, preprocess,
+    check::AnnotationValues, diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser,
+    parser::Ast, preprocess,
 };
 
 /// Stack of the thread that compiles. Expressions, statements and calls nest up to fixed limits, and
@@ -62,7 +63,7 @@ pub fn compile_with_warnings(source: &Source<'_>) -> Result<(Program, Diagnostic
 ///
 /// Everything that is wrong with the program, up to a limit.
 pub fn check(source: &Source<'_>) -> Result<Diagnostics, Diagnostics> {
-    with_stack(|| front(source).map(|(_, diagnostics)| diagnostics))
+    with_stack(|| front(source).map(|front| front.diagnostics))
 }
 
 /// Runs a part on a stack that is large enough for it.
@@ -78,8 +79,15 @@ fn with_stack<T: Send>(part: impl Fn() -> T + Sync) -> T {
     })
 }
 
+/// A program whose types are right.
+struct Front {
+    ast: Ast,
+    annotation_values: AnnotationValues,
+    diagnostics: Diagnostics,
+}
+
 /// Reads and checks a program, up to its types.
-fn front(source: &Source<'_>) -> Result<(Ast, Diagnostics), Diagnostics> {
+fn front(source: &Source<'_>) -> Result<Front, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let tokens = preprocess::run(
         source.name,
@@ -93,18 +101,26 @@ fn front(source: &Source<'_>) -> Result<(Ast, Diagnostics), Diagnostics> {
         diagnostics.sort();
         return Err(diagnostics);
     }
-    crate::check::check(&ast, &mut diagnostics);
+    let annotation_values = crate::check::check(&ast, &mut diagnostics);
     diagnostics.sort();
     if diagnostics.has_errors() {
         Err(diagnostics)
     } else {
-        Ok((ast, diagnostics))
+        Ok(Front {
+            ast,
+            annotation_values,
+            diagnostics,
+        })
     }
 }
 
 fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
-    let (ast, mut diagnostics) = front(source)?;
-    let program = Elaborator::new(&mut diagnostics).program(&ast);
+    let Front {
+        ast,
+        annotation_values,
+        mut diagnostics,
+    } = front(source)?;
+    let program = Elaborator::new(&mut diagnostics, &annotation_values).program(&ast);
     diagnostics.sort();
     match program {
         Some(program) => Ok((program, diagnostics)),

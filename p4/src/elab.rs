@@ -38,6 +38,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use crate::{
     ast::{Annotations, Decl, DeclId, Name, Param},
+    check::AnnotationValues,
     diagnostic::{Diagnostic, Diagnostics},
     ir::{self, Label, SlotId, SlotKind, StmtKind, Target},
     parser::Ast,
@@ -197,6 +198,7 @@ pub(crate) struct ParserFrame {
 
 pub(crate) struct Elaborator<'a> {
     pub(crate) diagnostics: &'a mut Diagnostics,
+    annotation_values: &'a AnnotationValues,
     globals: Scope,
     env: Env,
     errors: Vec<Rc<str>>,
@@ -248,9 +250,13 @@ pub(crate) struct Elaborator<'a> {
 }
 
 impl<'a> Elaborator<'a> {
-    pub(crate) fn new(diagnostics: &'a mut Diagnostics) -> Self {
+    pub(crate) fn new(
+        diagnostics: &'a mut Diagnostics,
+        annotation_values: &'a AnnotationValues,
+    ) -> Self {
         Self {
             diagnostics,
+            annotation_values,
             globals: Scope::new(),
             env: Env::new(),
             errors: Vec::new(),

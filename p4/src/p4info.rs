@@ -57,10 +57,61 @@ pub struct PkgInfo {
     pub contact: String,
     /// Address on the web, from `@pkginfo`.
     pub url: String,
-    /// Other annotations, as they are written.
-    pub annotations: Vec<String>,
+    /// Other annotations.
+    pub annotations: Annotations,
     /// From `@brief` and `@description`.
     pub doc: Option<Documentation>,
+    /// From `@platform_property`.
+    pub platform_properties: Option<PlatformProperties>,
+}
+
+/// What the program asks of the target, from `@platform_property`; 0 is what it does not say.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct PlatformProperties {
+    /// Number of multicast groups.
+    pub multicast_group_table_size: i32,
+    /// Replicas in all groups together.
+    pub multicast_group_table_total_replicas: i32,
+    /// Replicas in one group.
+    pub multicast_group_table_max_replicas_per_entry: i32,
+}
+
+/// Annotations of an object that have no other place in P4Info.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Annotations {
+    /// Those without structure, as they are written.
+    pub texts: Vec<String>,
+    /// Those with square brackets.
+    pub structured: Vec<StructuredAnnotation>,
+}
+
+/// `@name[...]`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StructuredAnnotation {
+    /// Its name.
+    pub name: String,
+    /// What is between the brackets.
+    pub body: AnnotationBody,
+}
+
+/// What is between the brackets of a structured annotation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AnnotationBody {
+    /// `[a, b]`, or nothing.
+    Expressions(Vec<AnnotationValue>),
+    /// `[x = a, y = b]`
+    Pairs(Vec<(String, AnnotationValue)>),
+}
+
+/// A value in a structured annotation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AnnotationValue {
+    /// A string.
+    Text(String),
+    /// An integer.
+    Int(i64),
+    /// A bool.
+    Bool(bool),
 }
 
 /// From `@brief` and `@description`.
@@ -81,8 +132,8 @@ pub struct Preamble {
     pub name: String,
     /// Shortest suffix of the name that is unique.
     pub alias: String,
-    /// Annotations, as they are written.
-    pub annotations: Vec<String>,
+    /// Annotations.
+    pub annotations: Annotations,
     /// From `@brief` and `@description`.
     pub doc: Option<Documentation>,
 }
@@ -130,8 +181,8 @@ pub struct MatchField {
     pub id: u32,
     /// Name.
     pub name: String,
-    /// Annotations, as they are written.
-    pub annotations: Vec<String>,
+    /// Annotations.
+    pub annotations: Annotations,
     /// From `@brief` and `@description`.
     pub doc: Option<Documentation>,
     /// Width in bits.
@@ -149,8 +200,8 @@ pub struct ActionRef {
     pub id: u32,
     /// Where it may be used.
     pub scope: ActionScope,
-    /// Annotations, as they are written.
-    pub annotations: Vec<String>,
+    /// Annotations.
+    pub annotations: Annotations,
 }
 
 /// An action.
@@ -169,8 +220,8 @@ pub struct Param {
     pub id: u32,
     /// Name.
     pub name: String,
-    /// Annotations, as they are written.
-    pub annotations: Vec<String>,
+    /// Annotations.
+    pub annotations: Annotations,
     /// From `@brief` and `@description`.
     pub doc: Option<Documentation>,
     /// Width in bits; 0 for an enum without a width.
@@ -192,8 +243,20 @@ pub struct ActionProfile {
     pub size: u64,
     /// Largest group, from `@max_group_size`; 0 without one.
     pub max_group_size: u32,
-    /// Largest weight of a member, from `@max_member_weight`, if the size counts members and not their weights.
-    pub max_member_weight: Option<u32>,
+    /// What the sizes count, from `@selector_size_semantics`.
+    pub selector_size: Option<SelectorSize>,
+}
+
+/// What the sizes of an action selector count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SelectorSize {
+    /// The weights of members.
+    SumOfWeights,
+    /// Members, whatever their weights are.
+    SumOfMembers {
+        /// Largest weight of a member, from `@max_member_weight`; 0 without one.
+        max_member_weight: u32,
+    },
 }
 
 /// An indirect counter.
@@ -299,10 +362,8 @@ pub struct TypeInfo {
     pub errors: Vec<String>,
     /// Enums with an underlying type.
     pub serializable_enums: BTreeMap<String, SerializableEnum>,
-    /// `type` declarations.
-    pub new_types: BTreeMap<String, NewType>,
-    /// Annotations of those that have some, as they are written.
-    pub new_type_annotations: BTreeMap<String, Vec<String>>,
+    /// `type` declarations, with their annotations.
+    pub new_types: BTreeMap<String, (NewType, Annotations)>,
 }
 
 /// An enum with an underlying type.

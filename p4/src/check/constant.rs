@@ -17,7 +17,7 @@ const MAX_BITS: u64 = 1 << 14;
 
 /// A value.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Const {
+pub(crate) enum Const {
     Int(BigInt),
     Bool(bool),
     Str(Rc<str>),

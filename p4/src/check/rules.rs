@@ -92,6 +92,16 @@ pub(super) fn same_expr(a: &Expr, b: &Expr) -> bool {
     }
 }
 
+/// Keys of `@pkginfo`.
+const PACKAGE_KEYS: &[&str] = &["name", "version", "organization", "contact", "url", "arch"];
+
+/// Keys of `@platform_property`.
+const PLATFORM_KEYS: &[&str] = &[
+    "multicast_group_table_size",
+    "multicast_group_table_total_replicas",
+    "multicast_group_table_max_replicas_per_entry",
+];
+
 impl Checker<'_> {
     /// The form of annotations that the language knows, and of structured ones.
     pub(super) fn check_annotations(&mut self, annotations: &Annotations) {
@@ -123,8 +133,33 @@ impl Checker<'_> {
                     one.name.span,
                     "annotation `@p4runtime_translation` needs a URI and a type: `string`, `bit<W>` or a width",
                 );
-            } else if &**name == "pkginfo" && !one.has_body {
-                self.error(one.name.span, "annotation `@pkginfo` needs keys and values");
+            } else if &**name == "pkginfo" {
+                if !one.has_body {
+                    self.error(one.name.span, "annotation `@pkginfo` needs keys and values");
+                }
+                self.check_keys(one, PACKAGE_KEYS);
+            } else if &**name == "platform_property" && !is_limits(&one.body) {
+                self.error(
+                    one.name.span,
+                    "annotation `@platform_property` needs keys with integers of 32 bits",
+                );
+            } else if &**name == "platform_property" {
+                self.check_keys(one, PLATFORM_KEYS);
+            } else if &**name == "selector_size_semantics" && !is_semantics(&one.body) {
+                self.error(
+                    one.name.span,
+                    "annotation `@selector_size_semantics` is \"sum_of_weights\" or \"sum_of_members\"",
+                );
+            }
+        }
+    }
+
+    /// Says which keys mean nothing.
+    fn check_keys(&mut self, one: &Annotation, known: &[&str]) {
+        for pair in one.body.split(|token| token.is(",")) {
+            if let Some(key) = pair.first().filter(|key| !known.contains(&&*key.text)) {
+                let message = format!("`@{}` has no key `{}`", one.name.text, key.text);
+                self.warn(key.span, message);
             }
         }
     }
@@ -139,7 +174,9 @@ impl Checker<'_> {
                 }
                 keys.push(&key.text);
             }
-            let Ok(ex) = self.expr(value) else { continue };
+            let Ok(mut ex) = self.expr(value) else {
+                continue;
+            };
             let possible = matches!(
                 ex.ty,
                 super::ty::Ty::Int
@@ -152,6 +189,9 @@ impl Checker<'_> {
                     value.span,
                     "expected an integer, a string or a bool that is known at compile time",
                 );
+            }
+            if let Some(known) = ex.value.take() {
+                self.annotation_values.insert(value.id, known);
             }
         }
         if !keys.is_empty() && keys.len() != one.values.len() {
@@ -175,6 +215,26 @@ fn is_text(body: &[Token]) -> bool {
             token.is("++")
         }
     }) && body.len() % 2 == 1
+}
+
+/// `key = integer`, any number of times.
+fn is_limits(body: &[Token]) -> bool {
+    body.split(|token| token.is(",")).all(|pair| {
+        let [key, equals, value] = pair else {
+            return false;
+        };
+        let number = crate::number::parse(&value.text).ok();
+        key.kind == Kind::Ident
+            && equals.is("=")
+            && number.is_some_and(|literal| i32::try_from(literal.value).is_ok())
+    })
+}
+
+/// What the sizes of an action selector count.
+fn is_semantics(body: &[Token]) -> bool {
+    let [one] = body else { return false };
+    let text = one.text.to_ascii_lowercase();
+    one.kind == Kind::Str && matches!(&*text, "sum_of_weights" | "sum_of_members")
 }
 
 /// A string, a comma, and `string`, `bit<W>` or a width.

@@ -81,6 +81,7 @@ impl Checker<'_> {
             }
         }
         for property in &table.properties {
+            self.check_annotations(&property.annotations);
             let _ = self.property(property);
         }
         keys.map(|_| names)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Builds P4Info from what elaboration has met: ids, aliases, and the types that the control plane sees.
 
+mod annotations;
 mod ids;
 mod objects;
 mod typespec;
@@ -10,7 +11,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use crate::{
     ast::{Annotation, Annotations, Expr, ExprKind, Name},
     ir::{MatchKind, SlotId, TableId, ValueSetId},
-    lexer::{Kind, Token},
+    lexer::Kind,
     p4info::Documentation,
     source::Span,
 };
@@ -129,9 +130,9 @@ pub(crate) fn has_annotation(annotations: &[Annotation], name: &str) -> bool {
     annotations.iter().any(|one| &*one.name.text == name)
 }
 
-/// The number in an `@id(...)` annotation.
-fn id_annotation(annotations: &[Annotation]) -> Option<u32> {
-    let one = annotations.iter().find(|one| &*one.name.text == "id")?;
+/// The number in an annotation of a name.
+fn number_annotation(annotations: &[Annotation], name: &str) -> Option<u32> {
+    let one = annotations.iter().find(|one| &*one.name.text == name)?;
     let [token] = &one.body[..] else { return None };
     crate::number::parse(&token.text)
         .ok()?
@@ -140,42 +141,9 @@ fn id_annotation(annotations: &[Annotation]) -> Option<u32> {
         .ok()
 }
 
-/// Annotations that have no meaning of their own in P4Info, as text.
-fn annotation_texts(annotations: &[Annotation]) -> Vec<String> {
-    let own = [
-        "name",
-        "id",
-        "brief",
-        "description",
-        "pkginfo",
-        "platform_property",
-        "match",
-    ];
-    annotations
-        .iter()
-        .filter(|one| !own.contains(&&*one.name.text) && !one.structured)
-        .map(|one| {
-            let body: String = one
-                .body
-                .iter()
-                .enumerate()
-                .map(|(index, token)| token_text(index, token))
-                .collect();
-            if one.has_body {
-                format!("@{}({body})", one.name.text)
-            } else {
-                format!("@{}", one.name.text)
-            }
-        })
-        .collect()
-}
-
-fn token_text(index: usize, token: &Token) -> String {
-    let space = if index > 0 && token.spaced { " " } else { "" };
-    match token.kind {
-        Kind::Str => format!("{space}\"{}\"", token.text),
-        _ => format!("{space}{}", token.text),
-    }
+/// The number in an `@id(...)` annotation.
+fn id_annotation(annotations: &[Annotation]) -> Option<u32> {
+    number_annotation(annotations, "id")
 }
 
 fn documentation(annotations: &[Annotation]) -> Option<Documentation> {

@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     Elab, Elaborator, Entity, FrameKind, Instance, InstanceKind, Owner, Reported, Scope, Stage,
-    TypeDef, info, params_of, place::Place, resolve::type_params_of, types::Type, value::Value,
+    TypeDef, params_of, place::Place, resolve::type_params_of, types::Type, value::Value,
 };
 
 /// Storage that the blocks share.
@@ -147,7 +147,7 @@ impl Elaborator<'_> {
         self.instances.clear();
         self.controls.clear();
         self.exit_flag = None;
-        self.info = info::Info::default();
+        self.info = super::info::Info::default();
         self.stmt_count = 0;
     }
 
@@ -328,9 +328,7 @@ impl Elaborator<'_> {
     }
 
     fn top_owner(decl: &Decl, index: usize, in_parser: bool) -> Rc<Owner> {
-        let name =
-            info::name_annotation(&decl.annotations).unwrap_or_else(|| decl.name.text.to_string());
-        let name = name.trim_start_matches('.').to_owned();
+        let name = decl.name.text.to_string();
         let order = vec![u32::try_from(index).unwrap_or(u32::MAX)];
         Rc::new(Owner {
             name,

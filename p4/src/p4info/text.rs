@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use crate::ir::{ActionScope, CounterUnit, MatchKind, MeterUnit};
 
 use super::{
-    ActionCall, Bitstring, Documentation, MatchField, NewType, P4Info, Param, Preamble, Table,
-    TypeInfo, TypeSpec,
+    ActionCall, AnnotationBody, AnnotationValue, Annotations, Bitstring, Documentation, MatchField,
+    NewType, P4Info, Param, Preamble, SelectorSize, Table, TypeInfo, TypeSpec,
 };
 
 impl P4Info {
@@ -45,10 +45,14 @@ impl P4Info {
                 text.flag("with_selector", profile.with_selector);
                 text.nonzero("size", profile.size);
                 text.nonzero("max_group_size", profile.max_group_size.into());
-                if let Some(weight) = profile.max_member_weight {
-                    text.message("sum_of_members", |text| {
-                        text.nonzero("max_member_weight", weight.into());
-                    });
+                match profile.selector_size {
+                    Some(SelectorSize::SumOfWeights) => text.message("sum_of_weights", |_| {}),
+                    Some(SelectorSize::SumOfMembers { max_member_weight }) => {
+                        text.message("sum_of_members", |text| {
+                            text.nonzero("max_member_weight", max_member_weight.into());
+                        });
+                    }
+                    None => {}
                 }
             });
         }
@@ -97,6 +101,23 @@ impl P4Info {
         text.text("organization", &info.organization);
         text.text("contact", &info.contact);
         text.text("url", &info.url);
+        write_structured(text, &info.annotations);
+        if let Some(limits) = info.platform_properties {
+            text.message("platform_properties", |text| {
+                text.signed(
+                    "multicast_group_table_size",
+                    limits.multicast_group_table_size,
+                );
+                text.signed(
+                    "multicast_group_table_total_replicas",
+                    limits.multicast_group_table_total_replicas,
+                );
+                text.signed(
+                    "multicast_group_table_max_replicas_per_entry",
+                    limits.multicast_group_table_max_replicas_per_entry,
+                );
+            });
+        }
     }
 
     fn write_counters(&self, text: &mut Text) {
@@ -172,6 +193,13 @@ impl Text {
         }
     }
 
+    /// A number that may be negative, unless it is zero.
+    fn signed(&mut self, name: &str, value: i32) {
+        if value != 0 {
+            self.line(format_args!("{name}: {value}"));
+        }
+    }
+
     fn word(&mut self, name: &str, value: &str) {
         self.line(format_args!("{name}: {value}"));
     }
@@ -208,9 +236,42 @@ impl Text {
     }
 }
 
-fn write_annotations(text: &mut Text, annotations: &[String]) {
-    for annotation in annotations {
+fn write_annotations(text: &mut Text, annotations: &Annotations) {
+    for annotation in &annotations.texts {
         text.text("annotations", annotation);
+    }
+}
+
+fn write_structured(text: &mut Text, annotations: &Annotations) {
+    for annotation in &annotations.structured {
+        text.message("structured_annotations", |text| {
+            text.text("name", &annotation.name);
+            match &annotation.body {
+                AnnotationBody::Expressions(list) if list.is_empty() => {}
+                AnnotationBody::Expressions(list) => text.message("expression_list", |text| {
+                    for value in list {
+                        text.message("expressions", |text| write_value(text, value));
+                    }
+                }),
+                AnnotationBody::Pairs(list) => text.message("kv_pair_list", |text| {
+                    for (key, value) in list {
+                        text.message("kv_pairs", |text| {
+                            text.text("key", key);
+                            text.message("value", |text| write_value(text, value));
+                        });
+                    }
+                }),
+            }
+        });
+    }
+}
+
+/// A value is written even if it is zero or empty: it says of which type it is.
+fn write_value(text: &mut Text, value: &AnnotationValue) {
+    match value {
+        AnnotationValue::Text(value) => text.bytes("string_value", value.as_bytes()),
+        AnnotationValue::Int(value) => text.line(format_args!("int64_value: {value}")),
+        AnnotationValue::Bool(value) => text.line(format_args!("bool_value: {value}")),
     }
 }
 
@@ -230,6 +291,7 @@ fn write_preamble(text: &mut Text, preamble: &Preamble) {
         text.text("alias", &preamble.alias);
         write_annotations(text, &preamble.annotations);
         write_doc(text, preamble.doc.as_ref());
+        write_structured(text, &preamble.annotations);
     });
 }
 
@@ -253,6 +315,7 @@ fn write_table(text: &mut Text, table: &Table) {
                 ActionScope::TableOnly => text.word("scope", "TABLE_ONLY"),
                 ActionScope::DefaultOnly => text.word("scope", "DEFAULT_ONLY"),
             }
+            write_structured(text, &action.annotations);
         });
     }
     text.nonzero(
@@ -302,6 +365,7 @@ fn write_match(text: &mut Text, field: &MatchField) {
     );
     write_doc(text, field.doc.as_ref());
     write_name(text, "type_name", field.type_name.as_deref());
+    write_structured(text, &field.annotations);
 }
 
 fn write_params(text: &mut Text, field: &str, params: &[Param]) {
@@ -313,6 +377,7 @@ fn write_params(text: &mut Text, field: &str, params: &[Param]) {
             text.nonzero("bitwidth", param.bitwidth.into());
             write_doc(text, param.doc.as_ref());
             write_name(text, "type_name", param.type_name.as_deref());
+            write_structured(text, &param.annotations);
         });
     }
 }
@@ -402,12 +467,11 @@ fn write_types(text: &mut Text, types: &TypeInfo) {
             }
         });
     }
-    for (name, ty) in &types.new_types {
+    for (name, (ty, annotations)) in &types.new_types {
         entry(text, "new_types", name, |text| {
             write_new_type(text, ty);
-            for annotation in types.new_type_annotations.get(name).into_iter().flatten() {
-                text.text("annotations", annotation);
-            }
+            write_annotations(text, annotations);
+            write_structured(text, annotations);
         });
     }
 }

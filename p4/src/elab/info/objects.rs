@@ -4,13 +4,13 @@
 use std::rc::Rc;
 
 use crate::{
-    ast::Annotations,
+    ast::{Annotation, Annotations},
     ir::{self, MatchKind},
     lexer::Kind,
     p4info::{
-        Action, ActionCall, ActionProfile, ActionRef, ControllerPacketMetadata, Counter, Digest,
-        DirectCounter, DirectMeter, MatchField, Meter, P4Info, Param, PkgInfo, Preamble, Register,
-        Table, TypeInfo, TypeSpec, ValueSet,
+        self, Action, ActionCall, ActionProfile, ActionRef, ControllerPacketMetadata, Counter,
+        Digest, DirectCounter, DirectMeter, MatchField, Meter, P4Info, Param, PkgInfo, Preamble,
+        Register, SelectorSize, Table, TypeInfo, TypeSpec, ValueSet,
     },
     source::Span,
 };
@@ -20,11 +20,19 @@ use super::{
         Elaborator, Entity, TypeDef,
         types::{StructType, Type},
     },
-    annotation_texts, documentation, field_ids, has_annotation, id_annotation,
+    annotations::{Writer, pairs, platform_properties},
+    documentation, field_ids, has_annotation, id_annotation,
     ids::{IdError, Ids, Prefix},
-    string_annotation,
-    typespec::{convert, name_and_width},
+    number_annotation, string_annotation,
+    typespec::{Types, convert, name_and_width},
 };
+
+/// Annotations that have fields of their own in action profiles.
+const SELECTOR_ANNOTATIONS: &[&str] = &[
+    "max_group_size",
+    "selector_size_semantics",
+    "max_member_weight",
+];
 
 impl Elaborator<'_> {
     /// P4Info of the program; sets the ids in the IR, too.
@@ -33,7 +41,10 @@ impl Elaborator<'_> {
         self.info.actions.sort_by(|a, b| a.order.cmp(&b.order));
         let headers = self.controller_headers();
         let ids = self.ids(&headers);
-        let mut types = TypeInfo::default();
+        let mut types = Types {
+            info: TypeInfo::default(),
+            annotations: Writer::new(self.annotation_values),
+        };
         let uses_types = self.info.calls_externs
             || !self.info.tables.is_empty()
             || !self.info.externs.is_empty()
@@ -43,7 +54,7 @@ impl Elaborator<'_> {
                 .iter()
                 .any(|action| !action.params.is_empty());
         let mut info = P4Info {
-            pkg_info: pkg_info(package),
+            pkg_info: pkg_info(package, &mut types.annotations),
             ..P4Info::default()
         };
         self.table_objects(&ids, &mut info, &mut types);
@@ -52,14 +63,14 @@ impl Elaborator<'_> {
             info.controller_packet_metadata
                 .push(controller_header(&ids, of, &mut types));
         }
-        self.value_set_objects(&ids, &mut info);
+        self.value_set_objects(&ids, &mut info, &mut types);
         for digest in &self.info.digests {
             let Some(type_spec) = convert(&digest.ty, &mut types) else {
                 continue;
             };
             let id = ids.get(Prefix::Digest, &digest.name);
             info.digests.push(Digest {
-                preamble: preamble(&ids, id, &digest.name, &Rc::default()),
+                preamble: preamble(&ids, id, &digest.name, &Rc::default(), &mut types),
                 type_spec,
             });
         }
@@ -67,10 +78,17 @@ impl Elaborator<'_> {
             .controller_packet_metadata
             .iter()
             .any(|header| !header.metadata.is_empty());
+        let Types {
+            info: mut types,
+            annotations,
+        } = types;
         if !types.errors.is_empty() {
             types.errors = self.errors.iter().map(ToString::to_string).collect();
         }
         info.type_info = (uses_types || any_header).then_some(types);
+        for (span, fault) in annotations.faults {
+            self.error(span, fault);
+        }
         self.set_ids(&ids);
         info
     }
@@ -192,7 +210,7 @@ impl Elaborator<'_> {
     }
 
     #[expect(clippy::too_many_lines, reason = "one part for each kind of object")]
-    fn table_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut TypeInfo) {
+    fn table_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut Types<'_>) {
         for action in &self.info.actions {
             let id = ids.get(Prefix::Action, &action.name);
             if id == 0 || info.actions.iter().any(|known| known.preamble.id == id) {
@@ -206,7 +224,7 @@ impl Elaborator<'_> {
                 .map(|((name, ty, list), id)| param(id, name, ty, list, types))
                 .collect();
             info.actions.push(Action {
-                preamble: preamble(ids, id, &action.name, &action.annotations),
+                preamble: preamble(ids, id, &action.name, &action.annotations, types),
                 params,
             });
         }
@@ -230,7 +248,7 @@ impl Elaborator<'_> {
                     MatchField {
                         id,
                         name: key.name.clone(),
-                        annotations: annotation_texts(&key.annotations),
+                        annotations: types.annotations.write(&key.annotations),
                         doc: documentation(&key.annotations),
                         bitwidth,
                         match_type: key.match_kind,
@@ -245,7 +263,7 @@ impl Elaborator<'_> {
                 .map(|(one, annotations)| ActionRef {
                     id: action_id(one.action),
                     scope: one.scope,
-                    annotations: ref_annotations(one.scope, annotations),
+                    annotations: ref_annotations(one.scope, annotations, types),
                 })
                 .collect();
             let default = action_id(lowered.default_action.action);
@@ -262,7 +280,7 @@ impl Elaborator<'_> {
                 .action_profile
                 .map(|profile| &self.action_profiles[profile.index()].name);
             info.tables.push(Table {
-                preamble: preamble(ids, id, &lowered.name, &table.annotations),
+                preamble: preamble(ids, id, &lowered.name, &table.annotations, types),
                 match_fields,
                 action_refs,
                 const_default_action_id: if lowered.const_default_action {
@@ -302,16 +320,18 @@ impl Elaborator<'_> {
     }
 
     #[expect(clippy::too_many_lines, reason = "one part for each kind of object")]
-    fn extern_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut TypeInfo) {
+    fn extern_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut Types<'_>) {
         let mut list: Vec<_> = self.info.externs.values().collect();
         list.sort_by(|a, b| a.order.cmp(&b.order));
         for one in list {
             let name = &one.name;
-            let make = |prefix| preamble(ids, ids.get(prefix, name), name, &one.annotations);
+            let make = |prefix, types: &mut Types<'_>| {
+                preamble(ids, ids.get(prefix, name), name, &one.annotations, types)
+            };
             if let Some(counter) = self.counters.iter().find(|counter| counter.name == *name) {
                 match counter.cells {
                     ir::Cells::Indirect(size) => info.counters.push(Counter {
-                        preamble: make(Prefix::Counter),
+                        preamble: make(Prefix::Counter, types),
                         unit: counter.unit,
                         size,
                         index_type_name: one
@@ -320,7 +340,7 @@ impl Elaborator<'_> {
                             .and_then(|ty| name_and_width(ty, types).0),
                     }),
                     ir::Cells::Direct(table) => info.direct_counters.push(DirectCounter {
-                        preamble: make(Prefix::DirectCounter),
+                        preamble: make(Prefix::DirectCounter, types),
                         unit: counter.unit,
                         direct_table_id: ids.get(Prefix::Table, &self.tables[table.index()].name),
                     }),
@@ -330,7 +350,7 @@ impl Elaborator<'_> {
             if let Some(meter) = self.meters.iter().find(|meter| meter.name == *name) {
                 match meter.cells {
                     ir::Cells::Indirect(size) => info.meters.push(Meter {
-                        preamble: make(Prefix::Meter),
+                        preamble: make(Prefix::Meter, types),
                         unit: meter.unit,
                         size,
                         index_type_name: one
@@ -339,7 +359,7 @@ impl Elaborator<'_> {
                             .and_then(|ty| name_and_width(ty, types).0),
                     }),
                     ir::Cells::Direct(table) => info.direct_meters.push(DirectMeter {
-                        preamble: make(Prefix::DirectMeter),
+                        preamble: make(Prefix::DirectMeter, types),
                         unit: meter.unit,
                         direct_table_id: ids.get(Prefix::Table, &self.tables[table.index()].name),
                     }),
@@ -353,7 +373,7 @@ impl Elaborator<'_> {
             {
                 let data = one.types.first().and_then(|ty| convert(ty, types));
                 info.registers.push(Register {
-                    preamble: make(Prefix::Register),
+                    preamble: make(Prefix::Register, types),
                     type_spec: data.unwrap_or(TypeSpec::Bool),
                     size: register.size,
                     index_type_name: one.types.get(1).and_then(|ty| name_and_width(ty, types).0),
@@ -374,34 +394,27 @@ impl Elaborator<'_> {
                 let table_ids =
                     tables.map(|table| ids.get(Prefix::Table, &self.tables[table.id.index()].name));
                 let with_selector = profile.selector.is_some();
-                let number = |name: &str| {
-                    let found = one.annotations.iter().find(|one| &*one.name.text == name)?;
-                    let literal = crate::number::parse(&found.body.first()?.text).ok()?;
-                    u32::try_from(literal.value).ok().filter(|_| with_selector)
-                };
-                let semantics = string_annotation(&one.annotations, "selector_size_semantics");
-                let by_members = with_selector && semantics.as_deref() == Some("sum_of_members");
-                let mut preamble = make(Prefix::ActionProfile);
-                preamble.annotations.retain(|text| {
+                let mut preamble = make(Prefix::ActionProfile, types);
+                preamble.annotations.texts.retain(|text| {
                     let name = text.trim_start_matches('@').split('(').next();
-                    !matches!(
-                        name,
-                        Some("max_group_size" | "selector_size_semantics" | "max_member_weight")
-                    )
+                    !name.is_some_and(|name| SELECTOR_ANNOTATIONS.contains(&name))
                 });
+                let sizes = &one.annotations[..];
                 info.action_profiles.push(ActionProfile {
                     preamble,
                     table_ids: table_ids.collect(),
                     with_selector,
                     size: profile.size,
-                    max_group_size: number("max_group_size").unwrap_or(0),
-                    max_member_weight: number("max_member_weight").filter(|_| by_members),
+                    max_group_size: number_annotation(sizes, "max_group_size")
+                        .filter(|_| with_selector)
+                        .unwrap_or(0),
+                    selector_size: selector_size(sizes).filter(|_| with_selector),
                 });
             }
         }
     }
 
-    fn value_set_objects(&self, ids: &Ids, info: &mut P4Info) {
+    fn value_set_objects(&self, ids: &Ids, info: &mut P4Info, types: &mut Types<'_>) {
         for set in &self.info.value_sets {
             let id = ids.get(Prefix::ValueSet, &set.name);
             let mut matches = Vec::new();
@@ -429,7 +442,7 @@ impl Elaborator<'_> {
                 matches.push(MatchField {
                     id,
                     name: name.clone(),
-                    annotations: annotation_texts(annotations),
+                    annotations: types.annotations.write(annotations),
                     doc: documentation(annotations),
                     bitwidth: ty.scalar_width().unwrap_or(0),
                     match_type: match kind {
@@ -442,7 +455,7 @@ impl Elaborator<'_> {
                     type_name: None,
                 });
             }
-            let preamble = preamble(ids, id, &set.name, &set.annotations);
+            let preamble = preamble(ids, id, &set.name, &set.annotations, types);
             info.value_sets.push(ValueSet {
                 preamble,
                 matches,
@@ -490,38 +503,70 @@ impl Elaborator<'_> {
     }
 }
 
-/// Annotations of an action in a table; p4c writes out the one that it adds to an implicit default action.
-fn ref_annotations(scope: ir::ActionScope, annotations: &Annotations) -> Vec<String> {
-    let mut texts = annotation_texts(annotations);
-    if texts.is_empty() && scope == ir::ActionScope::DefaultOnly {
-        texts.push("@defaultonly".into());
+/// What the sizes of an action selector count, if its annotations say that.
+fn selector_size(annotations: &[Annotation]) -> Option<SelectorSize> {
+    let semantics = string_annotation(annotations, "selector_size_semantics")?;
+    match &*semantics.to_ascii_lowercase() {
+        "sum_of_weights" => Some(SelectorSize::SumOfWeights),
+        "sum_of_members" => Some(SelectorSize::SumOfMembers {
+            max_member_weight: number_annotation(annotations, "max_member_weight").unwrap_or(0),
+        }),
+        _ => None,
     }
-    texts
 }
 
-fn preamble(ids: &Ids, id: u32, name: &str, annotations: &Annotations) -> Preamble {
+/// Annotations of an action in a table; p4c writes out the one that it adds to an implicit default action.
+fn ref_annotations(
+    scope: ir::ActionScope,
+    annotations: &Annotations,
+    types: &mut Types<'_>,
+) -> p4info::Annotations {
+    let mut written = types.annotations.write(annotations);
+    if written == p4info::Annotations::default() && scope == ir::ActionScope::DefaultOnly {
+        written.texts.push("@defaultonly".into());
+    }
+    written
+}
+
+fn preamble(
+    ids: &Ids,
+    id: u32,
+    name: &str,
+    annotations: &Annotations,
+    types: &mut Types<'_>,
+) -> Preamble {
     Preamble {
         id,
         name: name.to_owned(),
         alias: ids.alias(name),
-        annotations: annotation_texts(annotations),
+        annotations: types.annotations.write(annotations),
         doc: documentation(annotations),
     }
 }
 
-fn param(id: u32, name: &str, ty: &Type, annotations: &Annotations, types: &mut TypeInfo) -> Param {
+fn param(
+    id: u32,
+    name: &str,
+    ty: &Type,
+    annotations: &Annotations,
+    types: &mut Types<'_>,
+) -> Param {
     let (type_name, bitwidth) = name_and_width(ty, types);
     Param {
         id,
         name: string_annotation(annotations, "name").unwrap_or_else(|| name.to_owned()),
-        annotations: annotation_texts(annotations),
+        annotations: types.annotations.write(annotations),
         doc: documentation(annotations),
         bitwidth,
         type_name,
     }
 }
 
-fn controller_header(ids: &Ids, of: &StructType, types: &mut TypeInfo) -> ControllerPacketMetadata {
+fn controller_header(
+    ids: &Ids,
+    of: &StructType,
+    types: &mut Types<'_>,
+) -> ControllerPacketMetadata {
     let name = string_annotation(&of.annotations, "controller_header").unwrap_or_default();
     let mut fields = Vec::new();
     flatten_fields("", of, &mut fields);
@@ -538,7 +583,7 @@ fn controller_header(ids: &Ids, of: &StructType, types: &mut TypeInfo) -> Contro
     ControllerPacketMetadata {
         preamble: Preamble {
             alias: name.clone(),
-            ..preamble(ids, id, &name, &of.annotations)
+            ..preamble(ids, id, &name, &of.annotations, types)
         },
         metadata,
     }
@@ -564,22 +609,16 @@ fn flatten_fields<'t>(
 }
 
 /// The package's description, from the annotations of `main`.
-fn pkg_info(annotations: &Annotations) -> PkgInfo {
+fn pkg_info(package: &Annotations, annotations: &mut Writer<'_>) -> PkgInfo {
     let mut info = PkgInfo {
         arch: "v1model".into(),
-        annotations: annotation_texts(annotations),
-        doc: documentation(annotations),
+        annotations: annotations.write(package),
+        doc: documentation(package),
+        platform_properties: platform_properties(package),
         ..PkgInfo::default()
     };
-    for annotation in annotations
-        .iter()
-        .filter(|one| &*one.name.text == "pkginfo")
-    {
-        for pair in annotation.body.split(|token| token.is(",")) {
-            let [key, equals, value] = pair else { continue };
-            if !equals.is("=") || value.kind != Kind::Str {
-                continue;
-            }
+    for annotation in package.iter().filter(|one| &*one.name.text == "pkginfo") {
+        for (key, value) in pairs(annotation).filter(|(_, value)| value.kind == Kind::Str) {
             let text = value.text.to_string();
             match &*key.text {
                 "name" => info.name = text,

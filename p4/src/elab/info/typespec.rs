@@ -7,10 +7,16 @@ use crate::{
     p4info::{Bitstring, NewType, SerializableEnum, TypeInfo, TypeSpec},
 };
 
-use super::super::types::Type;
+use super::{super::types::Type, annotations::Writer};
+
+/// What the control plane sees of the types that the objects of P4Info have.
+pub(super) struct Types<'v> {
+    pub(super) info: TypeInfo,
+    pub(super) annotations: Writer<'v>,
+}
 
 /// The form of a type in P4Info; types with a name are added to `types`.
-pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
+pub(super) fn convert(ty: &Type, types: &mut Types<'_>) -> Option<TypeSpec> {
     Some(match ty {
         Type::Bool => TypeSpec::Bool,
         Type::Bits {
@@ -24,7 +30,7 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
         Type::Varbit(width) => TypeSpec::Bitstring(Bitstring::Varbit(*width)),
         Type::Error => {
             // The names are filled in when all types are known.
-            types.errors = vec![String::new()];
+            types.info.errors = vec![String::new()];
             TypeSpec::Error
         }
         Type::Tuple(members) | Type::List(members) => TypeSpec::Tuple(
@@ -42,7 +48,7 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
             for field in &of.fields {
                 members.push((field.name.to_string(), convert(&field.ty, types)?));
             }
-            types.structs.insert(of.name.to_string(), members);
+            types.info.structs.insert(of.name.to_string(), members);
             TypeSpec::Struct(of.name.to_string())
         }
         Type::Struct(of) if of.kind == Aggregate::Header => {
@@ -52,7 +58,7 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
                     members.push((field.name.to_string(), bits));
                 }
             }
-            types.headers.insert(of.name.to_string(), members);
+            types.info.headers.insert(of.name.to_string(), members);
             TypeSpec::Header(of.name.to_string())
         }
         Type::Enum(of) => match &of.underlying {
@@ -62,11 +68,12 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
                     .iter()
                     .map(|(name, _)| name.to_string())
                     .collect();
-                types.enums.insert(of.name.to_string(), members);
+                types.info.enums.insert(of.name.to_string(), members);
                 TypeSpec::Enum(of.name.to_string())
             }
             Some(underlying) => {
                 types
+                    .info
                     .serializable_enums
                     .insert(of.name.to_string(), serializable(of, underlying)?);
                 TypeSpec::SerializableEnum(of.name.to_string())
@@ -77,16 +84,14 @@ pub(super) fn convert(ty: &Type, types: &mut TypeInfo) -> Option<TypeSpec> {
                 Some(form) => form,
                 None => NewType::Original(convert(original(&of.ty), types)?),
             };
-            types.new_types.insert(of.name.to_string(), form);
-            let texts: Vec<String> = super::annotation_texts(&of.annotations)
-                .into_iter()
-                .filter(|text| !text.starts_with("@p4runtime_translation("))
-                .collect();
-            if !texts.is_empty() {
-                types
-                    .new_type_annotations
-                    .insert(of.name.to_string(), texts);
-            }
+            let mut annotations = types.annotations.write(&of.annotations);
+            annotations
+                .texts
+                .retain(|text| !text.starts_with("@p4runtime_translation("));
+            types
+                .info
+                .new_types
+                .insert(of.name.to_string(), (form, annotations));
             TypeSpec::NewType(of.name.to_string())
         }
         _ => return None,
@@ -134,7 +139,7 @@ fn translation(of: &super::super::types::NewType) -> Option<NewType> {
 }
 
 /// Name of a user-defined type, and its width for the control plane.
-pub(super) fn name_and_width(ty: &Type, types: &mut TypeInfo) -> (Option<String>, u32) {
+pub(super) fn name_and_width(ty: &Type, types: &mut Types<'_>) -> (Option<String>, u32) {
     convert(ty, types);
     let width = ty.scalar_width().unwrap_or(0);
     match ty {
