@@ -440,6 +440,12 @@ impl Checker<'_> {
         {
             return Err(self.error(param.name.span, "this parameter cannot be optional"));
         }
+        if marked && param.default.is_some() {
+            return Err(self.error(
+                param.name.span,
+                "an optional parameter cannot have a default value",
+            ));
+        }
         Ok(SigParam {
             name: param.name.text.clone(),
             span: param.name.span,

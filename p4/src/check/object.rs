@@ -232,6 +232,12 @@ impl Checker<'_> {
         self.declare_params(&params, false);
         self.declare_params(&ctor, true);
         let has_body = !matches!(block.kind, ObjectKind::ParserType | ObjectKind::ControlType);
+        if has_body && let Some(param) = ctor.iter().find(|param| param.marked_optional()) {
+            return Err(self.error(
+                param.span,
+                "a parameter of this constructor cannot be optional: nothing says what it is without an argument",
+            ));
+        }
         if has_body && !types.is_empty() && self.body.within != Within::Top {
             return Err(self.error(
                 decl.span,

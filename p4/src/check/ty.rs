@@ -157,6 +157,13 @@ pub(crate) struct SigParam {
     pub(crate) default: Option<Ty>,
 }
 
+impl SigParam {
+    /// Whether it may be left out, and has no value then.
+    pub(crate) fn marked_optional(&self) -> bool {
+        self.optional && self.default.is_none()
+    }
+}
+
 /// What type parameters stand for.
 pub(crate) type Binding = HashMap<u32, Ty>;
 

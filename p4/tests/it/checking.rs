@@ -415,3 +415,46 @@ proptest! {
         let _ = check(&lines.join("\n"));
     }
 }
+
+#[test]
+fn what_may_be_left_out_has_no_value() {
+    accepted(
+        "extern E { E(@optional bit<8> x); } control c(@optional inout bool b) { apply { b = true; } }",
+    );
+    accepted("control t(@optional in bit<8> x); package p(t one, @optional t two);");
+    refused(
+        "control c()(@optional bit<8> x) { apply {} }",
+        "a parameter of this constructor cannot be optional",
+    );
+    refused(
+        "extern void f(@optional in bit<8> x = 1);",
+        "an optional parameter cannot have a default value",
+    );
+}
+
+#[test]
+fn annotations_for_the_control_plane_have_a_form() {
+    accepted(
+        "@platform_property(multicast_group_table_size = 0x10) @pkginfo(name = \"n\") const bit<8> x = 1;",
+    );
+    refused(
+        "@platform_property(multicast_group_table_size = \"many\") const bit<8> x = 1;",
+        "needs keys with integers",
+    );
+    refused(
+        "@selector_size_semantics(\"sum\") const bit<8> x = 1;",
+        "is \"sum_of_weights\" or \"sum_of_members\"",
+    );
+    for (text, key) in [
+        ("@pkginfo(nmae = \"n\")", "nmae"),
+        ("@platform_property(groups = 1)", "groups"),
+    ] {
+        let warnings = check(&format!("{text} const bit<8> x = 1;"))
+            .expect("no error")
+            .to_string();
+        assert!(
+            warnings.contains(&format!("has no key `{key}`")),
+            "{warnings}"
+        );
+    }
+}
