@@ -59,8 +59,9 @@ pub(crate) struct Reported;
 
 type Check<T> = Result<T, Reported>;
 
-/// Values in structured annotations. Those that each instance of a block has of its own are not known.
-pub(crate) type AnnotationValues = HashMap<ExprId, Const>;
+/// Values that later stages ask for: those in structured annotations, and those of conditions that are always the
+/// same. What each instance of a block has of its own is not known.
+pub(crate) type Values = HashMap<ExprId, Const>;
 
 /// What an expression is.
 #[derive(Clone, Debug)]
@@ -133,11 +134,11 @@ pub(crate) struct Checker<'a> {
     action_args: usize,
     /// Blocks and packages that share the name of the first one, and differ in their constructors.
     overloads: HashMap<DeclId, Vec<Rc<ty::ObjectTy>>>,
-    annotation_values: AnnotationValues,
+    values: Values,
 }
 
-/// Checks a program; gives the values in its structured annotations.
-pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) -> AnnotationValues {
+/// Checks a program; gives what later stages ask for.
+pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) -> Values {
     let mut checker = Checker {
         diagnostics,
         scopes: vec![Scope::default()],
@@ -160,12 +161,12 @@ pub(crate) fn check(ast: &Ast, diagnostics: &mut Diagnostics) -> AnnotationValue
         main: None,
         action_args: 0,
         overloads: HashMap::new(),
-        annotation_values: AnnotationValues::new(),
+        values: Values::new(),
     };
     for decl in &ast.decls {
         checker.top(decl);
     }
-    checker.annotation_values
+    checker.values
 }
 
 impl Checker<'_> {

@@ -2,13 +2,23 @@
 //! The stages, one after the other.
 
 use crate::{
-    check::AnnotationValues, diagnostic::Diagnostics, elab::Elaborator, ir::Program, parser,
-    parser::Ast, preprocess,
+    check::Values,
+    diagnostic::{Diagnostic, Diagnostics, Severity},
+    elab::{Elaborator, Reported},
+    ir::Program,
+    p4info::P4Info,
+    parser,
+    parser::Ast,
+    preprocess,
+    source::Span,
 };
 
 /// Stack of the thread that compiles. Expressions, statements and calls nest up to fixed limits, and
 /// the greatest depth of recursion that they allow needs more than a default stack.
 const STACK_BYTES: usize = 512 << 20;
+
+/// What is said of a text without one.
+const NO_MAIN: &str = "program has no `main` package instance";
 
 /// Finds an included file.
 pub type Include<'a> = dyn Fn(&str, &str) -> Option<(String, String)> + Sync + 'a;
@@ -54,7 +64,30 @@ pub fn compile(source: &Source<'_>) -> Result<Program, Diagnostics> {
 ///
 /// Everything that is wrong with the program, up to a limit.
 pub fn compile_with_warnings(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
-    with_stack(|| stages(source))
+    with_stack(|| match stages(source)? {
+        (Stages::Program(program), diagnostics) => Ok((*program, diagnostics)),
+        (Stages::Part(end), mut diagnostics) => {
+            diagnostics.push(Diagnostic::error(end, NO_MAIN));
+            Err(diagnostics)
+        }
+    })
+}
+
+/// P4Info of a program, and warnings. That of a program without `main` is empty, and a warning says so.
+///
+/// # Errors
+///
+/// Everything that is wrong with the program, up to a limit.
+pub fn interface(source: &Source<'_>) -> Result<(P4Info, Diagnostics), Diagnostics> {
+    with_stack(|| match stages(source)? {
+        (Stages::Program(program), diagnostics) => Ok((program.p4info, diagnostics)),
+        (Stages::Part(end), mut diagnostics) => {
+            let mut warning = Diagnostic::error(end, NO_MAIN).help("its P4Info is empty");
+            warning.severity = Severity::Warning;
+            diagnostics.push(warning);
+            Ok((P4Info::default(), diagnostics))
+        }
+    })
 }
 
 /// Checks a program for any architecture, without lowering it; gives the warnings.
@@ -82,7 +115,7 @@ fn with_stack<T: Send>(part: impl Fn() -> T + Sync) -> T {
 /// A program whose types are right.
 struct Front {
     ast: Ast,
-    annotation_values: AnnotationValues,
+    values: Values,
     diagnostics: Diagnostics,
 }
 
@@ -101,29 +134,40 @@ fn front(source: &Source<'_>) -> Result<Front, Diagnostics> {
         diagnostics.sort();
         return Err(diagnostics);
     }
-    let annotation_values = crate::check::check(&ast, &mut diagnostics);
+    let values = crate::check::check(&ast, &mut diagnostics);
     diagnostics.sort();
     if diagnostics.has_errors() {
         Err(diagnostics)
     } else {
         Ok(Front {
             ast,
-            annotation_values,
+            values,
             diagnostics,
         })
     }
 }
 
-fn stages(source: &Source<'_>) -> Result<(Program, Diagnostics), Diagnostics> {
+/// What a text is.
+enum Stages {
+    Program(Box<Program>),
+    /// A part of a program, without `main`; the place of its last declaration.
+    Part(Span),
+}
+
+fn stages(source: &Source<'_>) -> Result<(Stages, Diagnostics), Diagnostics> {
     let Front {
         ast,
-        annotation_values,
+        values,
         mut diagnostics,
     } = front(source)?;
-    let program = Elaborator::new(&mut diagnostics, &annotation_values).program(&ast);
+    let program = Elaborator::new(&mut diagnostics, &values).program(&ast);
     diagnostics.sort();
     match program {
-        Some(program) => Ok((program, diagnostics)),
-        None => Err(diagnostics),
+        Ok(Some(program)) => Ok((Stages::Program(Box::new(program)), diagnostics)),
+        Ok(None) => {
+            let end = ast.decls.last().map_or(Span::default(), |decl| decl.span);
+            Ok((Stages::Part(end), diagnostics))
+        }
+        Err(Reported) => Err(diagnostics),
     }
 }

@@ -38,7 +38,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use crate::{
     ast::{Annotations, Decl, DeclId, Name, Param},
-    check::AnnotationValues,
+    check::Values,
     diagnostic::{Diagnostic, Diagnostics},
     ir::{self, Label, SlotId, SlotKind, StmtKind, Target},
     parser::Ast,
@@ -198,7 +198,7 @@ pub(crate) struct ParserFrame {
 
 pub(crate) struct Elaborator<'a> {
     pub(crate) diagnostics: &'a mut Diagnostics,
-    annotation_values: &'a AnnotationValues,
+    values: &'a Values,
     globals: Scope,
     env: Env,
     errors: Vec<Rc<str>>,
@@ -250,13 +250,10 @@ pub(crate) struct Elaborator<'a> {
 }
 
 impl<'a> Elaborator<'a> {
-    pub(crate) fn new(
-        diagnostics: &'a mut Diagnostics,
-        annotation_values: &'a AnnotationValues,
-    ) -> Self {
+    pub(crate) fn new(diagnostics: &'a mut Diagnostics, values: &'a Values) -> Self {
         Self {
             diagnostics,
-            annotation_values,
+            values,
             globals: Scope::new(),
             env: Env::new(),
             errors: Vec::new(),
@@ -301,27 +298,18 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Checks a whole program; gives the IR if nothing is wrong with it.
-    pub(crate) fn program(mut self, ast: &Ast) -> Option<ir::Program> {
+    /// Checks a whole program; gives the IR if nothing is wrong with it, and none without a `main`.
+    pub(crate) fn program(mut self, ast: &Ast) -> Elab<Option<ir::Program>> {
         for decl in &ast.decls {
             self.global(decl);
         }
         let main = self.main.clone();
-        let program = if let Some(main) = main {
-            self.package(&main).ok()
-        } else {
-            if !self.diagnostics.has_errors() {
-                let span = ast.decls.last().map_or(Span::default(), |decl| decl.span);
-                let _ = self.error(span, "program has no `main` package instance");
-            }
-            None
-        };
+        let program = main.map(|main| self.package(&main)).transpose();
         self.check_unreached(ast);
         if self.diagnostics.has_errors() {
-            None
-        } else {
-            program
+            return Err(Reported);
         }
+        program
     }
 
     // Messages.

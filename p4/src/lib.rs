@@ -39,4 +39,4 @@ mod prune;
 pub mod source;
 mod spelling;
 
-pub use self::compile::{Include, Source, check, compile, compile_with_warnings};
+pub use self::compile::{Include, Source, check, compile, compile_with_warnings, interface};

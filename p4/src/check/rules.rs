@@ -191,7 +191,7 @@ impl Checker<'_> {
                 );
             }
             if let Some(known) = ex.value.take() {
-                self.annotation_values.insert(value.id, known);
+                self.values.insert(value.id, known);
             }
         }
         if !keys.is_empty() && keys.len() != one.values.len() {

@@ -37,12 +37,15 @@ impl Checker<'_> {
                 then,
                 otherwise,
             } => {
-                let condition = self.expr_as(condition, &Ty::Bool);
+                let checked = self.expr_as(condition, &Ty::Bool);
                 self.scoped(|this| this.stmt(then));
                 if let Some(otherwise) = otherwise {
                     self.scoped(|this| this.stmt(otherwise));
                 }
-                condition.map(drop)
+                if let Some(known) = checked?.value {
+                    self.values.insert(condition.id, known);
+                }
+                Ok(())
             }
             StmtKind::Switch { key, cases } => self.switch(key, cases),
             StmtKind::Block(block) => {

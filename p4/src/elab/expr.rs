@@ -182,7 +182,7 @@ impl Elaborator<'_> {
                     )),
                 }
             }
-            (Type::Stack(element, size), Value::Stack(elements)) => {
+            (Type::Stack(element, size), Value::Stack(elements) | Value::Parts(elements)) => {
                 let (element, size, elements) = (element.as_ref().clone(), *size, elements.clone());
                 self.stack_member(whole, base, name, &element, size, &elements)
             }
@@ -305,7 +305,7 @@ impl Elaborator<'_> {
         let typed = self.expr(base)?;
         let at = self.expr(index)?;
         match (&typed.ty, &typed.value) {
-            (Type::Stack(element, size), Value::Stack(elements)) => {
+            (Type::Stack(element, size), Value::Stack(elements) | Value::Parts(elements)) => {
                 let (element, elements, size) = (element.as_ref().clone(), elements.clone(), *size);
                 match self.index_value(index, at, size)? {
                     Ok(number) => Ok(Typed::new(element, elements[number as usize].clone())),
@@ -313,23 +313,23 @@ impl Elaborator<'_> {
                 }
             }
             (Type::Tuple(types) | Type::List(types), Value::Parts(parts)) => {
-                let Value::Int(number) = at.value else {
-                    return Err(self.error(index.span, "the index of a tuple must be a constant"));
-                };
-                let found = usize::try_from(number)
-                    .ok()
-                    .filter(|number| *number < types.len());
-                let Some(found) = found else {
-                    return Err(self.error(
-                        index.span,
-                        format!("the tuple has only {} parts", types.len()),
-                    ));
-                };
+                let found = self.tuple_index(index, &at, types.len())?;
                 Ok(Typed::new(types[found].clone(), parts[found].clone()))
             }
             (Type::Unknown, _) => Err(Reported),
             (other, _) => Err(self.error(base.span, format!("{other} cannot be indexed"))),
         }
+    }
+
+    /// The number of a part of a tuple.
+    fn tuple_index(&mut self, index: &Expr, at: &Typed, len: usize) -> Elab<usize> {
+        let Value::Int(number) = &at.value else {
+            return Err(self.error(index.span, "the index of a tuple must be a constant"));
+        };
+        let found = usize::try_from(number).ok();
+        found
+            .filter(|number| *number < len)
+            .ok_or_else(|| self.error(index.span, format!("the tuple has only {len} parts")))
     }
 
     /// A constant index inside of the size, or an expression.
@@ -605,18 +605,7 @@ impl Elaborator<'_> {
                 }
             }
             ExprKind::Member(base, name) => self.member_place(base, name),
-            ExprKind::Index(base, index) => {
-                let (ty, place, writable) = self.place(base)?;
-                let (Type::Stack(element, size), Place::Stack(_, parts)) = (&ty, &place) else {
-                    return Err(self.error(base.span, format!("{ty} cannot be written by index")));
-                };
-                let at = self.expr(index)?;
-                let place = match self.index_value(index, at, *size)? {
-                    Ok(number) => parts[number as usize].clone(),
-                    Err(at) => Place::Chosen(Box::new(at), parts.clone()),
-                };
-                Ok((element.as_ref().clone(), place, writable))
-            }
+            ExprKind::Index(base, index) => self.index_place(base, index),
             ExprKind::Slice(base, high, low) => {
                 let (ty, place, writable) = self.place(base)?;
                 let Some(width) = ty
@@ -632,6 +621,30 @@ impl Elaborator<'_> {
                 Ok((Type::bits(high - low + 1), place, writable))
             }
             _ => Err(self.error(expr.span, "this cannot be written")),
+        }
+    }
+
+    /// Storage of an element of a stack or an array, or of a part of a tuple.
+    fn index_place(&mut self, base: &Expr, index: &Expr) -> Elab<(Type, Place, bool)> {
+        let (ty, place, writable) = self.place(base)?;
+        let at = self.expr(index)?;
+        match &ty {
+            Type::Stack(element, size) => {
+                let parts = (0..*size as usize).map(|number| self.part_place(&place, number));
+                let parts: Vec<Place> = parts.collect::<Option<_>>().ok_or(Reported)?;
+                let place = match self.index_value(index, at, *size)? {
+                    Ok(number) => parts[number as usize].clone(),
+                    Err(at) => Place::Chosen(Box::new(at), Rc::new(parts)),
+                };
+                Ok((element.as_ref().clone(), place, writable))
+            }
+            Type::Tuple(types) => {
+                let number = self.tuple_index(index, &at, types.len())?;
+                let part = self.part_place(&place, number).ok_or(Reported)?;
+                Ok((types[number].clone(), part, writable))
+            }
+            Type::Unknown => Err(Reported),
+            other => Err(self.error(base.span, format!("{other} cannot be written by index"))),
         }
     }
 

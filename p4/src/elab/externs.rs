@@ -446,7 +446,7 @@ impl Elaborator<'_> {
             return Err(Reported);
         };
         let name = signature.name.text.clone();
-        self.info.calls_externs |= self.stage != Stage::Parser;
+        self.info.calls_externs |= self.stage != Stage::Parser && &*name != "static_assert";
         let (mut args, ret) =
             self.extern_args(span, signature, super::Scope::new(), type_args, args)?;
         match &*name {

@@ -366,7 +366,7 @@ fn wanted_parts(ty: &Type) -> Vec<Type> {
 /// A value of a type from its parts; a header is valid.
 fn assemble(ty: &Type, parts: Rc<Vec<Value>>) -> Value {
     match ty {
-        Type::Stack(..) => Value::Stack(parts),
+        Type::Stack(..) if !ty.is_array() => Value::Stack(parts),
         _ if ty.is_header() => Value::Header(HeaderValue {
             valid: Expr::flag(true),
             fields: parts,

@@ -397,11 +397,13 @@ impl Elaborator<'_> {
         let size = self.const_int(size)?;
         let name = self.qualified(&decl.name, &decl.annotations);
         let mut fields = Vec::new();
-        let members = match (&resolved, resolved.parts()) {
-            (_, Some(parts)) => parts,
-            _ => vec![("".into(), resolved.clone())],
-        };
-        for (_, ty) in &members {
+        let mut members = Vec::new();
+        match (&resolved, resolved.parts()) {
+            (Type::Struct(_), _) => flatten(&resolved, &mut members),
+            (_, Some(parts)) => members.extend(parts.into_iter().map(|(_, ty)| ty)),
+            _ => members.push(resolved.clone()),
+        }
+        for ty in members {
             let Some(width) = ty.scalar_width() else {
                 return Err(self.error(decl.span, format!("a value set cannot hold {ty}")));
             };
@@ -451,5 +453,13 @@ impl Elaborator<'_> {
             place,
             writable,
         })
+    }
+}
+
+/// The types of the fields of a struct, and of the structs inside of it.
+fn flatten(ty: &Type, list: &mut Vec<Type>) {
+    match ty {
+        Type::Struct(of) => of.fields.iter().for_each(|field| flatten(&field.ty, list)),
+        _ => list.push(ty.clone()),
     }
 }

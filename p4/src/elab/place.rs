@@ -24,7 +24,7 @@ pub(crate) enum Place {
     Slot(SlotId),
     /// Bits `high..=low` of a slot.
     Slice(SlotId, u32, u32),
-    /// Struct or tuple.
+    /// Struct, tuple or array.
     Parts(Rc<Vec<Place>>),
     Header(HeaderId),
     Union(Rc<Vec<Place>>),
@@ -97,6 +97,9 @@ impl Elaborator<'_> {
                 let mut parts = Vec::new();
                 for index in 0..size {
                     parts.push(self.allocate(span, &format!("{name}[{index}]"), &element)?);
+                }
+                if ty.is_array() {
+                    return Ok(Place::Parts(Rc::new(parts)));
                 }
                 let id = StackId(u32::try_from(self.stacks.len()).unwrap_or(u32::MAX));
                 let next_index = self.new_slot(

@@ -8,6 +8,7 @@ use num_bigint::BigInt;
 use crate::{
     ast::{Aggregate, Decl, DeclKind, Expr, TypeExpr, TypeKind, TypeParam},
     diagnostic::Diagnostic,
+    source::Span,
 };
 
 use super::{
@@ -19,9 +20,31 @@ use super::{
 /// Most elements of a header stack.
 const MAX_STACK: u32 = 1024;
 
+/// Most parts of an array, with those of its elements: arrays of arrays grow fast.
+const MAX_PARTS: u32 = 1 << 14;
+
 impl Elaborator<'_> {
+    /// A stack of headers, or an array of something else.
+    fn stack(&mut self, span: Span, element: &TypeExpr, size: &Expr) -> Elab<Type> {
+        let element = self.resolve(element)?;
+        let count = self.const_int(size)?;
+        let count = u32::try_from(count)
+            .ok()
+            .filter(|count| (1..=MAX_STACK).contains(count));
+        let Some(count) = count else {
+            return Err(self.error(size.span, format!("a stack has 1 to {MAX_STACK} elements")));
+        };
+        let stack = Type::Stack(Rc::new(element), count);
+        let mut left = MAX_PARTS;
+        if stack.is_array() && !stack.has_at_most(&mut left) {
+            let message =
+                format!("an array has at most {MAX_PARTS} parts, with those of its elements");
+            return Err(self.error(span, message));
+        }
+        Ok(stack)
+    }
+
     /// The type that an expression of types denotes.
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of type")]
     pub(crate) fn resolve(&mut self, ty: &TypeExpr) -> Elab<Type> {
         Ok(match &ty.kind {
             TypeKind::Bool => Type::Bool,
@@ -39,28 +62,7 @@ impl Elaborator<'_> {
                 signed: *signed,
             },
             TypeKind::Varbit(width) => Type::Varbit(self.width(width)?),
-            TypeKind::Stack(element, size) => {
-                let element = self.resolve(element)?;
-                let count = self.const_int(size)?;
-                let count = u32::try_from(count)
-                    .ok()
-                    .filter(|count| (1..=MAX_STACK).contains(count));
-                let Some(count) = count else {
-                    return Err(
-                        self.error(size.span, format!("a stack has 1 to {MAX_STACK} elements"))
-                    );
-                };
-                if !element.is_header()
-                    && !element.is_union()
-                    && !matches!(element, Type::Unknown | Type::Var(_))
-                {
-                    return Err(self.error(
-                        ty.span,
-                        format!("a stack of {element} is not possible, only one of headers"),
-                    ));
-                }
-                Type::Stack(Rc::new(element), count)
-            }
+            TypeKind::Stack(element, size) => self.stack(ty.span, element, size)?,
             TypeKind::Tuple(list) => {
                 let mut types = Vec::new();
                 for ty in list {
@@ -203,6 +205,7 @@ impl Elaborator<'_> {
                     true
                 }
                 Type::Struct(of) => of.kind == Aggregate::Struct,
+                Type::Stack(..) => base.is_array(),
                 _ => false,
             },
             Aggregate::Struct => !matches!(

@@ -3,6 +3,7 @@
 
 use crate::{
     ast::{Binary, Block, Expr, ExprKind, Stmt, StmtKind, SwitchCase},
+    check::Const,
     ir::{self, Label},
     source::Span,
 };
@@ -46,28 +47,7 @@ impl Elaborator<'_> {
                 condition,
                 then,
                 otherwise,
-            } => {
-                let condition = self.condition(condition)?;
-                let then = self.branch(|this| this.stmt(then));
-                let otherwise = self.branch(|this| {
-                    if let Some(otherwise) = otherwise {
-                        this.stmt(otherwise);
-                    }
-                });
-                match condition.as_const() {
-                    Some(value) => {
-                        self.block
-                            .extend(if value.is_zero() { otherwise } else { then });
-                    }
-                    None if then.is_empty() && otherwise.is_empty() => {}
-                    None => self.emit(ir::StmtKind::If {
-                        condition,
-                        then,
-                        otherwise,
-                    }),
-                }
-                Ok(())
-            }
+            } => self.if_stmt(condition, then, otherwise.as_deref()),
             StmtKind::Switch { key, cases } => self.switch(key, cases),
             StmtKind::Block(block) => {
                 self.block_stmts(block);
@@ -106,6 +86,37 @@ impl Elaborator<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Of a condition that is always the same, what never runs is not part of the program.
+    fn if_stmt(&mut self, condition: &Expr, then: &Stmt, otherwise: Option<&Stmt>) -> Elab<()> {
+        if let Some(Const::Bool(value)) = self.values.get(&condition.id) {
+            if let Some(taken) = if *value { Some(then) } else { otherwise } {
+                let stmts = self.branch(|this| this.stmt(taken));
+                self.block.extend(stmts);
+            }
+            return Ok(());
+        }
+        let condition = self.condition(condition)?;
+        let then = self.branch(|this| this.stmt(then));
+        let otherwise = self.branch(|this| {
+            if let Some(otherwise) = otherwise {
+                this.stmt(otherwise);
+            }
+        });
+        match condition.as_const() {
+            Some(value) => {
+                self.block
+                    .extend(if value.is_zero() { otherwise } else { then });
+            }
+            None if then.is_empty() && otherwise.is_empty() => {}
+            None => self.emit(ir::StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            }),
+        }
+        Ok(())
     }
 
     /// Statements that run on a condition.

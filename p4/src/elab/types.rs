@@ -156,6 +156,25 @@ impl Type {
         matches!(self, Self::Struct(ty) if ty.kind == Aggregate::Union)
     }
 
+    /// Whether it is a stack of something that is not a header: without a next element.
+    pub(crate) fn is_array(&self) -> bool {
+        matches!(self, Self::Stack(element, _) if !element.is_header() && !element.is_union())
+    }
+
+    /// Whether it has no more parts, at all depths, than are left; takes them off.
+    pub(crate) fn has_at_most(&self, left: &mut u32) -> bool {
+        let Some(rest) = left.checked_sub(1) else {
+            return false;
+        };
+        *left = rest;
+        match self.base() {
+            Self::Stack(element, size) => (0..*size).all(|_| element.has_at_most(left)),
+            Self::Struct(of) => of.fields.iter().all(|field| field.ty.has_at_most(left)),
+            Self::Tuple(list) => list.iter().all(|ty| ty.has_at_most(left)),
+            _ => true,
+        }
+    }
+
     /// Width of a value that is one string of bits.
     pub(crate) fn scalar_width(&self) -> Option<u32> {
         match self.base() {
@@ -203,6 +222,11 @@ impl Type {
                     .collect(),
             ),
             Self::Record(list) => Some(list.to_vec()),
+            Self::Stack(element, size) if self.is_array() => Some(
+                (0..*size)
+                    .map(|index| (format!("{index}").into(), element.as_ref().clone()))
+                    .collect(),
+            ),
             _ => None,
         }
     }

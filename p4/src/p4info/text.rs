@@ -7,7 +7,7 @@ use crate::ir::{ActionScope, CounterUnit, MatchKind, MeterUnit};
 
 use super::{
     ActionCall, AnnotationBody, AnnotationValue, Annotations, Bitstring, Documentation, MatchField,
-    NewType, P4Info, Param, Preamble, SelectorSize, Table, TypeInfo, TypeSpec,
+    NewType, P4Info, Param, PkgInfo, Preamble, SelectorSize, Table, TypeInfo, TypeSpec,
 };
 
 impl P4Info {
@@ -26,7 +26,9 @@ impl P4Info {
     }
 
     fn write(&self, text: &mut Text) {
-        text.message("pkg_info", |text| self.pkg_info(text));
+        if self.pkg_info != PkgInfo::default() {
+            text.message("pkg_info", |text| self.pkg_info(text));
+        }
         for table in &self.tables {
             text.message("tables", |text| write_table(text, table));
         }

@@ -123,3 +123,22 @@ fn calls() {
         "`nope` is not declared",
     );
 }
+
+#[test]
+fn structured_annotations_without_a_place_in_p4info() {
+    let call = "@x[18446744073709551616] table t { actions = { NoAction; } }";
+    refused(
+        "",
+        call,
+        "t.apply();",
+        "an integer of a structured annotation has at most 64 bits in P4Info",
+    );
+    let decls =
+        "control S()(bit<8> n) { @x[n] table t { actions = { NoAction; } } apply { t.apply(); } }";
+    refused(
+        decls,
+        "S(1) s;",
+        "s.apply();",
+        "a value that each instance has of its own cannot be written to P4Info",
+    );
+}

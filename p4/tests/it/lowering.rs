@@ -35,6 +35,21 @@ fn constants_are_folded() {
 }
 
 #[test]
+fn what_never_runs_is_no_part_of_the_program() {
+    let locals = "action never() { hdr.h.a = 1; } action now() { hdr.h.a = 2; }
+        table t { key = { hdr.h.b: exact; } actions = { never; } }";
+    let body = "if (OFF) { never(); t.apply(); } else if (1 < 2) { now(); }
+        if (OFF && hdr.h.isValid()) { hdr.h.a = 3; }";
+    check("const bool OFF = false;", locals, body, "hdr.h.a = 8w2");
+    let text = program("const bool OFF = false;", ACCEPT, locals, body);
+    let program = compile(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let actions = program.p4info.actions.iter();
+    let actions: Vec<_> = actions.map(|one| one.preamble.name.as_str()).collect();
+    assert_eq!(actions, ["I.now"]);
+    assert_eq!(program.p4info.tables, []);
+}
+
+#[test]
 fn slices_are_read_and_written() {
     check(
         "",

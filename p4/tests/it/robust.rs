@@ -152,6 +152,20 @@ fn expansion_is_limited() {
 }
 
 #[test]
+fn arrays_are_limited() {
+    let message = "an array has at most 16384 parts";
+    let nothing = "struct none_t {} ";
+    for text in [
+        "bit<1>[1024][1024][1024]",
+        "none_t[1024][1024][1024]",
+        "tuple<none_t[100], bit<8>>[1000]",
+    ] {
+        let text = format!("{nothing} const {text} X = ...;");
+        refused(&super::program(&text, super::ACCEPT, "", ""), message);
+    }
+}
+
+#[test]
 fn including_itself_is_limited() {
     let source = p4::Source {
         name: "a.p4",

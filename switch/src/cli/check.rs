@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use clap::ValueEnum;
 use switch::{ProgramError, offline::Offline};
 
-use super::{Failure, input, load, system};
+use super::{Failure, input, load_source, system, with_source};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
@@ -30,9 +30,13 @@ enum Format {
 
 impl Check {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        match load(&self.program)? {
+        let checked = with_source(&self.program, |source| {
+            load_source(source).map_err(|error| part(source).ok_or(error))
+        });
+        match checked? {
             Ok(program) => self.report(&program),
-            Err(error) => {
+            Err(Ok(p4info)) => self.report_part(&p4info),
+            Err(Err(error)) => {
                 if self.format == Format::Json {
                     println!("{}", failure(&error));
                 }
@@ -41,12 +45,30 @@ impl Check {
         }
     }
 
-    fn report(&self, program: &Offline) -> Result<(), Failure> {
-        if let Some(path) = &self.p4info_out {
-            let text = program.p4info_text();
-            fs::write(path, text)
-                .map_err(|error| system(error, &format!("cannot write {}", path.display())))?;
+    fn write_p4info(&self, text: &str) -> Result<(), Failure> {
+        let Some(path) = &self.p4info_out else {
+            return Ok(());
+        };
+        fs::write(path, text)
+            .map_err(|error| system(error, &format!("cannot write {}", path.display())))
+    }
+
+    /// A part of a program is right as far as it goes, and is nothing to run.
+    fn report_part(&self, p4info: &str) -> Result<(), Failure> {
+        self.write_p4info(p4info)?;
+        if self.format == Format::Json {
+            println!("{}", serde_json::json!({ "valid": true, "main": false }));
+        } else {
+            println!(
+                "{}: valid, but only a part of a program: there is no main",
+                self.program.display()
+            );
         }
+        Ok(())
+    }
+
+    fn report(&self, program: &Offline) -> Result<(), Failure> {
+        self.write_p4info(&program.p4info_text())?;
         let ir = program.pipeline().program();
         let counts = [
             ("parser_states", ir.parser.states.len()),
@@ -67,6 +89,13 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// The P4Info of a text that has no `main`, and nothing else that is wrong.
+fn part(source: &p4::Source<'_>) -> Option<String> {
+    let (p4info, warnings) = p4::interface(source).ok()?;
+    eprint!("{warnings}");
+    Some(p4info.to_text())
 }
 
 fn failure(error: &ProgramError) -> serde_json::Value {

@@ -96,9 +96,20 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Checks and compiles the program of a file. Included files are looked for next to the file that
-/// includes them. Warnings go to standard error.
+/// Checks and compiles the program of a file.
 fn load(path: &Path) -> Result<Result<Offline, ProgramError>, Failure> {
+    with_source(path, load_source)
+}
+
+/// Checks and compiles a program. Warnings go to standard error.
+fn load_source(source: &p4::Source<'_>) -> Result<Offline, ProgramError> {
+    let program = Offline::load(source)?;
+    eprint!("{}", program.warnings());
+    Ok(program)
+}
+
+/// Reads a program. Included files are looked for next to the file that includes them.
+fn with_source<T>(path: &Path, then: impl FnOnce(&p4::Source<'_>) -> T) -> Result<T, Failure> {
     let text = String::from_utf8(read(path)?).map_err(input)?;
     let name = path.display().to_string();
     let include = |wanted: &str, from: &str| {
@@ -111,11 +122,7 @@ fn load(path: &Path) -> Result<Result<Offline, ProgramError>, Failure> {
         defines: &[],
         include: &include,
     };
-    let loaded = Offline::load(&source);
-    if let Ok(program) = &loaded {
-        eprint!("{}", program.warnings());
-    }
-    Ok(loaded)
+    Ok(then(&source))
 }
 
 /// Loads a program, and installs the entries of several files.

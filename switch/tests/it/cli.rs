@@ -63,6 +63,48 @@ fn check_reports_and_writes_p4info() {
 }
 
 #[test]
+fn a_part_of_a_program_is_checked_and_has_no_interface() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (part, out) = (
+        directory.path().join("part.p4"),
+        directory.path().join("info"),
+    );
+    fs::write(&part, "#include <v1model.p4>\nheader h { bit<8> a; }\n").expect("writable");
+    let (status, stdout, stderr) = run(&["check".as_ref(), &part, "--p4info-out".as_ref(), &out]);
+    assert_eq!(status, 0);
+    assert!(stdout.contains("only a part of a program"), "{stdout}");
+    assert!(
+        stderr.contains("warning: program has no `main`"),
+        "{stderr}"
+    );
+    let p4info = fs::read_to_string(out).expect("was written");
+    assert_eq!(
+        p4rt::text::parse(&p4info).expect("protobuf text"),
+        p4rt::proto::p4::config::v1::P4Info::default()
+    );
+    let json = [
+        "check".as_ref(),
+        part.as_path(),
+        "--format".as_ref(),
+        "json".as_ref(),
+    ];
+    let (status, stdout, _) = run(&json);
+    let json: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(
+        (status, &json["valid"], &json["main"]),
+        (0, &true.into(), &false.into())
+    );
+    let (status, _, stderr) = run(&[
+        "run".as_ref(),
+        &part,
+        "--grpc-addr".as_ref(),
+        "127.0.0.1:0".as_ref(),
+    ]);
+    assert_eq!(status, 1);
+    assert!(stderr.contains("error: program has no `main`"), "{stderr}");
+}
+
+#[test]
 fn exit_codes_tell_whose_fault_it_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let broken = directory.path().join("broken.p4");

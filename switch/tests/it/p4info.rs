@@ -39,14 +39,20 @@ fn annotations_and_limits_are_in_the_message() {
             })),
         }]
     );
-    let owner = info.action_profiles[0].preamble.as_ref().expect("likewise");
+    let named = |name: &str| {
+        let mut profiles = info.action_profiles.iter();
+        let found = profiles.find(|one| one.preamble.as_ref().is_some_and(|one| one.name == name));
+        found.expect("the program has it")
+    };
+    let profile = named("members");
+    let owner = profile.preamble.as_ref().expect("likewise");
     let expressions = vec![text("spread")];
     assert_eq!(
         owner.structured_annotations[0].body,
         Some(Body::ExpressionList(ExpressionList { expressions }))
     );
     assert_eq!(
-        info.action_profiles[0].selector_size_semantics,
+        profile.selector_size_semantics,
         Some(SelectorSizeSemantics::SumOfMembers(SumOfMembers {
             max_member_weight: 100
         }))

@@ -16,7 +16,7 @@ fn failures(program: &str, script: &str) -> Vec<String> {
 
 #[test]
 fn tests_pass() {
-    for name in ["constructs", "matches", "traffic"] {
+    for name in ["arrays", "constructs", "matches", "traffic"] {
         let script = fs::read_to_string(path(&format!("{name}.stf"))).expect("is in testdata");
         let found = failures(&format!("{name}.p4"), &script);
         assert_eq!(found, Vec::<String>::new(), "{name}");

@@ -70,8 +70,8 @@ pub(crate) fn p4info(corpus: &Corpus) -> anyhow::Result<Outcome> {
         let Some(expected) = corpus.file(&expected).filter(|_| program.is_v1model()) else {
             continue;
         };
-        let fault = match guarded(corpus, &program, p4::compile) {
-            Some(Ok(compiled)) => difference(&compiled.p4info.to_text(), &expected),
+        let fault = match guarded(corpus, &program, p4::interface) {
+            Some(Ok((p4info, _))) => difference(&p4info.to_text(), &expected),
             Some(Err(diagnostics)) => Some(format!("not compiled: {}", first(&diagnostics))),
             None => Some(PANIC.to_owned()),
         };

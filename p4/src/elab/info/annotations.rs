@@ -3,7 +3,7 @@
 
 use crate::{
     ast::{Annotation, Expr},
-    check::{AnnotationValues, Const},
+    check::{Const, Values},
     lexer::{Kind, Token},
     p4info::{
         AnnotationBody, AnnotationValue, Annotations, PlatformProperties, StructuredAnnotation,
@@ -24,13 +24,13 @@ const ELSEWHERE: &[&str] = &[
 
 /// Turns annotations into their form in P4Info.
 pub(super) struct Writer<'v> {
-    values: &'v AnnotationValues,
+    values: &'v Values,
     /// What cannot be told, and why.
     pub(super) faults: Vec<(Span, &'static str)>,
 }
 
 impl<'v> Writer<'v> {
-    pub(super) fn new(values: &'v AnnotationValues) -> Self {
+    pub(super) fn new(values: &'v Values) -> Self {
         Self {
             values,
             faults: Vec::new(),

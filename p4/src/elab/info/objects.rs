@@ -43,7 +43,7 @@ impl Elaborator<'_> {
         let ids = self.ids(&headers);
         let mut types = Types {
             info: TypeInfo::default(),
-            annotations: Writer::new(self.annotation_values),
+            annotations: Writer::new(self.values),
         };
         let uses_types = self.info.calls_externs
             || !self.info.tables.is_empty()
@@ -418,21 +418,13 @@ impl Elaborator<'_> {
         for set in &self.info.value_sets {
             let id = ids.get(Prefix::ValueSet, &set.name);
             let mut matches = Vec::new();
-            let fields = match &set.ty {
-                Type::Struct(of) => of
-                    .fields
-                    .iter()
-                    .map(|field| {
-                        (
-                            field.name.to_string(),
-                            field.ty.clone(),
-                            field.annotations.clone(),
-                        )
-                    })
-                    .collect(),
-                ty => vec![(String::new(), ty.clone(), Rc::default())],
-            };
-            let annotations: Vec<&Annotations> = fields.iter().map(|(.., list)| list).collect();
+            let none = Rc::default();
+            let mut fields = Vec::new();
+            match &set.ty {
+                Type::Struct(of) => flatten_fields("", of, &mut fields),
+                ty => fields.push((String::new(), ty, &none)),
+            }
+            let annotations: Vec<&Annotations> = fields.iter().map(|(.., list)| *list).collect();
             let numbers = field_ids(&annotations);
             for ((name, ty, annotations), id) in fields.iter().zip(numbers) {
                 let kind = annotations.iter().find(|one| &*one.name.text == "match");
@@ -589,7 +581,7 @@ fn controller_header(
     }
 }
 
-/// Fields of a header; those of structs inside have dots in their names.
+/// Fields of a header or a struct; those of structs inside have dots in their names.
 fn flatten_fields<'t>(
     prefix: &str,
     of: &'t StructType,
