@@ -73,9 +73,15 @@ ifdef P4C_TESTDATA
 endif
 
 .PHONY: kmod
-kmod: ## The kernel module: builds it, boots Debian's kernel in qemu, runs the socket tests there
-	testbed/setup.sh kmod
-	OUT=$(OUT) bpsock/kmod/guest/run.sh suite
+kmod: ## The kernel module: builds it, boots Debian's kernel in qemu, runs the socket tests there; GUEST=uml in User-Mode Linux
+	testbed/setup.sh kmod $(GUEST)
+	OUT=$(OUT) $(GUEST:%=GUEST=%) bpsock/kmod/guest/run.sh suite
+
+.PHONY: kmod-stress
+kmod-stress: ## Random system calls and netlink messages against the module in a guest, for KMOD_SECONDS (600); GUEST=uml
+	testbed/setup.sh kmod $(GUEST)
+	OUT=$(OUT) $(GUEST:%=GUEST=%) GUEST_SECONDS=$$(($(or $(KMOD_SECONDS),600) * 2 + 300)) \
+	    bpsock/kmod/guest/run.sh stress $(or $(KMOD_SECONDS),600)
 
 .PHONY: kmod-daemon
 kmod-daemon: build ## The kernel module with the real daemon in the same guest, and two hosts that exchange bundles; minutes
@@ -96,9 +102,9 @@ routing: ## Routes against exhaustive search, and how long they take on 10^3 to 
 	target/release/examples/routing times
 
 .PHONY: kmod-bench
-kmod-bench: build ## Round trips and rates with the kernel module in the guest, next to UDP; minutes
-	testbed/setup.sh kmod
-	OUT=$(OUT) GUEST_SECONDS=1800 bpsock/kmod/guest/run.sh bench
+kmod-bench: build ## Round trips and rates with the kernel module in the guest, next to UDP; minutes; GUEST=uml
+	testbed/setup.sh kmod $(GUEST)
+	OUT=$(OUT) $(GUEST:%=GUEST=%) GUEST_SECONDS=1800 bpsock/kmod/guest/run.sh bench
 
 .PHONY: fuzz
 fuzz: ## Programs against the reference on FUZZ_BUNDLES (200000), and all fuzz targets for FUZZ_SECONDS (60) each, or TARGET; needs a C++ compiler

@@ -8,8 +8,8 @@
 #   p4runtime, p4runtime-shell, finsy
 #            clients of the P4Runtime server, from PyPI into target/p4runtime and target/finsy
 #
-# With the argument kmod, what the kernel module and its guest need instead: headers, qemu, busybox. With
-# the argument mininet, what the topologies of testbed/mininet need: no kernel module, and no Open vSwitch.
+# With the argument kmod, what the kernel module and its guest need instead: headers, qemu, busybox; with kmod
+# uml User-Mode Linux in place of qemu. With the argument mininet, what the topologies of testbed/mininet need: no kernel module, and no Open vSwitch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,6 +57,15 @@ has_guest() {
     done
     compgen -G '/usr/src/linux-headers-*-amd64' >/dev/null
 }
+
+if [ "${1:-}" = kmod ] && [ "${2:-}" = uml ]; then
+    for program in linux.uml busybox make gcc bc flex bison xz; do
+        command -v "$program" >/dev/null && continue
+        debian user-mode-linux busybox-static make gcc libc6-dev bc flex bison xz-utils
+        break
+    done
+    exit
+fi
 
 if [ "${1:-}" = kmod ]; then
     has_guest || debian qemu-system-x86 busybox-static linux-headers-amd64 make gcc libc6-dev
