@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Compiles the protocol description in `proto/` without any compiler outside of cargo.
+//! Compiles the protocol descriptions in `proto/` without any compiler outside of cargo.
 
 use std::error::Error;
 
-const FILES: [&str; 1] = ["dtn/peering/v1/peering.proto"];
+const FILES: [&str; 2] = ["dtn/peering/v1/peering.proto", "etcd/rpc.proto"];
 const ROOT: &str = "proto";
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -5,6 +5,7 @@
 #   tshark   reads what left the switch, and is asked whether anything is malformed; a peer of the codecs
 #   pyD3TN   a peer of the codecs, from PyPI into target/python
 #   ip       makes the interfaces of `make test-interfaces`
+#   etcd     holds the lease of controllers on several machines
 #   p4runtime, p4runtime-shell, finsy
 #            clients of the P4Runtime server, from PyPI into target/p4runtime and target/finsy
 #
@@ -85,6 +86,9 @@ if ! command -v tshark >/dev/null; then
 fi
 if ! command -v ip >/dev/null; then
     debian iproute2
+fi
+if ! command -v etcd >/dev/null; then
+    debian etcd-server
 fi
 environment target/python pyD3TN==0.15.2 cbor2==5.8.0
 # The shell wants an older protobuf than finsy does, so that each has a folder of its own.

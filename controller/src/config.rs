@@ -64,13 +64,27 @@ pub struct StateFile {
 pub struct LeaseTerms {
     /// Name of this controller. No other one of the cluster has it.
     pub holder: String,
-    /// A folder that all controllers of the cluster share; default `lease`. It is made if it is not
-    /// there.
-    #[serde(default = "default_lease")]
-    pub path: PathBuf,
+    /// A folder that all controllers of the cluster share, if they are on one machine; default
+    /// `lease`. It is made if it is not there.
+    pub path: Option<PathBuf>,
+    /// An etcd, in the place of the folder.
+    pub etcd: Option<EtcdServers>,
     /// How long a lease holds without being renewed; default 3000 ms.
     #[serde(default = "default_ttl_ms")]
     pub ttl_ms: u32,
+}
+
+/// An etcd that all controllers of the cluster share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdServers {
+    /// `host:port` of its servers. They are asked in turn.
+    pub endpoints: Vec<String>,
+    /// What keys begin with; default `sddtn`. Clusters that share an etcd have different ones.
+    #[serde(default = "default_prefix")]
+    pub prefix: String,
+    /// Certificates; default none, and connections in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// Where people and programs ask.
@@ -301,6 +315,15 @@ pub enum Misconfiguration {
     /// Nothing would be left of the lease.
     #[error("lease: ttl_ms must be at least 100")]
     Lease,
+    /// Some would look here, others there.
+    #[error("lease: path and etcd exclude each other")]
+    LeaseStores,
+    /// There is nobody to ask.
+    #[error("lease.etcd: endpoints needs at least one host:port")]
+    NoEtcd,
+    /// A certificate is of use with its key only.
+    #[error("lease.etcd: tls needs both certificate and key, or neither")]
+    EtcdKey,
     /// The contact plan, nodes or links.
     #[error(transparent)]
     Contacts(#[from] ContactFault),
@@ -375,9 +398,8 @@ impl Config {
                 found.push(Misconfiguration::InTheClear { part, listen });
             }
         }
-        let lease = self.lease.as_ref();
-        if lease.is_some_and(|lease| lease.ttl_ms < 100) {
-            found.push(Misconfiguration::Lease);
+        if let Some(lease) = &self.lease {
+            lease.check(found);
         }
     }
 
@@ -407,6 +429,25 @@ impl Config {
                     found.push(Misconfiguration::SamePeer { network, switch });
                 }
             }
+        }
+    }
+}
+
+impl LeaseTerms {
+    fn check(&self, found: &mut Vec<Misconfiguration>) {
+        if self.ttl_ms < 100 {
+            found.push(Misconfiguration::Lease);
+        }
+        let Some(etcd) = &self.etcd else { return };
+        if self.path.is_some() {
+            found.push(Misconfiguration::LeaseStores);
+        }
+        if etcd.endpoints.is_empty() {
+            found.push(Misconfiguration::NoEtcd);
+        }
+        let tls = etcd.tls.as_ref();
+        if tls.is_some_and(|tls| tls.certificate.is_some() != tls.key.is_some()) {
+            found.push(Misconfiguration::EtcdKey);
         }
     }
 }
@@ -507,6 +548,6 @@ fn default_ttl_ms() -> u32 {
     3000
 }
 
-fn default_lease() -> PathBuf {
-    PathBuf::from("lease")
+fn default_prefix() -> String {
+    "sddtn".to_owned()
 }

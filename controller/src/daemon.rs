@@ -28,7 +28,9 @@ use crate::{
     api::{self, Api},
     config::ServerTls,
     distribute::{self, Distributor},
-    lease::{self, Campaign},
+    etcd::Etcd,
+    lease::{self, Campaign, LeaseStore},
+    lease_etcd::LeaseEtcd,
     lease_files::LeaseFolder,
     outlets::{Ears, EventLog, write_whole},
     peering::{self, Exchange},
@@ -142,7 +144,8 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     let nodes = Distributor::default();
     let folder = options.config.parent().unwrap_or(Path::new(""));
-    let term = campaign(&site, folder, &mut tasks, &stop)?;
+    let etcd = connect_etcd(&site, folder)?;
+    let term = campaign(&site, folder, etcd.clone(), &mut tasks, &stop)?;
     let config = options.config.clone();
     let exchange = site.config.peering.clone().map(Exchange::new);
     let mut planner = Planner::new(
@@ -151,6 +154,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         nodes.clone(),
         exchange.clone(),
         term.clone(),
+        etcd,
     )?;
     let mut all_orders = Vec::new();
     let (ears, heard) = Ears::new(events.clone());
@@ -213,19 +217,42 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     outcome
 }
 
+/// The etcd that controllers of the cluster share, if the configuration names one.
+fn connect_etcd(site: &Site, folder: &Path) -> Result<Option<Arc<Etcd>>, PlanError> {
+    let Some(lease) = &site.config.lease else {
+        return Ok(None);
+    };
+    let Some(servers) = &lease.etcd else {
+        return Ok(None);
+    };
+    let tls = servers.tls.as_ref();
+    let tls = tls
+        .map(|tls| plan::load_client_tls(tls, folder))
+        .transpose()?;
+    // A late answer does no harm: terms count from before the question.
+    let patience = (Duration::from_millis(lease.ttl_ms.into()) / 4).max(Duration::from_secs(1));
+    let etcd = Etcd::new(&servers.endpoints, tls.as_ref(), &servers.prefix, patience)?;
+    Ok(Some(Arc::new(etcd)))
+}
+
 /// Takes part in the election of the cluster, if the configuration says so.
 fn campaign(
     site: &Site,
     folder: &Path,
+    etcd: Option<Arc<Etcd>>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<watch::Receiver<Option<Term>>>> {
     let Some(lease) = &site.config.lease else {
         return Ok(None);
     };
-    let path = folder.join(&lease.path);
-    let store = LeaseFolder::open(&path);
-    let store = store.with_context(|| format!("cannot use the folder {}", path.display()))?;
+    let store: Arc<dyn LeaseStore> = if let Some(etcd) = etcd {
+        Arc::new(LeaseEtcd::new(etcd))
+    } else {
+        let path = folder.join(lease.path.as_deref().unwrap_or(Path::new("lease")));
+        let store = LeaseFolder::open(&path);
+        Arc::new(store.with_context(|| format!("cannot use the folder {}", path.display()))?)
+    };
     let (sender, term) = watch::channel(None);
     let ids = site.config.switches.iter().map(|switch| switch.election_id);
     let campaign = Campaign {
@@ -233,7 +260,7 @@ fn campaign(
         least_epoch: ids.max().unwrap_or(1),
         ttl: Duration::from_millis(lease.ttl_ms.into()),
     };
-    tasks.spawn(lease::run(campaign, Arc::new(store), sender, stop.clone()));
+    tasks.spawn(lease::run(campaign, store, sender, stop.clone()));
     Ok(Some(term))
 }
 

@@ -21,6 +21,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::{
     config::{self, Config, Contacts, Misconfiguration, PlanFormat, Switch},
+    etcd::EtcdError,
     intent::{self, Misfit},
     schedule::Network,
     state::{State, StateError},
@@ -117,6 +118,9 @@ pub enum PlanError {
     /// What survives the program cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The etcd of the cluster cannot be used.
+    #[error("cannot use the etcd of the cluster")]
+    Etcd(#[from] EtcdError),
     /// A certificate or a key cannot be used.
     #[error("cannot serve with the certificates of {part}")]
     Certificates {

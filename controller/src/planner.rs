@@ -23,7 +23,8 @@ use utoipa::ToSchema;
 
 use crate::{
     distribute::Distributor,
-    lease,
+    etcd::Etcd,
+    lease, lease_etcd,
     neighbours::{Heard, Neighbours, News},
     overrides::{Override, Overrides},
     peering::Exchange,
@@ -130,7 +131,7 @@ pub(crate) enum Refused {
     #[error("another controller holds the cluster")]
     NotHolder,
     /// There is no file to keep it in.
-    #[error("the configuration has no [state], where overrides are kept")]
+    #[error("the configuration has no [state] and no [lease.etcd], where overrides are kept")]
     NoState,
 }
 
@@ -149,6 +150,8 @@ pub(crate) struct Planner {
     /// With other clusters.
     exchange: Option<Exchange>,
     term: Option<watch::Receiver<Option<Term>>>,
+    /// Where overrides are kept, if controllers on several machines share them.
+    etcd: Option<Arc<Etcd>>,
     /// Of the last term.
     epoch: Option<u64>,
     version: u64,
@@ -165,6 +168,7 @@ impl Planner {
         nodes: Distributor,
         exchange: Option<Exchange>,
         term: Option<watch::Receiver<Option<Term>>>,
+        etcd: Option<Arc<Etcd>>,
     ) -> Result<Self, PlanError> {
         if let Some(exchange) = &exchange {
             // They are there before anybody connects.
@@ -173,7 +177,7 @@ impl Planner {
         }
         Ok(Self {
             path,
-            overrides: watch::channel(kept_overrides(&site)?).0,
+            overrides: watch::channel(kept_overrides(&site, etcd.as_deref())?).0,
             neighbours: neighbours(&site),
             base: site.clone(),
             site: watch::channel(site).0,
@@ -181,6 +185,7 @@ impl Planner {
             nodes,
             exchange,
             term,
+            etcd,
             epoch: None,
             version: 0,
         })
@@ -258,13 +263,18 @@ impl Planner {
         if epoch.is_none() || epoch == self.epoch {
             return;
         }
-        self.epoch = epoch;
-        match kept_overrides(&self.base) {
+        let kept = kept_overrides(&self.base, self.etcd.as_deref());
+        match kept.map_err(anyhow::Error::new) {
             Ok(kept) => {
                 self.overrides.send_replace(kept);
             }
-            Err(error) => error!(%error, "the overrides cannot be read"),
+            Err(error) => {
+                // With the next renewal of the lease it is tried again.
+                error!("the overrides cannot be read: {error:#}");
+                return;
+            }
         }
+        self.epoch = epoch;
         self.renew("this controller holds the cluster").await;
     }
 
@@ -343,7 +353,9 @@ impl Planner {
         let made = self.make(&base, &overrides).await.map_err(Refused::Unfit)?;
         let outcome = self.outcome(&made, dry_run);
         if !dry_run {
-            keep(&base, &wish).await?;
+            let epoch = self.epoch.unwrap_or(0);
+            let etcd = self.etcd.clone().map(|etcd| (etcd, epoch));
+            keep(&base, etcd, &wish).await?;
             if let Wish::Reload = wish {
                 self.neighbours = neighbours(&base);
             }
@@ -518,27 +530,33 @@ fn unfit(error: PlanError) -> Refused {
 }
 
 /// What is kept is on the disk before it has an effect.
-async fn keep(site: &Site, wish: &Wish) -> Result<(), Refused> {
-    if let Wish::Reload = wish {
-        return Ok(());
-    }
-    let state = site.state.clone().ok_or(Refused::NoState)?;
+async fn keep(site: &Site, etcd: Option<(Arc<Etcd>, u64)>, wish: &Wish) -> Result<(), Refused> {
     let (name, wanted) = match wish {
         Wish::Put(name, wanted) => (name.clone(), Some(wanted.clone())),
         Wish::Remove(name) => (name.clone(), None),
         Wish::Reload => return Ok(()),
     };
-    let done = spawn_blocking(move || match wanted {
-        Some(wanted) => state.put_override(&name, &wanted),
-        None => state.remove_override(&name),
+    let state = site.state.clone();
+    let done = spawn_blocking(move || -> Result<(), Refused> {
+        if let Some((etcd, epoch)) = etcd {
+            let kept = lease_etcd::keep_override(&etcd, epoch, &name, wanted.as_ref());
+            return kept.map_err(|error| unfit(error.into()));
+        }
+        let state = state.ok_or(Refused::NoState)?;
+        let kept = match wanted {
+            Some(wanted) => state.put_override(&name, &wanted),
+            None => state.remove_override(&name),
+        };
+        kept.map_err(|error| unfit(error.into()))
     });
-    let done = done
-        .await
-        .map_err(|error| Refused::Unfit(error.to_string()))?;
-    done.map_err(|error| unfit(error.into()))
+    done.await
+        .map_err(|error| Refused::Unfit(error.to_string()))?
 }
 
-fn kept_overrides(site: &Site) -> Result<Overrides, PlanError> {
+fn kept_overrides(site: &Site, etcd: Option<&Etcd>) -> Result<Overrides, PlanError> {
+    if let Some(etcd) = etcd {
+        return Ok(lease_etcd::overrides(etcd)?);
+    }
     let kept = site.state.as_ref().map(State::overrides);
     Ok(kept.transpose()?.unwrap_or_default())
 }

@@ -4,13 +4,13 @@
 use std::{
     fmt::Write as _,
     fs,
-    process::Command,
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 
 use p4rt::fake::FakeSwitch;
 
-use crate::daemon::{Daemon, Site, address, write_node};
+use crate::daemon::{Site, address, write_node};
 
 /// How long a lease holds.
 const TTL: Duration = Duration::from_millis(600);
@@ -26,25 +26,25 @@ fn contacts() -> String {
     text
 }
 
-/// A site for one of the controllers; all share a folder.
-fn site(switch: &FakeSwitch, holder: &str, path: &str) -> Site {
+/// A site for one of the controllers; all share a store of leases.
+pub(crate) fn site(switch: &FakeSwitch, holder: &str, store: &str) -> Site {
     let site = Site::new(&address(switch), "");
     write_node(&site, switch, contacts().trim_end());
     let ttl = TTL.as_millis();
     let config = site.text("controller.toml")
-        + &format!("[lease]\nholder = \"{holder}\"\npath = \"{path}\"\nttl_ms = {ttl}\n");
+        + &format!("[lease]\nholder = \"{holder}\"\n{store}\nttl_ms = {ttl}\n");
     fs::write(site.path("controller.toml"), config).expect("the folder is writable");
     site
 }
 
-fn signal(daemon: &Daemon, name: &str) {
-    let pid = daemon.child.id().to_string();
+pub(crate) fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
     let sent = Command::new("kill").args([name, &pid]).status();
     assert!(sent.expect("kill runs").success());
 }
 
 /// The epoch of the last write that was accepted.
-fn epoch(switch: &FakeSwitch) -> u64 {
+pub(crate) fn epoch(switch: &FakeSwitch) -> u64 {
     let writers = switch.writers();
     let mut accepted = writers.iter().rev().filter(|(_, accepted)| *accepted);
     let id = accepted.next().map_or(0, |(id, _)| id >> 64);
@@ -53,10 +53,18 @@ fn epoch(switch: &FakeSwitch) -> u64 {
 
 #[test]
 fn a_controller_that_has_lost_its_lease_writes_nothing() {
-    let switch = FakeSwitch::start().expect("a free port");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("lease").display().to_string();
-    let sites = ["a", "b"].map(|holder| site(&switch, holder, &path));
+    depose_holders(&in_folder(&folder));
+}
+
+fn in_folder(folder: &tempfile::TempDir) -> String {
+    format!("path = \"{}\"", folder.path().join("lease").display())
+}
+
+/// Stops the holder again and again: another one follows, and the one that goes on writes nothing.
+pub(crate) fn depose_holders(store: &str) {
+    let switch = FakeSwitch::start().expect("a free port");
+    let sites = ["a", "b"].map(|holder| site(&switch, holder, store));
     let mut daemons = Vec::new();
     for site in &sites {
         daemons.push(site.start());
@@ -71,13 +79,13 @@ fn a_controller_that_has_lost_its_lease_writes_nothing() {
     for _ in 0..ROUNDS {
         let (old, before) = (holder, epoch(&switch));
         let new = 1 - old;
-        signal(&daemons[old], "-STOP");
+        signal(&daemons[old].child, "-STOP");
         let stopped = Instant::now();
         sites[new].wait("other holder", || epoch(&switch) > before);
         fail_over.push(stopped.elapsed());
         let told = || sites[old].text("log").matches("held by").count();
         let count = told();
-        signal(&daemons[old], "-CONT");
+        signal(&daemons[old].child, "-CONT");
         // The one that was stopped finds out, and the other goes on writing.
         sites[old].wait("news of the other", || {
             told() > count || {
@@ -118,8 +126,7 @@ fn a_controller_that_has_lost_its_lease_writes_nothing() {
 fn a_controller_that_restarts_has_a_larger_epoch() {
     let switch = FakeSwitch::start().expect("a free port");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("lease").display().to_string();
-    let site = site(&switch, "a", &path);
+    let site = site(&switch, "a", &in_folder(&folder));
     let mut last = 0;
     for _ in 0..3 {
         let mut daemon = site.start();

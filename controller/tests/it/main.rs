@@ -6,6 +6,7 @@ mod core;
 mod daemon;
 mod demo;
 mod desired;
+mod etcd;
 mod interface;
 mod leases;
 mod neighbours;
