@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use contact::NodeNumber;
+use contact::{NodeNumber, UtcTime};
 use control::{
     desired::ItemKey,
     orders::Orders,
@@ -30,15 +30,17 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
 
 use crate::{
+    adapters::{AdapterStatus, Adapters},
     api::{
         answers::{
-            Arguments, Contact, ContactRow, Failure, OpenApi, Refusal, Route, Rule as RuleAnswer,
-            Switch, Unsound, check_name, words,
+            Arguments, Contact, ContactRow, Failure, OpenApi, PlanText, Refusal, Route,
+            Rule as RuleAnswer, Switch, Unsound, check_name, words,
         },
         metrics::metrics_text,
     },
+    config::PlanFormat,
     distribute::{Distributor, NodeStatus},
-    lease,
+    export, lease,
     overrides::{Override, Overrides},
     peering::{Exchange, PeerStatus},
     plan::Site,
@@ -59,6 +61,8 @@ pub(crate) struct Api {
     pub(crate) statuses: watch::Receiver<Vec<Status>>,
     pub(crate) nodes: Distributor,
     pub(crate) overrides: watch::Receiver<Overrides>,
+    /// For nodes of other implementations.
+    pub(crate) adapters: Adapters,
     /// With other clusters.
     pub(crate) exchange: Option<Exchange>,
     pub(crate) term: Option<watch::Receiver<Option<Term>>>,
@@ -84,6 +88,8 @@ pub(crate) async fn serve(door: Door, api: Api, stop: CancellationToken) -> io::
         .route("/v1/switches", get(switches))
         .route("/v1/nodes", get(nodes))
         .route("/v1/contacts", get(contacts))
+        .route("/v1/plan", get(plan))
+        .route("/v1/adapters", get(adapters))
         .route("/v1/peers", get(peers))
         .route("/v1/rules", get(rules))
         .route("/v1/routes", get(routes))
@@ -119,6 +125,23 @@ async fn nodes(State(served): State<Served>) -> Response {
 #[utoipa::path(get, path = "/v1/contacts", responses((status = 200, body = Vec<ContactRow>)))]
 async fn contacts(State(served): State<Served>) -> Response {
     answer(Ok(served.api.contacts()))
+}
+
+/// What is not over of the contact plan, in the form of another implementation, as far as that can
+/// say it.
+#[utoipa::path(get, path = "/v1/plan",
+    params(("format" = String, Query, description = "ion, hdtn or tvg-util"),
+           ("origin" = Option<String>, Query, description = "from when hdtn and tvg-util count; default 1970")),
+    responses((status = 200, body = PlanText), (status = 400, body = Failure),
+              (status = 404, body = Failure), (status = 422, body = Failure)))]
+async fn plan(State(served): State<Served>, RawQuery(query): RawQuery) -> Response {
+    answer(served.api.plan(&Arguments::new(query.as_deref())))
+}
+
+/// How it stands with nodes of other implementations: which plan each should have, and has.
+#[utoipa::path(get, path = "/v1/adapters", responses((status = 200, body = Vec<AdapterStatus>)))]
+async fn adapters(State(served): State<Served>) -> Response {
+    answer(Ok(served.api.adapters.statuses()))
 }
 
 /// How it stands with other clusters.
@@ -290,6 +313,31 @@ impl Api {
             .filter(|contact| now < contact.end)
             .map(ContactRow::from)
             .collect()
+    }
+
+    fn plan(&self, arguments: &Arguments<'_>) -> Result<PlanText, Refusal> {
+        let name = arguments.find("format").unwrap_or_default();
+        let format = PlanFormat::of(name)
+            .ok_or_else(|| Unsound("format has to be ion, hdtn or tvg-util".to_owned()))?;
+        let origin = match arguments.find("origin") {
+            Some(_) => arguments.time("origin")?,
+            None => UtcTime::from_seconds(0),
+        };
+        let site = self.site.borrow().clone();
+        let none = || {
+            let text = "there is no contact plan".to_owned();
+            Refusal(StatusCode::NOT_FOUND, text)
+        };
+        let network = site.network.as_ref().ok_or_else(none)?;
+        let plan = export::in_terms_of(format, &network.plan, now());
+        let text = export::text(format, &plan, network.version, origin);
+        let text =
+            text.map_err(|error| Refusal(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
+        Ok(PlanText {
+            version: network.version,
+            format: name.to_owned(),
+            text,
+        })
     }
 
     fn rules(&self, arguments: &Arguments<'_>) -> Result<Vec<RuleAnswer>, Refusal> {

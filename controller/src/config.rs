@@ -11,9 +11,11 @@ use std::{
 use p4rt::{Target, target::Support};
 use serde::Deserialize;
 
+mod adapters;
 mod contacts;
 mod peering;
 
+pub use adapters::{Adapter, AdapterFault};
 pub use contacts::{ContactFault, Contacts, Learning, Link, MacText, Node, PlanFormat, Time};
 pub use peering::{Cluster, Peering, PeeringFault};
 
@@ -46,6 +48,9 @@ pub struct Config {
     pub state: Option<StateFile>,
     /// How several controllers agree about which of them may write. Default: there is only this one.
     pub lease: Option<LeaseTerms>,
+    /// Files with the newest contact plan for nodes of other implementations, `[[adapter]]`.
+    #[serde(rename = "adapter", default)]
+    pub adapters: Vec<Adapter>,
     /// How this cluster exchanges with others what can be reached. Default: it does not.
     pub peering: Option<Peering>,
 }
@@ -330,6 +335,9 @@ pub enum Misconfiguration {
     /// Other clusters.
     #[error(transparent)]
     Peering(#[from] PeeringFault),
+    /// Nodes of other implementations.
+    #[error(transparent)]
+    Adapters(#[from] AdapterFault),
 }
 
 impl Config {
@@ -367,6 +375,7 @@ impl Config {
         if let Some(peering) = &self.peering {
             peering::check(peering, contacts, &mut found);
         }
+        adapters::check(&self.adapters, contacts.is_some(), &mut found);
         self.check_access(&mut found);
         let endless = self.digests.iter();
         let endless = endless.filter(|one| one.max_timeout_ms == 0 && one.max_list_size == 0);

@@ -79,6 +79,11 @@ enum Command {
     Switches,
     /// Ask the controller for the contacts of its plan, with those that were learned.
     Contacts,
+    /// Ask the controller for its contact plan as a file for other implementations.
+    #[command(subcommand)]
+    Plan(remote::PlanCommand),
+    /// Ask the controller how it stands with nodes of other implementations: which plan they have.
+    Adapters,
     /// Ask the controller how it stands with other clusters, and how much they have announced.
     Peers,
     /// Show, set and remove entries that nothing which is computed or learned removes.
@@ -212,6 +217,8 @@ impl Cli {
             Command::Nodes => return remote::nodes(remote, format),
             Command::Switches => return remote::switches(remote, format),
             Command::Contacts => return remote::contacts(remote, format),
+            Command::Plan(command) => return remote::plan(remote, command, format),
+            Command::Adapters => return remote::adapters(remote, format),
             Command::Peers => return remote::peers(remote, format),
             Command::Override(command) => return remote::overrides(remote, command, format),
             Command::Watch { what, count } => return remote::watch(remote, &what, count, format),
@@ -274,6 +281,7 @@ Examples:
   sddtnctl explain entries --config controller.toml endpoint
   sddtnctl --api 127.0.0.1:9561 nodes
   sddtnctl watch contacts
+  sddtnctl plan export ion
   sddtnctl override set quiet --on relay --table endpoint \\
       --match meta.primary.destination.node=3 --priority 1000 --action none --dry-run
   sddtnctl --ca ca.pem --certificate me.pem --key me.key override list";

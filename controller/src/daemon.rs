@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::{
+    adapters::Adapters,
     api::{self, Api},
     config::ServerTls,
     distribute::{self, Distributor},
@@ -146,10 +147,9 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let folder = options.config.parent().unwrap_or(Path::new(""));
     let etcd = connect_etcd(&site, folder)?;
     let term = campaign(&site, folder, etcd.clone(), &mut tasks, &stop)?;
-    let config = options.config.clone();
     let exchange = site.config.peering.clone().map(Exchange::new);
     let mut planner = Planner::new(
-        config,
+        options.config.clone(),
         site.clone(),
         nodes.clone(),
         exchange.clone(),
@@ -172,8 +172,17 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     drop((sender, samples));
     let (wishes, requests) = mpsc::channel(WISH_QUEUE);
     let (statuses, shown) = watch::channel(Vec::new());
+    let adapters = Adapters::default();
+    let handing = adapters.clone().run(
+        planner.site(),
+        term.clone(),
+        folder.to_owned(),
+        stop.clone(),
+    );
+    tasks.spawn(handing);
     let api = Api {
         site: planner.site(),
+        adapters,
         orders: all_orders,
         statuses: shown,
         nodes: nodes.clone(),
@@ -202,6 +211,17 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
             Err(anyhow::anyhow!("a task ended unasked: {ended:?}").into())
         }
     };
+    wind_up(tasks, &stop, events, writer).await;
+    outcome
+}
+
+/// Ends all tasks, and the thread that writes events.
+async fn wind_up(
+    mut tasks: JoinSet<()>,
+    stop: &CancellationToken,
+    events: EventLog,
+    writer: Option<thread::JoinHandle<()>>,
+) {
     stop.cancel();
     let drained = timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
     if drained.is_err() {
@@ -214,7 +234,6 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     if writer.is_some_and(|writer| writer.join().is_err()) {
         error!("the thread of the event file failed");
     }
-    outcome
 }
 
 /// The etcd that controllers of the cluster share, if the configuration names one.

@@ -55,8 +55,8 @@ impl LeaseEtcd {
         let last = epoch.map(read_epoch).transpose()?.unwrap_or(0);
         // Revisions grow with every change, so that the epoch does not go back if its key was removed.
         let changes = u64::try_from(revision).unwrap_or(0);
-        let least = candidate.least_epoch.saturating_add(changes);
-        let new = lease(candidate, last.saturating_add(1).max(least));
+        let floor = candidate.least_epoch.saturating_add(changes);
+        let new = lease(candidate, last.saturating_add(1).max(floor));
         let text =
             serde_json::to_vec(&new).map_err(|error| EtcdError::Refused(error.to_string()))?;
         let steps = [

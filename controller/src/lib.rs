@@ -18,6 +18,7 @@
 //!
 //! [P4Runtime 1.5](https://p4.org/p4-spec/p4runtime/v1.5.0/P4Runtime-Spec.html), through `p4rt`.
 
+pub mod adapters;
 mod api;
 pub mod config;
 pub mod ctl;
@@ -25,6 +26,7 @@ pub mod daemon;
 pub mod distribute;
 pub mod dry_run;
 pub mod etcd;
+pub mod export;
 pub mod intent;
 pub mod lease;
 pub mod lease_etcd;

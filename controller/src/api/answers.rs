@@ -21,6 +21,8 @@ use crate::{planner::Refused, routing::Leg};
         super::switches,
         super::nodes,
         super::contacts,
+        super::plan,
+        super::adapters,
         super::peers,
         super::rules,
         super::routes,
@@ -104,6 +106,17 @@ pub(crate) struct Contact {
     pub(crate) start: String,
     /// When it ends.
     pub(crate) end: String,
+}
+
+/// A contact plan in the form of another implementation.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlanText {
+    /// The version of the plan.
+    pub(crate) version: u64,
+    /// Its form.
+    pub(crate) format: String,
+    /// The file.
+    pub(crate) text: String,
 }
 
 /// A contact of the plan.

@@ -67,7 +67,41 @@ pub(super) fn metrics_text(api: &Api) -> String {
             text.line("node_plan_version", &labels, version);
         }
     }
+    adapters(&mut text, api);
     text.0
+}
+
+/// Nodes of other implementations.
+fn adapters(text: &mut Text, api: &Api) {
+    let adapters = api.adapters.statuses();
+    let label = |name: &str| format!("{{adapter={name:?}}}");
+    text.head(
+        "adapter_wanted_version",
+        "The plan that a node of another implementation should have.",
+    );
+    for adapter in &adapters {
+        text.line(
+            "adapter_wanted_version",
+            &label(&adapter.name),
+            adapter.wanted,
+        );
+    }
+    text.head(
+        "adapter_acknowledged_version",
+        "The plan that a node of another implementation has.",
+    );
+    for adapter in &adapters {
+        let labels = label(&adapter.name);
+        text.line(
+            "adapter_acknowledged_version",
+            &labels,
+            adapter.acknowledged,
+        );
+    }
+    text.head("adapter_failures", "How often a plan was not handed over.");
+    for adapter in &adapters {
+        text.line("adapter_failures", &label(&adapter.name), adapter.failures);
+    }
 }
 
 /// Metrics in Prometheus' form.

@@ -86,6 +86,19 @@ pub enum PlanFormat {
     TvgUtil,
 }
 
+impl PlanFormat {
+    /// The form of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "ion" => Some(Self::Ion),
+            "hdtn" => Some(Self::Hdtn),
+            "tvg-util" => Some(Self::TvgUtil),
+            _ => None,
+        }
+    }
+}
+
 /// A time in UTC.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]

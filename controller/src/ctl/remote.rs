@@ -46,6 +46,28 @@ const OVERRIDES: [&str; 8] = [
     "name", "switch", "table", "match", "action", "params", "priority", "reason",
 ];
 
+const ADAPTERS: [&str; 6] = [
+    "name",
+    "file",
+    "wanted",
+    "acknowledged",
+    "failures",
+    "error",
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanCommand {
+    /// Write what is not over of the plan in the form of another implementation.
+    Export {
+        /// The form. With `--format json` the answer has the version of the plan, too.
+        #[arg(value_name = "FORM", value_parser = ["ion", "hdtn", "tvg-util"])]
+        form: String,
+        /// From when the times of hdtn and tvg-util count, as 2026-11-28T00:00:00Z; default 1970.
+        #[arg(long, value_name = "TIME")]
+        origin: Option<String>,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum OverrideCommand {
     /// Show the overrides.
@@ -120,6 +142,28 @@ pub(super) fn contacts(remote: &Remote, format: Format) -> Result<String, CtlErr
 pub(super) fn peers(remote: &Remote, format: Format) -> Result<String, CtlError> {
     let peers = remote.request("GET", "/v1/peers", None)?;
     Ok(table("peers", &PEERS, &peers, format))
+}
+
+/// Shows how it stands with nodes of other implementations.
+pub(super) fn adapters(remote: &Remote, format: Format) -> Result<String, CtlError> {
+    let adapters = remote.request("GET", "/v1/adapters", None)?;
+    Ok(table("adapters", &ADAPTERS, &adapters, format))
+}
+
+/// Shows the contact plan in the form of another implementation.
+pub(super) fn plan(
+    remote: &Remote,
+    command: PlanCommand,
+    format: Format,
+) -> Result<String, CtlError> {
+    let PlanCommand::Export { form, origin } = command;
+    let origin = origin.map_or_else(String::new, |origin| format!("&origin={origin}"));
+    let path = format!("/v1/plan?format={form}{origin}");
+    let plan = remote.request("GET", &path, None)?;
+    Ok(match format {
+        Format::Json => format!("{plan:#}\n"),
+        Format::Text => plan["text"].as_str().unwrap_or_default().to_owned(),
+    })
 }
 
 /// Makes the controller read its configuration again.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Tests of the controller: its logic against a simulated switch, its programs against a served one.
 
+mod adapters;
 mod config;
 mod core;
 mod daemon;
