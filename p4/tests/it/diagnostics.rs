@@ -125,6 +125,16 @@ fn calls() {
 }
 
 #[test]
+fn digests_are_of_types_that_the_control_plane_knows() {
+    refused(
+        "struct d_t { bit<8>[4] list; }",
+        "",
+        "d_t d = { { 1, 2, 3, 4 } }; digest(1, d);",
+        "P4Info has no form for the type of this digest",
+    );
+}
+
+#[test]
 fn structured_annotations_without_a_place_in_p4info() {
     let call = "@x[18446744073709551616] table t { actions = { NoAction; } }";
     refused(

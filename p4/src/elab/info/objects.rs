@@ -66,6 +66,8 @@ impl Elaborator<'_> {
         self.value_set_objects(&ids, &mut info, &mut types);
         for digest in &self.info.digests {
             let Some(type_spec) = convert(&digest.ty, &mut types) else {
+                let fault = "P4Info has no form for the type of this digest";
+                types.annotations.faults.push((digest.span, fault));
                 continue;
             };
             let id = ids.get(Prefix::Digest, &digest.name);
