@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::aap2::Place;
 use crate::access::Access;
 use crate::broker::Allowance;
+use crate::kept::node_id;
 use crate::leaf::store::Safety;
 
 /// The file.
@@ -47,6 +48,28 @@ pub struct Config {
     pub leaf: Option<Leaf>,
     /// Another agent, instead of the built-in one.
     pub aap2: Option<Aap2>,
+    /// Another agent, instead of the built-in one.
+    pub dtn7: Option<Dtn7>,
+}
+
+/// An agent that is dtnd of dtn7-rs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dtn7 {
+    /// Where its HTTP server listens: address and port. Default `127.0.0.1:3000`. It answers to its own host only.
+    #[serde(default = "default_dtnd")]
+    pub address: SocketAddr,
+    /// Its node ID: `ipn:23.0` or `dtn://NAME/`.
+    pub node: String,
+    /// The folder that keeps messages until they are read. Relative to this file.
+    #[serde(default = "default_dtn7_store")]
+    pub store: PathBuf,
+    /// Octets of bundles that fit into it. Default 1 GiB.
+    #[serde(default = "default_quota")]
+    pub quota_octets: u64,
+    /// The lifetime of messages whose sender does not choose one. Default one day.
+    #[serde(default = "default_lifetime_ms")]
+    pub lifetime_ms: u64,
 }
 
 /// An agent that speaks AAP 2.0, as uD3TN does.
@@ -325,6 +348,9 @@ impl Config {
         if let Some(leaf) = &mut config.leaf {
             leaf.store = folder.join(&leaf.store);
         }
+        if let Some(agent) = &mut config.dtn7 {
+            agent.store = folder.join(&agent.store);
+        }
         if let Some(agent) = &mut config.aap2
             && let Place::Unix(path) = agent.place()
         {
@@ -352,11 +378,29 @@ impl Config {
                 self.socket_mode
             )
         });
-        check(self.leaf.is_some() != self.aap2.is_some(), &|| {
-            "there is one agent: either [leaf] or [aap2]".to_owned()
+        let agents = [
+            self.leaf.is_some(),
+            self.aap2.is_some(),
+            self.dtn7.is_some(),
+        ];
+        let agents = agents.iter().filter(|is_there| **is_there).count();
+        check(agents == 1, &|| {
+            "there is one agent: one of [leaf], [aap2] and [dtn7]".to_owned()
         });
         if let Some(leaf) = &self.leaf {
             leaf.faults(self.max_message, &mut check);
+        }
+        if let Some(agent) = &self.dtn7 {
+            check(node_id(&agent.node).is_some(), &|| {
+                let node = &agent.node;
+                format!("dtn7.node {node:?} is no node ID such as ipn:23.0 or dtn://one/")
+            });
+            check(agent.lifetime_ms > 0, &|| {
+                "dtn7.lifetime_ms is 0".to_owned()
+            });
+            check(agent.quota_octets >= self.max_message.into(), &|| {
+                "dtn7.quota_octets is below max_message".to_owned()
+            });
         }
         faults
     }
@@ -366,6 +410,15 @@ impl Config {
     pub fn mode(&self) -> Option<u32> {
         let mode = u32::from_str_radix(&self.socket_mode, 8).ok();
         mode.filter(|mode| *mode <= 0o777)
+    }
+
+    /// The name of the agent that is another program, and where it is.
+    #[must_use]
+    pub fn other_agent(&self) -> Option<(&'static str, String)> {
+        let aap2 = self.aap2.as_ref();
+        let dtn7 = self.dtn7.as_ref();
+        aap2.map(|agent| ("aap2", agent.address.clone()))
+            .or_else(|| dtn7.map(|agent| ("dtn7", agent.address.to_string())))
     }
 
     /// What front doors may do.
@@ -442,6 +495,14 @@ fn default_listen() -> SocketAddr {
 
 const fn default_sync() -> bool {
     true
+}
+
+fn default_dtnd() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 3000))
+}
+
+fn default_dtn7_store() -> PathBuf {
+    "/var/lib/bpsockd/dtn7".into()
 }
 
 fn default_store() -> PathBuf {

@@ -26,6 +26,8 @@ use crate::config::Config;
 use crate::door::netlink::{self, NLMSG_ERROR};
 use crate::door::unix::{Listener, Numbers};
 use crate::door::{Input, Outbox};
+use crate::dtn7::Dtn7;
+use crate::kept::{Kept, Terms, node_id};
 use crate::leaf::Leaf;
 use crate::metrics::{self, Board};
 
@@ -127,6 +129,24 @@ fn open_agent(config: &Config, board: &Board) -> anyhow::Result<(Box<dyn Agent>,
         let leaf = Leaf::open(leaf, config.max_message, board.clone())?;
         let bundles = leaf.local_addr().context("the socket is bound")?;
         return Ok((Box::new(leaf), bundles.to_string()));
+    }
+    if let Some(agent) = &config.dtn7 {
+        let node = node_id(&agent.node).context("dtn7.node is no node ID")?;
+        let terms = Terms {
+            node: &node,
+            store: &agent.store,
+            quota: agent.quota_octets,
+            max_message: config.max_message,
+        };
+        let kept = Kept::open(&terms, board.clone())?;
+        let agent = Dtn7 {
+            address: agent.address,
+            node: node.into_owned(),
+            lifetime_ms: agent.lifetime_ms,
+            max_message: config.max_message,
+            kept,
+        };
+        return Ok((Box::new(agent), "another program".to_owned()));
     }
     let agent = config.aap2.as_ref().context("there is no agent")?;
     let agent = Aap2 {

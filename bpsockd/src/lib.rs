@@ -4,7 +4,8 @@
 //! Front doors speak `docs/bpsock-protocol.md`: clients and libraries over a UNIX socket
 //! ([`door::unix`]), the kernel module over generic netlink ([`door::netlink`]). The [`broker`]
 //! knows which socket is whose and decides without a connection; an [`agent`] carries bundles.
-//! The built-in one is [`leaf`]: versions 6 and 7 over UDP; [`aap2`] is another program, as uD3TN.
+//! The built-in one is [`leaf`]: versions 6 and 7 over UDP. Others are programs of their own: [`aap2`]
+//! is uD3TN, [`dtn7`] is dtnd of dtn7-rs.
 //!
 //! # Guarantees
 //!
@@ -20,6 +21,8 @@ pub mod broker;
 pub mod config;
 pub mod daemon;
 pub mod door;
+pub mod dtn7;
+pub mod kept;
 pub mod leaf;
 pub mod metrics;
 pub mod tool;

@@ -88,29 +88,23 @@ async fn run(options: &Options) -> anyhow::Result<()> {
 fn check(path: &std::path::Path, format: Format) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let socket = config.socket.display();
-    let (text, object) = match (&config.leaf, &config.aap2) {
-        (Some(leaf), _) => (
-            format!(
-                "{}, sockets on {socket}, bundles on {}, {} neighbours",
-                leaf.node,
-                leaf.listen,
-                leaf.peers.len(),
-            ),
+    let (text, object) = if let Some(leaf) = &config.leaf {
+        let (node, listen, peers) = (&leaf.node, leaf.listen, leaf.peers.len());
+        (
+            format!("{node}, sockets on {socket}, bundles on {listen}, {peers} neighbours"),
             json!({
-                "node": leaf.node,
+                "node": node,
                 "socket": socket.to_string(),
-                "listen": leaf.listen,
-                "peers": leaf.peers.len(),
+                "listen": listen,
+                "peers": peers,
             }),
-        ),
-        (None, agent) => {
-            let address = agent.as_ref().map(|agent| &agent.address);
-            let text = address.cloned().unwrap_or_default();
-            (
-                format!("sockets on {socket}, agent at {text}"),
-                json!({"socket": socket.to_string(), "aap2": address}),
-            )
-        }
+        )
+    } else {
+        let (kind, place) = config.other_agent().unwrap_or_default();
+        (
+            format!("sockets on {socket}, agent at {place}"),
+            json!({"socket": socket.to_string(), kind: place}),
+        )
     };
     match format {
         Format::Text => println!("{}: {text}", path.display()),

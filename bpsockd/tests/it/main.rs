@@ -2,6 +2,7 @@
 //! The daemon as a process, with sockets of crate `bpsock`, over loopback.
 
 mod aap2;
+mod dtn7;
 mod errors;
 mod exchange;
 mod form;
