@@ -21,6 +21,7 @@ mod limits;
 mod matches;
 #[cfg(feature = "native")]
 mod native;
+mod news;
 mod p4info;
 mod parser;
 mod ports;
