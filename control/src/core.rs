@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use contact::UtcTime;
+use contact::{Span, UtcTime};
 use p4rt::{
     Bits,
     client::{DigestIn, PipelineChange},
@@ -100,6 +100,8 @@ pub enum Command {
 pub struct Sample {
     /// Name of the digest.
     pub digest: String,
+    /// When the switch reported it, as far as it says so on a clock of this machine; else when that came.
+    pub at: UtcTime,
     /// Its members in order, with their widths in bits.
     pub members: Vec<(String, u32, Bits, String)>,
 }
@@ -195,8 +197,10 @@ pub struct Core {
     ports: BTreeSet<Port>,
     macs: MacTable,
     actual: SwitchState,
-    tried: BTreeSet<ItemKey>,
-    blocked: BTreeSet<ItemKey>,
+    /// What was written since everything was read.
+    tried: BTreeMap<ItemKey, Change>,
+    /// What does not yield to writing.
+    blocked: BTreeMap<ItemKey, Change>,
     bad_sample_told: bool,
     phase: Phase,
     tally: Option<Programmed>,
@@ -255,6 +259,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Pause before a switch that differs is looked at again.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// The longest time that a list is believed to have been under way: its time is of another clock if it
+/// is further away.
+const LATE: Span = Span::from_seconds(60);
+
 /// Failures that are remembered, so that none is told again and again.
 const MAX_TOLD: usize = 1024;
 
@@ -273,8 +281,8 @@ impl Core {
             ports: ports.iter().map(|port| Port(*port)).collect(),
             macs: MacTable::new(max_macs),
             actual: SwitchState::default(),
-            tried: BTreeSet::new(),
-            blocked: BTreeSet::new(),
+            tried: BTreeMap::new(),
+            blocked: BTreeMap::new(),
             bad_sample_told: false,
             phase: Phase::Offline,
             tally: None,
@@ -426,6 +434,19 @@ impl Core {
         vec![Command::Read]
     }
 
+    /// What has to be written, without what does not yield to writing. If something else is wanted in
+    /// its place by now, that is another matter.
+    fn difference(&self) -> Vec<Vec<Change>> {
+        let wanted = self.wanted();
+        let is_still_wanted = |(key, change): &(&ItemKey, &Change)| {
+            let item = (change.kind != ChangeKind::Delete).then_some(&change.item);
+            wanted.item(key) == item
+        };
+        let blocked = self.blocked.iter().filter(is_still_wanted);
+        let skip = blocked.map(|(key, _)| key.clone()).collect();
+        difference(&wanted, &self.actual, &self.index, &skip)
+    }
+
     /// Compares what was read with what is wanted, and writes the difference or rests.
     fn compare(&mut self, reading: Reading, rounds: u32) -> Vec<Command> {
         let unreadable = reading.unreadable.into_iter().map(Report::Unreadable);
@@ -440,9 +461,9 @@ impl Core {
                 }
             }
         }
-        let groups = difference(&self.wanted(), &self.actual, &self.index, &self.blocked);
-        // What was learned while the switch was read deserves its own attempt.
-        let new = |change: &Change| !self.tried.contains(&change.item.key());
+        let groups = self.difference();
+        // What was learned or became due while the switch was read deserves its own attempt.
+        let new = |change: &Change| self.tried.get(&change.item.key()) != Some(change);
         if groups.is_empty() {
             commands.extend(self.rest());
         } else if rounds < ROUNDS || groups.iter().flatten().any(new) {
@@ -454,8 +475,9 @@ impl Core {
     }
 
     fn write(&mut self, groups: Vec<Vec<Change>>, then: Then) -> Vec<Command> {
+        let changes = groups.iter().flatten().cloned();
         self.tried
-            .extend(groups.iter().flatten().map(|change| change.item.key()));
+            .extend(changes.map(|change| (change.item.key(), change)));
         let first = groups.first().cloned().unwrap_or_default();
         self.phase = Phase::Writing { groups, then };
         vec![Command::Write(first)]
@@ -533,8 +555,9 @@ impl Core {
         if left.len() > MAX_LISTED {
             differences.push(format!("and {} more", left.len() - MAX_LISTED));
         }
+        let left = left.into_iter().cloned();
         self.blocked
-            .extend(left.iter().map(|change| change.item.key()));
+            .extend(left.map(|change| (change.item.key(), change)));
         self.phase = Phase::Steady;
         let news = self.tell_failure(differences.join(", "), Report::Incomplete { differences });
         news.into_iter().chain([Command::Pause(PAUSE)]).collect()
@@ -552,7 +575,7 @@ impl Core {
     /// Writes what has changed since the last write, if anything.
     fn settle(&mut self) -> Vec<Command> {
         self.phase = Phase::Steady;
-        let groups = difference(&self.wanted(), &self.actual, &self.index, &self.blocked);
+        let groups = self.difference();
         if groups.is_empty() {
             Vec::new()
         } else {
@@ -563,6 +586,7 @@ impl Core {
     fn digest(&mut self, digest: DigestIn) -> Vec<Command> {
         self.counters.lists += 1;
         let mut commands = Vec::new();
+        let at = self.reported_at(&digest);
         let known_macs = self.counters.learned;
         let index = Arc::clone(&self.index);
         match index.digest_by_id(digest.list.digest_id) {
@@ -570,7 +594,7 @@ impl Core {
             Some(known) => {
                 for data in &digest.list.data {
                     match known.sample(data) {
-                        Ok(sample) => commands.extend(self.sample(&known.name, &sample)),
+                        Ok(sample) => commands.extend(self.sample(&known.name, at, &sample)),
                         Err(error) => {
                             self.counters.ignored += 1;
                             if !std::mem::replace(&mut self.bad_sample_told, true) {
@@ -591,7 +615,15 @@ impl Core {
         commands
     }
 
-    fn sample(&mut self, name: &str, sample: &[(&Field, Bits)]) -> Vec<Command> {
+    /// When a switch made a list. Some have a clock of their own.
+    fn reported_at(&self, digest: &DigestIn) -> UtcTime {
+        let micros = u64::try_from(digest.list.timestamp / 1000);
+        let stamp = UtcTime::from_micros(micros.unwrap_or_default());
+        let is_ours = stamp <= self.now && self.now.since(stamp) <= LATE;
+        if is_ours { stamp } else { self.now }
+    }
+
+    fn sample(&mut self, name: &str, at: UtcTime, sample: &[(&Field, Bits)]) -> Vec<Command> {
         match learn::digest_kind(name) {
             DigestKind::Learn => {
                 let Some(sighting) = self.sighting(sample) else {
@@ -611,6 +643,7 @@ impl Core {
                 let members = sample.iter().map(member).collect();
                 let record = Command::Record(Sample {
                     digest: name.to_owned(),
+                    at,
                     members,
                 });
                 let sighting = self.sighting(sample);

@@ -132,10 +132,12 @@ impl SwitchState {
 
 /// What has to be written to lead a switch from `actual` to `wanted`.
 ///
-/// The groups of changes are in order: a switch may reorder updates within a request, so what
-/// depends on other things stands in a later group. Room is made first. What lets frames out comes after
-/// what says how bundles are treated, so that none passes untranslated meanwhile. Items in `skip` are
-/// left as they are.
+/// The groups of changes are in order, because a switch may reorder updates within a request. What is new
+/// is made before what is old is broken: first come neighbours and whatever else is pointed at, then what
+/// points there, and what nobody points at any more goes last. A bundle that passes meanwhile finds the old
+/// way or the new one. What lets frames out comes after what says how bundles are treated, so that none
+/// passes untranslated meanwhile. Only a table that has no room for both makes room first. Items in
+/// `skip` are left as they are.
 #[must_use]
 pub fn difference(
     wanted: &SwitchState,
@@ -143,33 +145,10 @@ pub fn difference(
     index: &Index,
     skip: &BTreeSet<ItemKey>,
 ) -> Vec<Vec<Change>> {
-    let mut groups: [Vec<Change>; 6] = Default::default();
-    let [
-        remove_entries,
-        write_entries,
-        write_groups,
-        write_forwarding,
-        subscribe,
-        remove_groups,
-    ] = &mut groups;
+    let mut changes = Vec::new();
     for (key, item) in actual.items.iter().filter(|(key, _)| !skip.contains(key)) {
-        if wanted.items.contains_key(key) {
-            continue;
-        }
-        let delete = || Change {
-            kind: ChangeKind::Delete,
-            item: item.clone(),
-        };
-        match item {
-            Item::Entry(entry) if entry.key.is_default() => {
-                write_entries.extend(reset(entry, index));
-            }
-            // What the program brought along is the program's.
-            Item::Entry(entry) if !fixed_entries(entry, index) => remove_entries.push(delete()),
-            Item::MulticastGroup(_) | Item::CloneSession(_) => remove_groups.push(delete()),
-            // Servers go on sampling after a digest is deleted, or fail to delete it at all. A
-            // subscription that nobody wants costs little: its lists are acknowledged.
-            Item::Entry(_) | Item::Digest(_) => {}
+        if !wanted.items.contains_key(key) {
+            changes.extend(removal(item, index));
         }
     }
     for (key, item) in wanted.items.iter().filter(|(key, _)| !skip.contains(key)) {
@@ -180,23 +159,86 @@ pub fn difference(
             None if key.is_default_entry() => ChangeKind::Modify,
             None => ChangeKind::Insert,
         };
-        let change = Change {
-            kind,
-            item: item.clone(),
-        };
-        match item {
-            Item::Entry(entry) if entry.key.table == names::L2_FORWARD => {
-                write_forwarding.push(change);
-            }
-            Item::Entry(_) => write_entries.push(change),
-            Item::MulticastGroup(_) | Item::CloneSession(_) => write_groups.push(change),
-            Item::Digest(_) => subscribe.push(change),
+        let item = item.clone();
+        changes.push(Change { kind, item });
+    }
+    let full = full_tables(&changes, actual, index);
+    let mut groups: BTreeMap<Stage, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        let stage = Stage::of(&change, &full);
+        groups.entry(stage).or_default().push(change);
+    }
+    groups.into_values().collect()
+}
+
+/// Groups of changes, in the order in which they are written.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Stage {
+    MakeRoom,
+    WriteTargets,
+    WriteEntries,
+    WriteGroups,
+    WriteForwarding,
+    Subscribe,
+    RemoveEntries,
+    RemoveTargets,
+}
+
+impl Stage {
+    fn of(change: &Change, full: &BTreeSet<String>) -> Self {
+        let is_removal = change.kind == ChangeKind::Delete;
+        match &change.item {
+            Item::Entry(entry) => match entry.key.table.as_str() {
+                table if is_removal && full.contains(table) => Self::MakeRoom,
+                names::NEXT_HOP if is_removal => Self::RemoveTargets,
+                _ if is_removal => Self::RemoveEntries,
+                names::NEXT_HOP => Self::WriteTargets,
+                names::L2_FORWARD => Self::WriteForwarding,
+                _ => Self::WriteEntries,
+            },
+            Item::MulticastGroup(_) | Item::CloneSession(_) if is_removal => Self::RemoveTargets,
+            Item::MulticastGroup(_) | Item::CloneSession(_) => Self::WriteGroups,
+            Item::Digest(_) => Self::Subscribe,
         }
     }
-    groups
+}
+
+/// The step that takes away what nobody wants, if there is one.
+fn removal(item: &Item, index: &Index) -> Option<Change> {
+    let delete = || Change {
+        kind: ChangeKind::Delete,
+        item: item.clone(),
+    };
+    match item {
+        Item::Entry(entry) if entry.key.is_default() => reset(entry, index),
+        // What the program brought along is the program's.
+        Item::Entry(entry) if fixed_entries(entry, index) => None,
+        Item::Entry(_) | Item::MulticastGroup(_) | Item::CloneSession(_) => Some(delete()),
+        // Servers go on sampling after a digest is deleted, or fail to delete it at all. A
+        // subscription that nobody wants costs little: its lists are acknowledged.
+        Item::Digest(_) => None,
+    }
+}
+
+/// The tables that have no room for what is new as long as what is old is there.
+fn full_tables(changes: &[Change], actual: &SwitchState, index: &Index) -> BTreeSet<String> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let new = changes
+        .iter()
+        .filter(|change| change.kind == ChangeKind::Insert);
+    let new = new.map(|change| &change.item);
+    for item in actual.items().chain(new) {
+        if let Item::Entry(entry) = item
+            && !entry.key.is_default()
+        {
+            *counts.entry(&entry.key.table).or_default() += 1;
+        }
+    }
+    let size = |table: &str| index.table(table).and_then(|table| table.size);
+    let full = counts
         .into_iter()
-        .filter(|group| !group.is_empty())
-        .collect()
+        .filter(|(table, count)| size(table).is_some_and(|size| *count > size));
+    full.map(|(table, _)| table.to_owned()).collect()
 }
 
 /// Puts a default entry back to what the program says, if it is known and something else is there.

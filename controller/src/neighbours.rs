@@ -34,6 +34,8 @@ pub struct Heard {
     pub address: IpAddr,
     /// The version of the bundle.
     pub version: u8,
+    /// When the switch told of it.
+    pub at: UtcTime,
 }
 
 /// What was learned about contacts.
@@ -58,8 +60,10 @@ pub struct Terms {
 /// A learned contact. It is open from the first bundle on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Window {
-    /// When the neighbour was heard first.
+    /// When it was known that the neighbour is there.
     pub from: UtcTime,
+    /// When it was heard last.
+    pub heard: UtcTime,
     /// When it will have been silent for too long.
     pub until: UtcTime,
 }
@@ -110,9 +114,21 @@ impl Heard {
                 .to_ipv4_mapped()
                 .map_or(IpAddr::V6(address), IpAddr::V4),
             version: number(names::BUNDLE_VERSION)?.try_into().ok()?,
+            at: sample.at,
         })
     }
 }
+
+/// Whether a bundle that was told of at a time was sent in a contact: it was seen before that, and the
+/// clock of the neighbour may be ahead.
+fn is_of(contact: &Contact, told: UtcTime) -> bool {
+    let later = |time: UtcTime| time.checked_add(MARGIN).unwrap_or(UtcTime::MAX);
+    contact.start <= later(told) && told < later(contact.end)
+}
+
+/// A switch tells of a bundle so long after it has seen it, or that time is too short for contacts that
+/// are learned: digests wait for others, and for a loaded machine.
+const MARGIN: Span = Span::from_seconds(1);
 
 impl Neighbours {
     /// Nothing has been learned yet.
@@ -138,7 +154,7 @@ impl Neighbours {
         // In a planned contact only the link is learned: its end is known, and the neighbour is not
         // there for longer because it was heard.
         let mut planned = network.plan.contacts_between(node, neighbour).iter();
-        if planned.any(|contact| contact.start <= now && now < contact.end) {
+        if planned.any(|contact| is_of(contact, heard.at)) {
             let news = News {
                 node,
                 neighbour,
@@ -146,7 +162,10 @@ impl Neighbours {
             };
             return is_new.then_some(news);
         }
-        let until = now.checked_add(self.terms.silence)?;
+        let until = heard.at.checked_add(self.terms.silence)?;
+        if until <= now {
+            return None;
+        }
         let window = self.contacts.get(&(node, neighbour)).copied();
         let window = window.filter(|window| now < window.until);
         let change = match window {
@@ -159,8 +178,12 @@ impl Neighbours {
             None => Change::Seen,
         };
         let from = window.map_or(now, |window| window.from);
-        self.contacts
-            .insert((node, neighbour), Window { from, until });
+        let window = Window {
+            from,
+            heard: heard.at,
+            until,
+        };
+        self.contacts.insert((node, neighbour), window);
         Some(News {
             node,
             neighbour,
@@ -219,7 +242,8 @@ impl Neighbours {
         }
     }
 
-    /// Adds a contact where the plan has none.
+    /// Adds a contact where the plan has none. Behind a planned contact the neighbour is there only if it
+    /// was heard behind it.
     fn add_contact(&self, plan: &mut Plan, (from, to): (NodeNumber, NodeNumber), window: Window) {
         let mut start = window.from;
         let planned: Vec<_> = plan.contacts_between(from, to).to_vec();
@@ -235,6 +259,9 @@ impl Neighbours {
             };
             // What is empty is refused, and that is right.
             let _ = plan.add_contact(contact);
+            if window.from < next && window.heard < next {
+                break;
+            }
             start = start.max(next);
         }
         if plan.light_time(from, to, window.from).is_none() {

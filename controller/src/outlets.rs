@@ -168,6 +168,8 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use contact::UtcTime;
+
     use super::*;
 
     #[test]
@@ -179,6 +181,7 @@ mod tests {
         };
         let sample = Sample {
             digest: "bundle_report_t".to_owned(),
+            at: UtcTime::default(),
             members: vec![
                 member("version", 8, 7, Format::Decimal),
                 member("large", 64, u128::from(u64::MAX), Format::Decimal),

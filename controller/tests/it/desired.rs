@@ -12,10 +12,11 @@ use proptest::prelude::*;
 
 use crate::demo::index;
 
-fn peer(host: u8, action: &str) -> Item {
+fn peer(host: u16, action: &str) -> Item {
+    let [third, fourth] = host.to_be_bytes();
     let line = TableLine {
         table: "ingress.peer".to_owned(),
-        fields: [("hdr.ipv4.dst".to_owned(), format!("10.0.0.{host}"))].into(),
+        fields: [("hdr.ipv4.dst".to_owned(), format!("10.0.{third}.{fourth}"))].into(),
         action: action.to_owned(),
         params: BTreeMap::new(),
         priority: None,
@@ -59,7 +60,7 @@ fn steps(wanted: &SwitchState, actual: &SwitchState) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn room_is_made_first_and_groups_outlive_their_users() {
+fn what_is_depended_on_is_written_first_and_removed_last() {
     let wanted = state([
         peer(1, "ingress.pass"),
         peer(2, "ingress.pass"),
@@ -73,13 +74,13 @@ fn room_is_made_first_and_groups_outlive_their_users() {
     ]);
     // Frames are let out when it is known how they are treated.
     let expected: [&[&str]; 5] = [
-        &["delete entry of ingress.peer [hdr.ipv4.dst=0xa000003/32]"],
         &[
             "insert entry of ingress.peer [hdr.ipv4.dst=0xa000001/32]",
             "modify entry of ingress.peer [hdr.ipv4.dst=0xa000002/32]",
         ],
         &["insert multicast group 1"],
         &["modify default entry of ingress.l2_forward"],
+        &["delete entry of ingress.peer [hdr.ipv4.dst=0xa000003/32]"],
         &["delete multicast group 9"],
     ];
     let found = steps(&wanted, &actual);
@@ -96,6 +97,23 @@ fn room_is_made_first_and_groups_outlive_their_users() {
         group
     });
     assert_eq!(found, expected);
+}
+
+/// A table that has no room for what is old and what is new gives up what is old first.
+#[test]
+fn full_tables_make_room_first() {
+    let size = index().table("ingress.peer").and_then(|table| table.size);
+    let size = u16::try_from(size.expect("the program says it")).expect("it is small");
+    let full = state((1..=size).map(|host| peer(host, "ingress.pass")));
+    let other = state((2..=size + 1).map(|host| peer(host, "ingress.pass")));
+    let kinds = |steps: Vec<Vec<String>>| -> Vec<String> {
+        let words = steps.into_iter().flatten();
+        words.map(|step| step[..6].to_owned()).collect()
+    };
+    assert_eq!(kinds(steps(&other, &full)), ["delete", "insert"]);
+    let room = state((2..=size).map(|host| peer(host, "ingress.pass")));
+    let one = state([peer(1, "ingress.pass")]);
+    assert_eq!(kinds(steps(&one, &room))[0], "insert");
 }
 
 #[test]
@@ -171,7 +189,7 @@ fn subscriptions_that_nobody_wants_stay() {
 
 fn any_state() -> impl Strategy<Value = SwitchState> {
     let actions = prop_oneof![Just("ingress.pass"), Just("ingress.speaks_v7")];
-    let peers = proptest::collection::vec((0_u8..6, actions), 0..6);
+    let peers = proptest::collection::vec((0_u16..6, actions), 0..6);
     let groups = proptest::collection::vec((1_u32..4, 1_u32..3), 0..4);
     (peers, groups).prop_map(|(peers, groups)| {
         let peers = peers.into_iter().map(|(host, action)| peer(host, action));

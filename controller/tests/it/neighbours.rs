@@ -26,7 +26,7 @@ fn neighbours() -> Neighbours {
 }
 
 /// A bundle from the neighbour that the configuration puts there.
-fn heard(network: &Network, to: u64) -> Heard {
+fn heard(network: &Network, to: u64, time: u64) -> Heard {
     let link = network.links.iter().find(|link| link.to == to);
     let link = link.expect("it is configured");
     Heard {
@@ -35,6 +35,7 @@ fn heard(network: &Network, to: u64) -> Heard {
         ethernet: link.ethernet.to_string(),
         address: IpAddr::V4(link.address),
         version: 7,
+        at: at(time),
     }
 }
 
@@ -50,15 +51,18 @@ fn a_neighbour_is_there_until_it_is_silent() {
     let (network, mut neighbours) = (network(), neighbours());
     // By the plan, node 2 is there from 60 to 70.
     assert!(!reaches(&neighbours, &network, 2, 40));
-    let news = neighbours.hear(&network, &heard(&network, 2), at(40));
+    let news = neighbours.hear(&network, &heard(&network, 2, 40), at(40));
     assert_eq!(
         news.map(|news| (news.neighbour.0, news.change)),
         Some((2, Change::Seen))
     );
     assert!(reaches(&neighbours, &network, 2, 40));
     // More of the same is no news, until half of the time is over.
-    assert_eq!(neighbours.hear(&network, &heard(&network, 2), at(44)), None);
-    let news = neighbours.hear(&network, &heard(&network, 2), at(46));
+    assert_eq!(
+        neighbours.hear(&network, &heard(&network, 2, 44), at(44)),
+        None
+    );
+    let news = neighbours.hear(&network, &heard(&network, 2, 46), at(46));
     assert_eq!(news.map(|news| news.change), Some(Change::Prolonged));
     assert!(reaches(&neighbours, &network, 2, 55));
     assert_eq!(neighbours.next_end(), Some(at(56)));
@@ -75,19 +79,78 @@ fn nothing_is_learned_in_a_planned_contact() {
     let (network, mut neighbours) = (network(), neighbours());
     // By the plan, node 2 is there from 60 to 70, and no longer.
     for time in [60, 69] {
-        let news = neighbours.hear(&network, &heard(&network, 2), at(time));
+        let news = neighbours.hear(&network, &heard(&network, 2, time), at(time));
         assert_eq!(news, None, "{time}");
     }
     assert!(!reaches(&neighbours, &network, 2, 71));
-    let news = neighbours.hear(&network, &heard(&network, 2), at(71));
+    let news = neighbours.hear(&network, &heard(&network, 2, 71), at(71));
     assert_eq!(news.map(|news| news.change), Some(Change::Seen));
+}
+
+/// A switch tells of the last bundles of a contact when that is over, and a controller hears of them
+/// later still. Whoever believed that the neighbour is there would send to nobody.
+#[test]
+fn late_news_of_a_planned_contact_do_not_prolong_it() {
+    let (network, mut neighbours) = (network(), neighbours());
+    for time in [71, 75, 79] {
+        let late = heard(&network, 2, 69);
+        assert_eq!(neighbours.hear(&network, &late, at(time)), None, "{time}");
+    }
+    // The neighbour, whose clock is ahead, sends a little too early.
+    let early = Heard {
+        at: UtcTime::from_micros(59_500_000),
+        ..heard(&network, 2, 59)
+    };
+    assert_eq!(neighbours.hear(&network, &early, early.at), None);
+    // News that are older than a neighbour may be silent are none.
+    assert_eq!(
+        neighbours.hear(&network, &heard(&network, 2, 30), at(40)),
+        None
+    );
+    assert!(!reaches(&neighbours, &network, 2, 71));
+}
+
+/// A neighbour that was heard before a planned contact is not there after it.
+#[test]
+fn a_planned_contact_ends_what_was_learned_before_it() {
+    let (network, mut neighbours) = (network(), neighbours());
+    let windows = |neighbours: &Neighbours, now| {
+        let learned = neighbours.add_to(&network, at(now));
+        let contacts = learned.plan.contacts_between(RELAY, NodeNumber(2));
+        let windows = contacts
+            .iter()
+            .map(|contact| (contact.start.whole_seconds(), contact.end.whole_seconds()));
+        windows.collect::<Vec<_>>()
+    };
+    let before = Heard {
+        at: at(8),
+        ..heard(&network, 2, 8)
+    };
+    let mut patient = Neighbours::new(&Learning {
+        silence_ms: 20_000,
+        ..Learning::default()
+    });
+    patient.hear(&network, &before, at(8)).expect("it is news");
+    assert_eq!(windows(&patient, 8), [(8, 10), (10, 20), (60, 70)]);
+    // It is heard again behind the contact.
+    patient
+        .hear(&network, &heard(&network, 2, 22), at(22))
+        .expect("it is news");
+    assert_eq!(
+        windows(&patient, 22),
+        [(8, 10), (10, 20), (20, 42), (60, 70)]
+    );
+    neighbours
+        .hear(&network, &heard(&network, 2, 22), at(22))
+        .expect("it is news");
+    assert_eq!(windows(&neighbours, 22), [(10, 20), (22, 32), (60, 70)]);
 }
 
 #[test]
 fn what_is_planned_stays_as_it_is_planned() {
     let (network, mut neighbours) = (network(), neighbours());
     neighbours
-        .hear(&network, &heard(&network, 2), at(55))
+        .hear(&network, &heard(&network, 2, 55), at(55))
         .expect("it is news");
     let learned = neighbours.add_to(&network, at(55));
     let contacts = learned.plan.contacts_between(RELAY, NodeNumber(2));
@@ -114,16 +177,17 @@ fn a_node_without_a_link_gets_one() {
     five.address = Some(Ipv4Addr::new(10, 9, 0, 55));
     network.nodes.retain(|node| node.number != 5);
     network.nodes.push(five);
-    let new = |port: u32| Heard {
+    let new = |port: u32, time: u64| Heard {
         switch: "relay".to_owned(),
         port,
         ethernet: "02:00:00:00:00:05".to_owned(),
         address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 55)),
         version: 6,
+        at: at(time),
     };
     assert!(!reaches(&neighbours, &network, 5, 5));
     let news = neighbours
-        .hear(&network, &new(4), at(5))
+        .hear(&network, &new(4, 5), at(5))
         .expect("it is news");
     assert_eq!((news.neighbour.0, news.change), (5, Change::NewLink));
     assert!(reaches(&neighbours, &network, 5, 5));
@@ -133,7 +197,7 @@ fn a_node_without_a_link_gets_one() {
     // It comes back by another port: the link moves, and there is still one.
     neighbours.forget(at(60));
     neighbours
-        .hear(&network, &new(3), at(60))
+        .hear(&network, &new(3, 60), at(60))
         .expect("it is news");
     let moved = neighbours.add_to(&network, at(60));
     assert_eq!(moved.links.len(), learned.links.len());
@@ -143,7 +207,7 @@ fn a_node_without_a_link_gets_one() {
 #[test]
 fn strangers_are_ignored() {
     let (network, mut neighbours) = (network(), neighbours());
-    let known = heard(&network, 2);
+    let known = heard(&network, 2, 1);
     for stranger in [
         Heard {
             switch: "other".to_owned(),

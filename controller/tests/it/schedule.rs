@@ -108,13 +108,24 @@ fn orders() -> Orders {
 struct Simulation {
     core: Core,
     state: SwitchState,
+    /// The times that it is when the next answers to readings come.
+    times: Vec<u64>,
+    /// Whether it carries out the updates of a request from the last one to the first.
+    is_reversed: bool,
+    /// Routes that led to no neighbour between two updates.
+    dangling: Vec<String>,
 }
 
 impl Simulation {
     fn start(orders: Orders, seconds: u64) -> Self {
         let core = Core::new(index(), Arc::new(orders), &[], 8);
-        let state = SwitchState::default();
-        let mut simulation = Self { core, state };
+        let mut simulation = Self {
+            core,
+            state: SwitchState::default(),
+            times: Vec::new(),
+            is_reversed: false,
+            dangling: Vec::new(),
+        };
         simulation.run(Event::Time(UtcTime::from_seconds(seconds)));
         simulation.run(Event::Primary);
         simulation
@@ -128,13 +139,21 @@ impl Simulation {
                     Command::EnsurePipeline => {
                         events.push(Event::PipelineReady(PipelineChange::Unchanged));
                     }
-                    Command::Read => events.push(Event::Read(Reading {
-                        state: self.state.clone(),
-                        unreadable: Vec::new(),
-                    })),
-                    Command::Write(changes) => {
+                    Command::Read => {
+                        events.push(Event::Read(Reading {
+                            state: self.state.clone(),
+                            unreadable: Vec::new(),
+                        }));
+                        let time = (!self.times.is_empty()).then(|| self.times.remove(0));
+                        events.extend(time.map(UtcTime::from_seconds).map(Event::Time));
+                    }
+                    Command::Write(mut changes) => {
+                        if self.is_reversed {
+                            changes.reverse();
+                        }
                         for change in &changes {
                             self.state.apply(change);
+                            self.look_for_dangling();
                         }
                         events.push(Event::Written(Vec::new()));
                     }
@@ -162,6 +181,23 @@ impl Simulation {
     fn neighbours(&self) -> usize {
         self.state.entries_of("ingress.next_hop").count()
     }
+
+    /// Notes routes to neighbours that are not there.
+    fn look_for_dangling(&mut self) {
+        let hops = self.state.entries_of("ingress.next_hop");
+        let hops: Vec<String> = hops
+            .map(|entry| ItemKey::Entry(entry.key.clone()).to_string())
+            .collect();
+        for entry in self.state.entries_of("ingress.endpoint") {
+            let Some(hop) = entry.params.get("next_hop") else {
+                continue;
+            };
+            let wanted = format!("={:#x}]", hop.as_bytes()[0]);
+            if !hops.iter().any(|hop| hop.ends_with(&wanted)) {
+                self.dangling.push(format!("{:?}", entry.key));
+            }
+        }
+    }
 }
 
 #[test]
@@ -182,6 +218,24 @@ fn rules_open_and_close_with_contacts() {
     assert_eq!(at(41), "store, nothing, nothing, deliver: 0");
     assert_eq!(at(61), "to_next_hop 1, nothing, nothing, deliver: 1");
     assert_eq!(at(71), "nothing, nothing, nothing, deliver: 0");
+}
+
+/// Between any two updates, and in whatever order a switch carries out those of one request, a bundle
+/// finds the old way or the new one: when contacts begin and end, and when plans change.
+#[test]
+fn what_is_new_is_made_before_what_is_old_is_broken() {
+    for is_reversed in [false, true] {
+        let mut simulation = Simulation::start(orders(), 0);
+        simulation.is_reversed = is_reversed;
+        for seconds in 0..90 {
+            simulation.run(Event::Time(UtcTime::from_seconds(seconds)));
+            let mut other = orders();
+            other.rules = Rules::default();
+            simulation.run(Event::Orders(Arc::new(other)));
+            simulation.run(Event::Orders(Arc::new(orders())));
+        }
+        assert_eq!(simulation.dangling.first(), None);
+    }
 }
 
 /// Whatever the time is at which the clock is looked at, what the switch holds has not ended.
@@ -210,6 +264,23 @@ fn no_rule_outlives_its_contact() {
         }
     }
     assert!(seen > 10_000, "{seen}");
+}
+
+/// A switch that takes long to read and write is looked at more than once before it is believed. A contact
+/// that begins and ends meanwhile is no entry that the switch does not take.
+#[test]
+fn contacts_end_while_a_slow_switch_is_verified() {
+    let mut simulation = Simulation::start(orders(), 50);
+    let reason = "gone".to_owned();
+    simulation.run(Event::Lost { reason });
+    simulation.state = SwitchState::default();
+    simulation.times = vec![58, 65, 71];
+    simulation.run(Event::Primary);
+    assert!(simulation.times.is_empty());
+    assert_eq!(
+        (simulation.act(2).as_str(), simulation.neighbours()),
+        ("nothing", 0)
+    );
 }
 
 #[test]
