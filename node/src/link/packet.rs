@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A Linux interface, by a packet socket that sees punted frames only.
+//! A Linux interface, by a packet socket that sees punted frames and echoes only.
 #![allow(unsafe_code, reason = "packet socket addresses have no safe wrapper")]
 
 use std::ffi::CString;
@@ -7,12 +7,12 @@ use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
 
-use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use crate::punt::ETHER_TYPE;
+use crate::{inject, punt};
 
-/// A packet socket that is bound to one interface and one `EtherType`.
+/// A packet socket that is bound to one interface, and takes what a switch sends to a node.
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: AsyncFd<Socket>,
@@ -28,9 +28,11 @@ impl PacketSocket {
             return Err(io::Error::last_os_error());
         }
         let index = i32::try_from(index).map_err(io::Error::other)?;
-        let protocol = Protocol::from(i32::from(ETHER_TYPE.to_be()));
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol))?;
+        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
         socket.set_nonblocking(true)?;
+        // Before it is bound, so that nothing else is ever received.
+        socket.attach_filter(&filter())?;
+        option(&socket, libc::PACKET_IGNORE_OUTGOING, 1_i32)?;
         socket.bind(&address(index)?)?;
         promiscuous(&socket, index)?;
         // SAFETY: the descriptor is owned, so it stays open and the same until it is dropped.
@@ -68,34 +70,65 @@ impl PacketSocket {
     }
 }
 
-/// The address of punted frames on an interface.
+/// Accepts punted frames, and echoes of frames that the node has injected.
+fn filter() -> [SockFilter; 5] {
+    const LOAD: u16 = bpf(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS);
+    const EQUAL: u16 = bpf(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K);
+    const RETURN: u16 = bpf(libc::BPF_RET | libc::BPF_K);
+    [
+        SockFilter::new(LOAD, 0, 0, ETHER_TYPE_OFFSET),
+        SockFilter::new(EQUAL, 1, 0, punt::ETHER_TYPE.into()),
+        SockFilter::new(EQUAL, 0, 1, inject::ETHER_TYPE.into()),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}
+
+/// Where an Ethernet header says what follows it.
+const ETHER_TYPE_OFFSET: u32 = 12;
+
+/// An instruction of socket filters.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "libc's constants are wider than their field"
+)]
+const fn bpf(code: u32) -> u16 {
+    code as u16
+}
+
+/// The address of all frames on an interface.
 fn address(index: i32) -> io::Result<SockAddr> {
     let mut storage = SockAddrStorage::zeroed();
     let len = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>());
+    let all = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?;
     // SAFETY: `sockaddr_ll` is one of the address types that the storage can hold, and all of its
     // fields are integers.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
-    link.sll_protocol = ETHER_TYPE.to_be();
+    link.sll_protocol = all.to_be();
     link.sll_ifindex = index;
     // SAFETY: the storage holds a `sockaddr_ll`, and the length is its size.
     Ok(unsafe { SockAddr::new(storage, len.map_err(io::Error::other)?) })
 }
 
 fn promiscuous(socket: &Socket, index: i32) -> io::Result<()> {
-    let request = MaybeUninit::new(libc::packet_mreq {
+    let request = libc::packet_mreq {
         mr_ifindex: index,
         mr_type: u16::try_from(libc::PACKET_MR_PROMISC).map_err(io::Error::other)?,
         mr_alen: 0,
         mr_address: [0; 8],
-    });
-    let len = libc::socklen_t::try_from(size_of::<libc::packet_mreq>());
-    let len = len.map_err(io::Error::other)?;
-    let (level, name) = (libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP);
+    };
+    option(socket, libc::PACKET_ADD_MEMBERSHIP, request)
+}
+
+/// Sets an option of packet sockets.
+fn option<T: Copy>(socket: &Socket, name: i32, value: T) -> io::Result<()> {
+    let value = MaybeUninit::new(value);
+    let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
     // SAFETY: the pointer is to a live value of the length that is given; the kernel only reads.
     let done = unsafe {
-        let value = request.as_ptr().cast();
-        libc::setsockopt(socket.as_raw_fd(), level, name, value, len)
+        let value = value.as_ptr().cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, name, value, len)
     };
     if done < 0 {
         return Err(io::Error::last_os_error());
