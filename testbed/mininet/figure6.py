@@ -16,14 +16,14 @@ c and a; each begins before the last one ends.
 
 import datetime
 import json
-import re
 import subprocess
 import threading
 import time
 
 from mininet.net import Mininet
 
-from sddtn import BundleHost, BundleSwitch, Controller, Endpoint, Failed, Report, wait
+from sddtn import BundleHost, BundleSwitch, Controller, Endpoint, Report, wait
+from trail import Trail
 
 CLUSTERS = {"a": (11, 12), "b": (21, 22), "c": (31, 32)}
 # Hosts: the switch at whose port 1 they are, and their version. The last one is in no plan.
@@ -38,6 +38,8 @@ LEAD_S = 20
 HORIZON_S = 60
 GUARD_MS = 1500
 SILENCE_MS = 8000
+# Between looks at a switch.
+PAUSE_MS = 50
 # Links are up a little before their contacts.
 EARLY_S = 0.3
 HOST_PORT, INSIDE_PORT, OUTSIDE_PORT = 1, 2, 3
@@ -198,44 +200,20 @@ patience_ms = 200
 """
 
 
-class Observer(threading.Thread):
-    """Looks at the neighbours that switches know, in turn."""
+class Observer:
+    """Looks at the neighbours that switches know, every PAUSE_MS."""
 
-    def __init__(self, programs, nodes, stopped):
-        super().__init__()
-        self.programs, self.nodes, self.stopped = programs, nodes, stopped
-        self.looks = self.rules = 0
-        # Node, number of a neighbour, when it was last missing, and first there.
-        self.appeared, self.outlived, self.pauses = [], [], []
-        self.last = {}
+    def __init__(self, programs, nodes):
+        options = [word for node in nodes for word in ("--switch", f"{node}=127.0.0.1:{grpc(node)}")]
+        command = [programs.path("sddtn-observe"), "--guard-ms", str(GUARD_MS),
+                   "--pause-ms", str(PAUSE_MS), *options]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        programs.running.append(self.process)
 
-    def run(self):
-        while not self.stopped.is_set():
-            for node in self.nodes:
-                self.look(node)
-
-    def look(self, node):
-        asked = time.time()
-        try:
-            text = self.programs.call("sddtnctl", "--switch", f"127.0.0.1:{grpc(node)}", "--format", "json",
-                                      "explain", "entries", "next_hop")
-        except Failed:
-            # It has been killed, or has no program yet.
-            return
-        there = {}
-        for row in json.loads(text)["ingress.next_hop"]:
-            if "until" in row:
-                until = datetime.datetime.fromisoformat(row["until"].replace("Z", "+00:00")).timestamp()
-                there[int(re.search(r"meta.next_hop=(\w+)", row["entry"]).group(1), 0)] = until
-        self.looks, self.rules = self.looks + 1, self.rules + len(there)
-        # A rule ends before its contact does.
-        self.outlived += [(node, number, asked - until) for number, until in there.items()
-                          if until + GUARD_MS / 1000 <= asked]
-        if node in self.last:
-            before, numbers = self.last[node]
-            self.pauses.append(asked - before)
-            self.appeared += [(node, number, before, time.time()) for number in there if number not in numbers]
-        self.last[node] = asked, set(there)
+    def stop(self):
+        """What was seen at each node."""
+        text, _ = self.process.communicate()
+        return {int(node): seen for node, seen in json.loads(text)["switches"].items()}
 
 
 class Figure6:
@@ -264,6 +242,8 @@ class Figure6:
                                            mac=ethernet(host))
             self.net.addLink(switches[switch], hosts[host], port1=HOST_PORT)
         self.net.start()
+        self.trail = Trail()
+        self.trail.start()
         for pair in BETWEEN:
             self.set_link(pair, "down")
         origin = int(time.time())
@@ -292,8 +272,7 @@ class Figure6:
         for node in nodes:
             config = self.programs.write(f"node-{node}.toml", node_text(node, self.programs))
             self.programs.start("sddtn-node", ["run", config], f"node-{node}.log")
-        self.observer = Observer(self.programs, nodes, self.stopped)
-        self.observer.start()
+        self.observer = Observer(self.programs, nodes)
 
     def since(self):
         return time.time() - self.plan.origin
@@ -372,7 +351,10 @@ class Figure6:
         self.report.add(f"{what}: arrived once more", len(arrived) - len(sent) + len(missing))
         self.report.demand(sent, f"{what}: nothing was sent")
         if lossless:
-            self.report.demand(not missing, f"{what}: {len(missing)} bundles are missing: {missing[:5]}")
+            for line in missing:
+                trail = self.trail.of((line["from"], line["number"]), self.plan.origin)
+                text = f"{line['from']} to {line['to']} at {line['sent'] - self.plan.origin:.3f}: {trail}"
+                self.report.demand(False, f"{what}: missing: {text}")
 
     def acknowledge(self):
         """A change of each plan, until the last node goes by it."""
@@ -431,9 +413,9 @@ class Figure6:
             subprocess.run(["ip", "link", "set", name, "up"], check=True)
 
     def figures(self):
-        self.observer.join()
+        seen = self.observer.stop()
         edges, digests = [], []
-        for node, number, missing, present in self.observer.appeared:
+        for node, number, missing, present in self.appeared(seen):
             neighbours = [other for one, other, *_ in links() if one == node]
             if number > len(neighbours):
                 # A learned one has the number behind the last one of the configuration.
@@ -451,18 +433,24 @@ class Figure6:
         self.report.times("beginning of a contact to its rule", edges)
         self.report.times("change to the last node's acknowledgement", self.acknowledged)
         self.report.times("controller killed to nodes in charge", self.fail_over)
-        seen = self.observer
-        self.report.add("looks at switches; rules of neighbours seen", f"{seen.looks}; {seen.rules}")
-        self.report.times("from one look at a switch to the next", seen.pauses)
-        self.report.add("rules that outlived their contact", len(seen.outlived))
-        self.report.demand(seen.rules, "no rule was seen, so nothing is shown")
-        self.report.demand(not seen.outlived, f"rules outlived their contacts: {seen.outlived[:5]}")
+        looks, rules, outlived = (sum(one[kind] for one in seen.values())
+                                  for kind in ("looks", "rules", "outlived"))
+        self.report.add("looks at switches; rules of neighbours seen", f"{looks}; {rules}")
+        self.report.add("rules that outlived their contact", outlived)
+        self.report.demand(rules, "no rule was seen, so nothing is shown")
+        self.report.demand(not outlived, f"{outlived} times rules outlived their contacts")
         self.report.demand(digests, "the host that is in no plan got no rule")
         self.report.demand(edges, "no contact was seen to begin")
 
+    @staticmethod
+    def appeared(seen):
+        """Node, number of a neighbour, when it was last missing, and first there."""
+        return [(node, one["neighbour"], one["missing"], one["present"])
+                for node, of_node in seen.items() for one in of_node["appeared"]]
+
     def stop(self):
         self.stopped.set()
-        if hasattr(self, "observer"):
-            self.observer.join()
+        if hasattr(self, "trail"):
+            self.trail.stop()
         if hasattr(self, "net"):
             self.net.stop()

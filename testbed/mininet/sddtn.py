@@ -264,7 +264,7 @@ class Report:
             self.add(f"{what}: delivery ratio", round(len(delays) / len(sent), 4))
         if delays:
             self.add(f"{what}: delay, median", round(percentile(delays, 0.5) * 1000, 2), "ms")
-            self.add(f"{what}: delay, 95 of 100", round(percentile(delays, 0.95) * 1000, 2), "ms")
+            self.add(f"{what}: delay, 99 of 100", round(percentile(delays, 0.99) * 1000, 2), "ms")
         return missing
 
     def times(self, what, values):

@@ -19,9 +19,9 @@ use bundle::sdnv;
 use serde_json::Value;
 
 use crate::{
-    endurance::sampler::{Sampler, Seen},
     http,
     process::{Process, contents},
+    sampler::{Sampler, Seen},
     scenario::DEADLINE,
     stage::{Stage, free_tcp_address},
     traffic::{Input, Side},
@@ -29,7 +29,6 @@ use crate::{
 };
 
 pub mod figures;
-mod sampler;
 
 use figures::{Figures, Times};
 
@@ -40,6 +39,8 @@ const OPEN_S: u64 = 5;
 /// Rules end so long before their contacts. That has to be longer than nobody is in charge of the switch,
 /// after a controller was killed and before another one has taken over and read it.
 const GUARD_MS: u64 = 2000;
+/// Between looks at the switch.
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long node 3 is believed to be there.
 const SILENCE_MS: u64 = 5000;
 /// Bundles that are waited for, one by one, before each kill.
@@ -141,7 +142,8 @@ impl Relay {
         let controller =
             stage.start_daemon("sddtn-controller", &["--config"], "controller.toml")?;
         let node = stage.start_daemon("sddtn-node", &["run"], "node.toml")?;
-        let sampler = Sampler::start(stage.grpc().to_owned(), Duration::from_millis(GUARD_MS))?;
+        let guard = Duration::from_millis(GUARD_MS);
+        let sampler = Sampler::start(stage.grpc().to_owned(), guard, PAUSE)?;
         let mut relay = Self {
             stage,
             switch: Some(switch),

@@ -19,6 +19,7 @@ pub mod lab;
 pub mod link;
 pub mod ordinary;
 pub mod process;
+pub mod sampler;
 pub mod scenario;
 pub mod show;
 pub mod stage;

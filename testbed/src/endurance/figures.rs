@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::sampler::Seen;
+use crate::sampler::Seen;
 
 /// The figures of a run.
 #[derive(Clone, Debug, Serialize)]

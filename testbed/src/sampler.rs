@@ -22,20 +22,17 @@ use p4rt::{
     },
 };
 
-/// Pause between looks.
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// What was seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub struct Seen {
     /// How often the switch answered.
-    pub(super) looks: u64,
+    pub looks: u64,
     /// Rules that were there, in all looks.
-    pub(super) rules: u64,
+    pub rules: u64,
     /// Those among them whose contact had ended when the question was asked.
-    pub(super) outlived: u64,
+    pub outlived: u64,
     /// When each neighbour was first seen again, and when it was last seen to be missing.
-    pub(super) appeared: Vec<(u64, UtcTime, UtcTime)>,
+    pub appeared: Vec<(u64, UtcTime, UtcTime)>,
     present: BTreeMap<u64, Instant>,
     last_look: Option<UtcTime>,
     /// When a look found routes.
@@ -43,7 +40,8 @@ pub(super) struct Seen {
 }
 
 /// A thread that looks.
-pub(super) struct Sampler {
+#[derive(Debug)]
+pub struct Sampler {
     seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -54,11 +52,17 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 }
 
 impl Sampler {
-    pub(super) fn start(address: String, guard: Duration) -> anyhow::Result<Self> {
+    /// Looks at a switch, whose rules end so long before their contacts, with a pause between looks.
+    ///
+    /// # Errors
+    ///
+    /// There is no runtime.
+    pub fn start(address: String, guard: Duration, pause: Duration) -> anyhow::Result<Self> {
         let (seen, stop) = (Arc::default(), Arc::default());
         let looker = Looker {
             address,
             guard,
+            pause,
             seen: Arc::clone(&seen),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -70,7 +74,7 @@ impl Sampler {
             while !ended.load(Ordering::Relaxed) {
                 // A switch that has been killed answers again later.
                 let _ = runtime.block_on(looker.look(&ended));
-                sleep(PAUSE);
+                sleep(pause);
             }
         });
         Ok(Self {
@@ -81,12 +85,14 @@ impl Sampler {
     }
 
     /// Whether the neighbour with this number was there when last seen.
-    pub(super) fn holds(&self, number: u64) -> bool {
+    #[must_use]
+    pub fn holds(&self, number: u64) -> bool {
         lock(&self.seen).present.contains_key(&number)
     }
 
     /// Waits for a neighbour, and returns when it was first seen.
-    pub(super) fn wait_for(&self, number: u64, longest: Duration) -> Option<Instant> {
+    #[must_use]
+    pub fn wait_for(&self, number: u64, longest: Duration) -> Option<Instant> {
         let start = Instant::now();
         while start.elapsed() < longest {
             if let Some(since) = lock(&self.seen).present.get(&number) {
@@ -98,11 +104,13 @@ impl Sampler {
     }
 
     /// Whether routes were seen after a time.
-    pub(super) fn is_programmed_since(&self, time: Instant) -> bool {
+    #[must_use]
+    pub fn is_programmed_since(&self, time: Instant) -> bool {
         lock(&self.seen).programmed.is_some_and(|seen| seen > time)
     }
 
-    pub(super) fn stop(&mut self) -> Seen {
+    /// Ends, and says what was seen.
+    pub fn stop(&mut self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // A panic in it was reported where it happened.
@@ -121,6 +129,7 @@ impl Drop for Sampler {
 struct Looker {
     address: String,
     guard: Duration,
+    pause: Duration,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -142,7 +151,7 @@ impl Looker {
             if !entries(&client, endpoint).await?.is_empty() {
                 lock(&self.seen).programmed = Some(Instant::now());
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(self.pause).await;
         }
         Ok(())
     }
