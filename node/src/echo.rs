@@ -18,7 +18,7 @@ const ECHO: [u8; 2] = [0xff, 0xfe];
 /// Frames of Ethernet are no shorter.
 const LEN: usize = 60;
 /// How long an echo takes at most. A switch that is slower gets the bundles once more.
-const DEADLINE: Duration = Duration::from_millis(300);
+const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Asks for echoes.
 #[derive(Debug)]

@@ -13,6 +13,8 @@ ALL_PROTOCOLS, OUTGOING, SO_RCVBUFFORCE = 3, 4, 33
 PUNTED, INJECTED = b"\x88\xb5", b"\x88\xb6"
 BUFFER_OCTETS = 64 << 20
 ROOM = 65_536
+# Between what happens and when it is noted, on a loaded machine.
+SLACK_S = 0.5
 
 
 class Trail(threading.Thread):
@@ -42,6 +44,14 @@ class Trail(threading.Thread):
         self.stopped.set()
         self.join()
         self.listener.close()
+
+    def ended_in(self, key, outages):
+        """Whether a bundle was last seen at an interface of an outage, in its time."""
+        if not self.seen[key]:
+            return False
+        when, name, *_ = self.seen[key][-1]
+        return any(name in names and begun - SLACK_S <= when <= ended + SLACK_S
+                   for names, begun, ended in outages)
 
     def of(self, key, since):
         """The places of a bundle in order, for people; times are in seconds after one."""

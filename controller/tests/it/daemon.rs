@@ -451,17 +451,22 @@ pub(crate) fn notes(switch: &FakeSwitch) -> Vec<Note> {
 fn the_daemon_opens_and_closes_rules_with_contacts() {
     let switch = FakeSwitch::start().expect("a free port");
     let site = Site::new(&address(&switch), "");
-    write_node(&site, &switch, "a contact +3 +5 10 2 1000");
+    write_node(&site, &switch, "a contact +3 +6 10 2 1000");
+    let text = site.text("controller.toml");
+    let guard = "[contacts]\nguard_ms = 1500\n";
+    assert!(text.contains("[contacts]\n"), "{text}");
+    let text = text.replace("[contacts]\n", guard);
+    fs::write(site.path("controller.toml"), text).expect("the folder is writable");
     let daemon = site.start();
     site.wait("program", || site.path("ready").exists());
     assert_eq!(notes(&switch), [], "the contact is in the future");
     site.wait("rule", || !notes(&switch).is_empty());
     let opened = now();
     let note = notes(&switch)[0];
-    // The contact lasts two seconds, and the rule ends 50 ms before it does.
-    assert!(note.until.since(opened) <= Span::from_micros(1_950_000));
+    // The contact lasts three seconds, and the rule ends the guard time before it does.
+    assert!(note.until.since(opened) <= Span::from_micros(1_500_000));
     site.wait("end of the rule", || notes(&switch).is_empty());
-    let contact_end = note.until.checked_add(Span::from_micros(50_000));
+    let contact_end = note.until.checked_add(Span::from_micros(1_500_000));
     assert!(
         now() < contact_end.expect("it is a time"),
         "the rule outlived its contact"
