@@ -90,6 +90,9 @@ pub struct Kept {
     pub frame: Vec<u8>,
 }
 
+/// For whom bundles wait that have no way. No plan has a node of this number.
+pub const NOBODY: NodeNumber = NodeNumber(u64::MAX);
+
 /// When a neighbour can be sent to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Readiness {
@@ -249,7 +252,11 @@ impl Core {
         now: UnixMs,
     ) -> Result<Verdict, Dead> {
         let datagram = Datagram::decode(frame)?;
-        let way = self.find(&datagram, now)?;
+        let may_wait = self.setup.awaits_plan && self.setup.has_store;
+        let way = match self.find(&datagram, now) {
+            Err(Dead::NoRoute(_)) if may_wait => return self.await_way(frame, &datagram, now),
+            found => found?,
+        };
         // What cannot be sent now could not be sent later either, so it does not wait.
         let prepared = way.prepare(&datagram, 0)?;
         let receiver = way.receiver;
@@ -272,6 +279,28 @@ impl Core {
         }
         Ok(Verdict::Keep(Kept {
             neighbour,
+            expires: summary.expires,
+            priority: summary.priority,
+            arrived: now,
+            frame: frame.to_vec(),
+        }))
+    }
+
+    /// Keeps a bundle to which no plan knows a way yet: a controller that has just started knows less of
+    /// other clusters than it will.
+    fn await_way(
+        &self,
+        frame: &[u8],
+        datagram: &Datagram<'_>,
+        now: UnixMs,
+    ) -> Result<Verdict, Dead> {
+        let summary = Summary::of(datagram.bundle(), &Policy::default(), now);
+        let summary = summary.map_err(|error| Obstacle::Refusal(error.into()))?;
+        if self.setup.drop_expired && summary.expires <= now {
+            return Err(Dead::Expired);
+        }
+        Ok(Verdict::Keep(Kept {
+            neighbour: NOBODY,
             expires: summary.expires,
             priority: summary.priority,
             arrived: now,

@@ -9,7 +9,7 @@ use bundle::{Policy, Reason, Version, translate};
 use contact::{BytesPerSecond, NodeNumber, UtcTime};
 use control::proto::{Neighbour, Route, SlowPath, Window};
 use node::config::{Config, Translation};
-use node::core::{Core, Readiness, Setup, Verdict};
+use node::core::{Core, NOBODY, Readiness, Setup, Verdict};
 use node::inject::{Inject, LEARNED_PORT};
 use node::planned::Planned;
 use node::punt::{PortId, Punt};
@@ -411,6 +411,27 @@ fn what_waited_is_not_dropped_before_there_is_a_plan() {
     assert_eq!(core.readiness(NodeNumber(3), opens), Readiness::Never);
     core.follow(planned());
     assert_eq!(core.readiness(NodeNumber(3), opens), Readiness::Now);
+}
+
+/// A controller that has just started knows no way into other clusters: what comes then waits for a plan
+/// that has one.
+#[test]
+fn what_has_no_way_waits_for_a_plan_that_has_one() {
+    let controller = "[controller]\naddress = \"c:1\"\nnode = 10\nswitch = \"s:1\"\n";
+    let config = format!("link = \"eth0\"\nstore = {{ path = \"b.redb\" }}\n{controller}");
+    let octets = punted(&sample_to(2));
+    let mut core = core(&config, true);
+    // By then the plan is over.
+    let after = CREATED.plus_ms(41_000);
+    core.follow(planned());
+    let Verdict::Keep(kept) = core.receive(&octets, &BTreeMap::new(), after) else {
+        panic!("there is no way yet");
+    };
+    assert_eq!(kept.neighbour, NOBODY);
+    assert_eq!(core.readiness(NOBODY, after), Readiness::Never);
+    assert_eq!(core.reroute(&kept, after), None);
+    // As if the plan were a new one.
+    assert_eq!(core.reroute(&kept, CREATED), Some(NodeNumber(3)));
 }
 
 /// A bundle that waited leaves with its neighbour even if the plan knows no way any more.
