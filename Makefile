@@ -65,9 +65,16 @@ check: ## Format, lints, docs, licences: before every push
 	shellcheck testbed/*.sh fuzz/*.sh bpsock/kmod/guest/*.sh .ci/run
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
+# Bundle protocol agents that bpsockd is tested with, by the name of their program.
+REAL_AGENTS := dtnd
+
 .PHONY: conformance
-conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata
+conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata; sockets with real agents by AGENTS=dtnd
 	target/release/sddtn-conformance --out $(OUT)/conformance
+ifdef AGENTS
+	$(if $(filter-out $(REAL_AGENTS),$(AGENTS)),$(error AGENTS are some of: $(REAL_AGENTS)))
+	$(CARGO) test -p bpsockd --locked --test agents -- --ignored $(addsuffix ::,$(AGENTS))
+endif
 ifdef P4C_TESTDATA
 	target/release/sddtn-p4-corpus $(P4C_TESTDATA) --out $(OUT)/p4-corpus
 endif
