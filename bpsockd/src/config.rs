@@ -2,7 +2,7 @@
 //! The configuration: one TOML file, read once, and checked before anything starts.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bpsock::BP_DTN_NAME_MAX;
@@ -50,6 +50,20 @@ pub struct Config {
     pub aap2: Option<Aap2>,
     /// Another agent, instead of the built-in one.
     pub dtn7: Option<Dtn7>,
+    /// Another agent, instead of the built-in one.
+    pub hardy: Option<Hardy>,
+}
+
+/// An agent that is hardy's server.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hardy {
+    /// Where its gRPC server listens: address and port. Default `[::1]:50051`.
+    #[serde(default = "default_hardy")]
+    pub address: SocketAddr,
+    /// The lifetime of messages whose sender does not choose one. Default one day.
+    #[serde(default = "default_lifetime_ms")]
+    pub lifetime_ms: u64,
 }
 
 /// An agent that is dtnd of dtn7-rs.
@@ -382,10 +396,11 @@ impl Config {
             self.leaf.is_some(),
             self.aap2.is_some(),
             self.dtn7.is_some(),
+            self.hardy.is_some(),
         ];
         let agents = agents.iter().filter(|is_there| **is_there).count();
         check(agents == 1, &|| {
-            "there is one agent: one of [leaf], [aap2] and [dtn7]".to_owned()
+            "there is one agent: one of [leaf], [aap2], [dtn7] and [hardy]".to_owned()
         });
         if let Some(leaf) = &self.leaf {
             leaf.faults(self.max_message, &mut check);
@@ -400,6 +415,11 @@ impl Config {
             });
             check(agent.quota_octets >= self.max_message.into(), &|| {
                 "dtn7.quota_octets is below max_message".to_owned()
+            });
+        }
+        if let Some(agent) = &self.hardy {
+            check(agent.lifetime_ms > 0, &|| {
+                "hardy.lifetime_ms is 0".to_owned()
             });
         }
         faults
@@ -417,8 +437,10 @@ impl Config {
     pub fn other_agent(&self) -> Option<(&'static str, String)> {
         let aap2 = self.aap2.as_ref();
         let dtn7 = self.dtn7.as_ref();
+        let hardy = self.hardy.as_ref();
         aap2.map(|agent| ("aap2", agent.address.clone()))
             .or_else(|| dtn7.map(|agent| ("dtn7", agent.address.to_string())))
+            .or_else(|| hardy.map(|agent| ("hardy", agent.address.to_string())))
     }
 
     /// What front doors may do.
@@ -495,6 +517,10 @@ fn default_listen() -> SocketAddr {
 
 const fn default_sync() -> bool {
     true
+}
+
+fn default_hardy() -> SocketAddr {
+    SocketAddr::from((Ipv6Addr::LOCALHOST, 50051))
 }
 
 fn default_dtnd() -> SocketAddr {

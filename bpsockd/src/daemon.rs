@@ -27,6 +27,7 @@ use crate::door::netlink::{self, NLMSG_ERROR};
 use crate::door::unix::{Listener, Numbers};
 use crate::door::{Input, Outbox};
 use crate::dtn7::Dtn7;
+use crate::hardy::Hardy;
 use crate::kept::{Kept, Terms, node_id};
 use crate::leaf::Leaf;
 use crate::metrics::{self, Board};
@@ -145,6 +146,14 @@ fn open_agent(config: &Config, board: &Board) -> anyhow::Result<(Box<dyn Agent>,
             lifetime_ms: agent.lifetime_ms,
             max_message: config.max_message,
             kept,
+        };
+        return Ok((Box::new(agent), "another program".to_owned()));
+    }
+    if let Some(agent) = &config.hardy {
+        let agent = Hardy {
+            address: agent.address,
+            lifetime_ms: agent.lifetime_ms,
+            max_message: config.max_message,
         };
         return Ok((Box::new(agent), "another program".to_owned()));
     }

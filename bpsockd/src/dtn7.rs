@@ -19,12 +19,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bpsock::Address;
-use bpsock::abi::{
-    BP_FLAG_REPORT_DELETION, BP_FLAG_REPORT_DELIVERY, BP_FLAG_REPORT_FORWARDING,
-    BP_FLAG_REPORT_RECEPTION, BundleId,
-};
-use bundle::v7::CrcType;
-use bundle::{Eid, Version};
+use bpsock::abi::BundleId;
+use bundle::Eid;
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -33,8 +29,7 @@ use tracing::{info, warn};
 
 use crate::agent::{Agent, Command, Event, Link, Outgoing, Registration, Request};
 use crate::kept::Kept;
-use crate::leaf::form::{Crcs, Draft};
-use crate::leaf::now_ms;
+use crate::whole::{Maker, normal};
 use session::{OUTGOING, Session, Target};
 
 /// The connection to the agent, ready to run.
@@ -66,11 +61,6 @@ const ANSWER: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_secs(1);
 /// The longest frame that dtnd reads.
 const MAX_FRAME: usize = 16 << 20;
-const REPORTS: u32 = BP_FLAG_REPORT_RECEPTION
-    | BP_FLAG_REPORT_FORWARDING
-    | BP_FLAG_REPORT_DELIVERY
-    | BP_FLAG_REPORT_DELETION;
-
 /// What dtnd has been told and has not answered.
 #[derive(Debug)]
 enum Awaited {
@@ -120,7 +110,9 @@ struct Bound {
 struct Work {
     target: Target,
     node: Eid<'static>,
-    lifetime_ms: u64,
+    /// The same, for reports.
+    own: Address,
+    maker: Maker,
     kept: Kept,
     events: mpsc::Sender<Event>,
     line: Line,
@@ -135,7 +127,6 @@ struct Work {
     held: VecDeque<Vec<u8>>,
     /// Commands that only the store hears of.
     noted: Vec<Command>,
-    last: BundleId,
 }
 
 impl Agent for Dtn7 {
@@ -151,8 +142,9 @@ impl Agent for Dtn7 {
         let work = Work {
             line: Line::Down(Box::pin(target.clone().connect(Duration::ZERO, Vec::new()))),
             target,
+            own: Address::from_eid(&self.node),
             node: self.node,
-            lifetime_ms: self.lifetime_ms,
+            maker: Maker::new(self.lifetime_ms),
             kept: self.kept,
             events: link.events,
             retry: RETRY,
@@ -163,7 +155,6 @@ impl Agent for Dtn7 {
             is_subscribed: false,
             held: VecDeque::new(),
             noted: Vec::new(),
-            last: BundleId::default(),
         };
         Box::pin(work.run(link.commands))
     }
@@ -483,76 +474,14 @@ impl Work {
             return Err(Errno::NETDOWN);
         }
         let bound = self.sockets.get(&registration).ok_or(Errno::BADF)?;
-        let now = now_ms();
-        if now > self.last.creation_ms {
-            self.last = BundleId {
-                creation_ms: now,
-                sequence: 0,
-            };
-        } else {
-            self.last.sequence += 1;
-        }
-        let octets = encode(
-            message,
-            &bound.source,
-            &self.node,
-            self.last,
-            self.lifetime_ms,
-        )?;
+        let (bundle, octets) = self.maker.encode(message, &bound.source, &self.own)?;
         if octets.len() > MAX_FRAME {
             return Err(Errno::MSGSIZE);
         }
-        let awaited = Awaited::Sent(request, self.last);
+        let awaited = Awaited::Sent(request, bundle);
         let is_said = self.say(Message::binary(octets), awaited);
         is_said.then_some(()).ok_or(Errno::NETDOWN)
     }
-}
-
-/// The bundle of a message.
-fn encode(
-    message: &Outgoing,
-    source: &Address,
-    node: &Eid<'_>,
-    bundle: BundleId,
-    lifetime_ms: u64,
-) -> Result<Vec<u8>, Errno> {
-    let options = message.options;
-    let flags = options.chosen_flags();
-    let lifetime_ms = options.chosen_lifetime_ms().unwrap_or(lifetime_ms);
-    let hop_limit = options.chosen_hop_limit();
-    if lifetime_ms == 0 || hop_limit.is_some_and(|limit| !(1..=255).contains(&limit)) {
-        return Err(Errno::INVAL);
-    }
-    match options.chosen_priority() {
-        None | Some(1) => {}
-        // Version 7 has none.
-        Some(0 | 2) => return Err(Errno::OPNOTSUPP),
-        Some(_) => return Err(Errno::INVAL),
-    }
-    let own = Address::from_eid(node);
-    let report_to = message.report_to.as_ref();
-    let draft = Draft {
-        source,
-        destination: &normal(&message.destination).ok_or(Errno::AFNOSUPPORT)?,
-        report_to: report_to.or_else(|| (flags & REPORTS != 0).then_some(&own)),
-        bundle,
-        lifetime_ms,
-        flags,
-        hop_limit,
-        priority: 1,
-        data: &message.data,
-    };
-    let crcs = Crcs {
-        primary: CrcType::Crc16,
-        blocks: CrcType::None,
-    };
-    let encoded = draft.encode(Version::V7, crcs);
-    encoded.map_err(|_| Errno::AFNOSUPPORT)
-}
-
-/// The address in the form that dtnd reads: two elements for `ipn`.
-fn normal(address: &Address) -> Option<Address> {
-    Some(Address::from_eid(&address.eid().ok()?))
 }
 
 fn bound(address: &Address, wanted: &Address) -> Option<Bound> {

@@ -6,6 +6,7 @@ mod dtn7;
 mod errors;
 mod exchange;
 mod form;
+mod hardy;
 mod lasting;
 mod protocol;
 mod support;
