@@ -53,7 +53,7 @@ test-interfaces: setup build ## The switch on veth pairs, and the testbed in sho
 	command -v ip
 	$(CARGO) test --workspace --locked --test interfaces -- --ignored
 	testbed/setup.sh mininet
-	$(MININET) --quick --out $(OUT)/test/testbed figure7
+	$(MININET) --quick --out $(OUT)/test/testbed
 
 .PHONY: check
 check: ## Format, lints, docs, licences: before every push
