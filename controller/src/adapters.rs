@@ -61,6 +61,22 @@ struct Work {
 }
 
 impl Adapters {
+    /// Starts a task that keeps the files of all adapters as the plan is, until `stop`.
+    pub(crate) fn start(
+        tasks: &mut JoinSet<()>,
+        site: watch::Receiver<Arc<Site>>,
+        term: Option<watch::Receiver<Option<Term>>>,
+        folder: &Path,
+        stop: &CancellationToken,
+    ) -> Self {
+        let adapters = Self::default();
+        let work = adapters
+            .clone()
+            .run(site, term, folder.to_owned(), stop.clone());
+        tasks.spawn(work);
+        adapters
+    }
+
     /// How it stands with each.
     pub(crate) fn statuses(&self) -> Vec<AdapterStatus> {
         self.lock().clone()
@@ -70,8 +86,7 @@ impl Adapters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the files of all adapters as the plan is, until `stop`.
-    pub(crate) async fn run(
+    async fn run(
         self,
         mut site: watch::Receiver<Arc<Site>>,
         term: Option<watch::Receiver<Option<Term>>>,

@@ -275,6 +275,7 @@ impl Api {
         let request = Request {
             wish,
             dry_run,
+            who: caller.to_string(),
             answer: Some(sender),
         };
         let gone = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping".to_owned());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use p4rt::{Target, target::Support};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod adapters;
 mod contacts;
@@ -46,6 +46,8 @@ pub struct Config {
     pub api: Option<Api>,
     /// The file for what survives the program. Without it nothing does.
     pub state: Option<StateFile>,
+    /// The record of what people changed. Without it there is only the log.
+    pub audit: Option<AuditFile>,
     /// How several controllers agree about which of them may write. Default: there is only this one.
     pub lease: Option<LeaseTerms>,
     /// Files with the newest contact plan for nodes of other implementations, `[[adapter]]`.
@@ -60,6 +62,14 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct StateFile {
     /// The file. It is made if it is not there. Controllers of a cluster share it.
+    pub path: PathBuf,
+}
+
+/// The record of what people changed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditFile {
+    /// The file. Lines of JSON are added at its end, and nothing is ever removed.
     pub path: PathBuf,
 }
 
@@ -193,7 +203,7 @@ pub struct Peer {
 }
 
 /// The value of an option.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum OptionValue {
     /// Yes or no, for parameters of one bit.

@@ -37,7 +37,7 @@ use crate::{
     peering::{self, Exchange},
     plan::{self, PlanError, Site, SwitchPlan},
     planner::{Planner, Request, Wish},
-    tls::Door,
+    tls::{Door, Keys},
 };
 
 /// What the command line asks for.
@@ -172,14 +172,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     drop((sender, samples));
     let (wishes, requests) = mpsc::channel(WISH_QUEUE);
     let (statuses, shown) = watch::channel(Vec::new());
-    let adapters = Adapters::default();
-    let handing = adapters.clone().run(
-        planner.site(),
-        term.clone(),
-        folder.to_owned(),
-        stop.clone(),
-    );
-    tasks.spawn(handing);
+    let adapters = Adapters::start(&mut tasks, planner.site(), term.clone(), folder, &stop);
     let api = Api {
         site: planner.site(),
         adapters,
@@ -192,6 +185,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         requests: wishes.clone(),
         stop: stop.clone(),
     };
+    let keys = planner.keys();
     tasks.spawn(planner.run(requests, heard, stop.clone()));
     tasks.spawn(pass_on_hangups(wishes, stop.clone()));
     let servers = Servers {
@@ -200,6 +194,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         nodes,
         exchange,
         term,
+        keys,
     };
     let addresses = listen(servers, folder, &mut tasks, &stop).await?;
     info!(switches = site.switches.len(), "started");
@@ -290,6 +285,7 @@ struct Servers<'a> {
     nodes: Distributor,
     exchange: Option<Exchange>,
     term: Option<watch::Receiver<Option<Term>>>,
+    keys: Keys,
 }
 
 /// Starts the servers that the configuration asks for.
@@ -305,6 +301,7 @@ async fn listen(
         nodes,
         exchange,
         term,
+        keys,
     } = servers;
     let files = |tls: &Option<ServerTls>| {
         let tls = tls.as_ref().map(|tls| plan::load_server_tls(tls, folder));
@@ -327,16 +324,10 @@ async fn listen(
         });
     }
     if let Some(place) = &site.config.api {
-        let acceptor = files(&place.tls)?.map(|files| files.acceptor(place.anyone_reads));
-        let acceptor = acceptor
-            .transpose()
-            .map_err(|source| PlanError::Certificates {
-                part: "api.tls",
-                source,
-            })?;
+        keys.replace(plan::load_acceptor(&site.config, folder)?);
         let (listener, address) = bind(place.listen).await?;
         addresses.api = Some(address);
-        let served = api::serve(Door::new(listener, acceptor), api, stop.clone());
+        let served = api::serve(Door::new(listener, keys), api, stop.clone());
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 error!(%error, "nobody can ask any more");
@@ -408,6 +399,7 @@ async fn pass_on_hangups(wishes: mpsc::Sender<Request>, stop: CancellationToken)
                 let _ = wishes.try_send(Request {
                     wish: Wish::Reload,
                     dry_run: false,
+                    who: "SIGHUP".to_owned(),
                     answer: None,
                 });
             }

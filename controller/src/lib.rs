@@ -20,6 +20,7 @@
 
 pub mod adapters;
 mod api;
+mod audit;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
@@ -41,4 +42,5 @@ pub mod reach;
 pub mod routing;
 pub mod schedule;
 pub mod state;
+mod subject;
 pub mod tls;

@@ -7,6 +7,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use contact::predict::predict;
 use contact::{
     BytesPerSecond, Confidence, Contact, ContactGraph, NodeNumber, Plan, Range, Span, UtcTime,
 };
@@ -15,6 +16,8 @@ use p4rt::{
     Bits,
     value::{Format, print},
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Learning, Link, MacText},
@@ -44,8 +47,27 @@ pub struct Neighbours {
     terms: Terms,
     /// By node and neighbour.
     contacts: BTreeMap<(NodeNumber, NodeNumber), Window>,
+    /// Those that are over, the last ones of each pair.
+    past: BTreeMap<(NodeNumber, NodeNumber), Vec<Window>>,
     /// Links that no configuration names. They stay, so that the numbers of others do.
     links: Vec<Link>,
+}
+
+/// What was learned, for a later life of the controller.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Memory {
+    encounters: Vec<Encounter>,
+    links: Vec<Link>,
+}
+
+/// A contact that was learned. Times are in microseconds since 1970.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct Encounter {
+    node: u64,
+    neighbour: u64,
+    from_us: u64,
+    heard_us: u64,
+    until_us: u64,
 }
 
 /// What is assumed of a learned contact.
@@ -55,6 +77,8 @@ pub struct Terms {
     rate: BytesPerSecond,
     confidence: Confidence,
     light_time: Span,
+    /// How far ahead contacts are predicted.
+    ahead: Span,
 }
 
 /// A learned contact. It is open from the first bundle on.
@@ -91,6 +115,9 @@ pub enum Change {
     /// It is not heard any more.
     Silent,
 }
+
+/// So many contacts of a pair that are over are kept: as many as predictions look at.
+const REMEMBERED: usize = 48;
 
 impl Heard {
     /// Reads the report of a bundle. `None` if the program does not tell of the neighbour.
@@ -139,12 +166,62 @@ impl Neighbours {
             rate: BytesPerSecond(learning.bytes_per_second),
             confidence: Confidence::new(learning.confidence).unwrap_or(Confidence::CERTAIN),
             light_time: Span::from_micros(u64::from(learning.light_time_ms) * 1000),
+            ahead: Span::from_seconds(learning.predict_s.into()),
         };
         Self {
             terms,
             contacts: BTreeMap::new(),
+            past: BTreeMap::new(),
             links: Vec::new(),
         }
+    }
+
+    /// What an earlier life has learned. Neighbours that are not silent yet are there.
+    #[must_use]
+    pub fn remembering(learning: &Learning, memory: Memory, now: UtcTime) -> Self {
+        let mut neighbours = Self::new(learning);
+        neighbours.links = memory.links;
+        for encounter in memory.encounters {
+            let pair = (NodeNumber(encounter.node), NodeNumber(encounter.neighbour));
+            let window = Window {
+                from: UtcTime::from_micros(encounter.from_us),
+                heard: UtcTime::from_micros(encounter.heard_us),
+                until: UtcTime::from_micros(encounter.until_us),
+            };
+            if now < window.until {
+                neighbours.contacts.insert(pair, window);
+            } else {
+                neighbours.put_aside(pair, window);
+            }
+        }
+        neighbours
+    }
+
+    /// What a later life needs to know.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let past = self.past.iter();
+        let past =
+            past.flat_map(|(pair, windows)| windows.iter().map(move |window| (pair, window)));
+        let encounter = |(pair, window): (&(NodeNumber, NodeNumber), &Window)| Encounter {
+            node: pair.0.0,
+            neighbour: pair.1.0,
+            from_us: window.from.micros(),
+            heard_us: window.heard.micros(),
+            until_us: window.until.micros(),
+        };
+        Memory {
+            encounters: past.chain(&self.contacts).map(encounter).collect(),
+            links: self.links.clone(),
+        }
+    }
+
+    /// Keeps a contact that is over, for predictions.
+    fn put_aside(&mut self, pair: (NodeNumber, NodeNumber), window: Window) {
+        let windows = self.past.entry(pair).or_default();
+        windows.push(window);
+        let surplus = windows.len().saturating_sub(REMEMBERED);
+        windows.drain(..surplus);
     }
 
     /// Learns from a bundle. Returns what is new, if routes have to be made again because of it.
@@ -193,20 +270,19 @@ impl Neighbours {
 
     /// Forgets neighbours that have been silent for too long.
     pub fn forget(&mut self, now: UtcTime) -> Vec<News> {
-        let mut silent = Vec::new();
-        self.contacts.retain(|&(node, neighbour), window| {
-            let is_there = now < window.until;
-            if !is_there {
-                let change = Change::Silent;
-                silent.push(News {
-                    node,
-                    neighbour,
-                    change,
-                });
+        let silent = self
+            .contacts
+            .extract_if(.., |_, window| window.until <= now);
+        let silent: Vec<_> = silent.collect();
+        let news = |(pair, window)| {
+            self.put_aside(pair, window);
+            News {
+                node: pair.0,
+                neighbour: pair.1,
+                change: Change::Silent,
             }
-            is_there
-        });
-        silent
+        };
+        silent.into_iter().map(news).collect()
     }
 
     /// When the first neighbour will have been silent for too long.
@@ -231,6 +307,7 @@ impl Neighbours {
                 self.add_contact(&mut plan, (from, to), *window);
             }
         }
+        self.add_predictions(&mut plan, now);
         let mut links = network.links.clone();
         links.extend(self.links.iter().cloned());
         Network {
@@ -239,6 +316,58 @@ impl Neighbours {
             plan,
             links,
             ..network.clone()
+        }
+    }
+
+    /// Adds contacts that are expected because there were such at regular times. What is planned or
+    /// open counts more.
+    fn add_predictions(&self, plan: &mut Plan, now: UtcTime) {
+        let Some(until) = now.checked_add(self.terms.ahead) else {
+            return;
+        };
+        if self.terms.ahead == Span::ZERO {
+            return;
+        }
+        let mut history = Plan::new();
+        let past = self.past.iter();
+        let past =
+            past.flat_map(|(pair, windows)| windows.iter().map(move |window| (pair, window)));
+        for (&(from, to), window) in past.chain(&self.contacts) {
+            // Windows of a pair follow each other.
+            let _ = history.add_contact(self.contact((from, to), *window));
+        }
+        for expected in predict(&history, now, until) {
+            let back = Contact {
+                from: expected.to,
+                to: expected.from,
+                ..expected
+            };
+            for contact in [expected, back] {
+                if plan.add_predictions([contact]) == 0 {
+                    continue;
+                }
+                let (from, to, start) = (contact.from, contact.to, contact.start);
+                if plan.light_time(from, to, start).is_none() {
+                    let _ = plan.add_range(Range {
+                        from,
+                        to,
+                        start,
+                        end: contact.end,
+                        light_time: self.terms.light_time,
+                    });
+                }
+            }
+        }
+    }
+
+    fn contact(&self, (from, to): (NodeNumber, NodeNumber), window: Window) -> Contact {
+        Contact {
+            from,
+            to,
+            start: window.from,
+            end: window.until,
+            rate: self.terms.rate,
+            confidence: self.terms.confidence,
         }
     }
 

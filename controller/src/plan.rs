@@ -17,6 +17,7 @@ use p4rt::{
     p4info::{Index, IndexError},
     text::TextError,
 };
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::{
@@ -323,6 +324,26 @@ fn texts<E: std::error::Error>(errors: &[E]) -> Vec<String> {
         text
     };
     errors.iter().map(text).collect()
+}
+
+/// The certificates with which people are let in; none if they are in the clear.
+///
+/// # Errors
+/// A file cannot be read, or is not what it should be.
+pub(crate) fn load_acceptor(
+    config: &Config,
+    folder: &Path,
+) -> Result<Option<TlsAcceptor>, PlanError> {
+    let Some(api) = &config.api else {
+        return Ok(None);
+    };
+    let Some(tls) = &api.tls else {
+        return Ok(None);
+    };
+    let acceptor = load_server_tls(tls, folder)?.acceptor(api.anyone_reads);
+    let part = "api.tls";
+    let acceptor = acceptor.map_err(|source| PlanError::Certificates { part, source })?;
+    Ok(Some(acceptor))
 }
 
 /// The certificates of a server, in PEM.

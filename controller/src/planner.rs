@@ -2,7 +2,12 @@
 //! Keeps rules ahead of the time: computes them for a horizon, and again when half of that is over,
 //! when a neighbour is heard or silent, and when people want something else.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use contact::{Search, Span, UtcTime};
 use control::{
@@ -22,16 +27,19 @@ use tracing::{error, info};
 use utoipa::ToSchema;
 
 use crate::{
+    audit,
+    config::AuditFile,
     distribute::Distributor,
     etcd::Etcd,
     lease, lease_etcd,
-    neighbours::{Heard, Neighbours, News},
+    neighbours::{Heard, Memory, Neighbours, News},
     overrides::{Override, Overrides},
     peering::Exchange,
     plan::{self, PlanError, Site, SwitchPlan},
     reach::{self, Known},
     schedule::Network,
     state::State,
+    tls::Keys,
 };
 
 /// Where the orders for a switch go.
@@ -95,6 +103,8 @@ pub(crate) struct Request {
     pub(crate) wish: Wish,
     /// Whether nothing is to happen.
     pub(crate) dry_run: bool,
+    /// Who asks, for the record.
+    pub(crate) who: String,
     pub(crate) answer: Option<oneshot::Sender<Result<Outcome, Refused>>>,
 }
 
@@ -152,6 +162,8 @@ pub(crate) struct Planner {
     term: Option<watch::Receiver<Option<Term>>>,
     /// Where overrides are kept, if controllers on several machines share them.
     etcd: Option<Arc<Etcd>>,
+    /// With which people are let in.
+    keys: Keys,
     /// Of the last term.
     epoch: Option<u64>,
     version: u64,
@@ -178,7 +190,7 @@ impl Planner {
         Ok(Self {
             path,
             overrides: watch::channel(kept_overrides(&site, etcd.as_deref())?).0,
-            neighbours: neighbours(&site),
+            neighbours: neighbours(&site, kept_memory(&site)?),
             base: site.clone(),
             site: watch::channel(site).0,
             seats: Vec::new(),
@@ -186,6 +198,7 @@ impl Planner {
             exchange,
             term,
             etcd,
+            keys: Keys::default(),
             epoch: None,
             version: 0,
         })
@@ -194,6 +207,11 @@ impl Planner {
     /// The site that is in force.
     pub(crate) fn site(&self) -> watch::Receiver<Arc<Site>> {
         self.site.subscribe()
+    }
+
+    /// The certificates with which people are let in.
+    pub(crate) fn keys(&self) -> Keys {
+        self.keys.clone()
     }
 
     /// The overrides that are in force.
@@ -285,6 +303,7 @@ impl Planner {
         };
         if let Some(news) = neighbours.hear(network, heard, now()) {
             tell(news);
+            self.remember().await;
             self.renew("a neighbour was heard").await;
         }
     }
@@ -297,7 +316,21 @@ impl Planner {
         let is_news = !silent.is_empty();
         silent.into_iter().for_each(tell);
         if is_news {
+            self.remember().await;
             self.renew("a neighbour is silent").await;
+        }
+    }
+
+    /// Keeps what was learned, if there is a file for it.
+    async fn remember(&self) {
+        let memory = self.neighbours.as_ref().map(Neighbours::memory);
+        let Some((state, memory)) = self.base.state.clone().zip(memory) else {
+            return;
+        };
+        let kept = spawn_blocking(move || state.put_memory(&memory)).await;
+        let kept = kept.map_err(anyhow::Error::new);
+        if let Err(error) = kept.and_then(|kept| Ok(kept?)) {
+            error!("what was learned is not kept: {error:#}");
         }
     }
 
@@ -305,17 +338,25 @@ impl Planner {
         let Request {
             wish,
             dry_run,
+            who,
             answer,
         } = request;
         let what = format!("{wish:?}");
+        // The record that there was has the line, also if the wish is to have none.
+        let audit = self.base.config.audit.clone();
         let outcome = if lease::holds(self.term.as_ref()) {
-            self.grant(wish, dry_run).await
+            self.grant(&wish, dry_run).await
         } else {
             Err(Refused::NotHolder)
         };
         match &outcome {
-            Ok(Outcome { plan, dry_run, .. }) => info!(plan, dry_run, what, "done as asked"),
-            Err(reason) => error!(%reason, what, "everything stays as it was"),
+            Ok(Outcome { plan, dry_run, .. }) => info!(plan, dry_run, what, who, "done as asked"),
+            Err(reason) => error!(%reason, what, who, "everything stays as it was"),
+        }
+        if !dry_run {
+            let audit = audit.or_else(|| self.base.config.audit.clone());
+            let refused = outcome.as_ref().err().map(ToString::to_string);
+            self.record(audit, who, wish, refused).await;
         }
         if let Some(answer) = answer {
             // Who does not wait any more does not want to know.
@@ -323,15 +364,58 @@ impl Planner {
         }
     }
 
-    async fn grant(&mut self, wish: Wish, dry_run: bool) -> Result<Outcome, Refused> {
+    /// Adds a line to the record of what people changed, if there is one.
+    async fn record(
+        &self,
+        audit: Option<AuditFile>,
+        who: String,
+        wish: Wish,
+        refused: Option<String>,
+    ) {
+        let Some(file) = audit else {
+            return;
+        };
+        let path = self.folder().join(&file.path);
+        let written = spawn_blocking(move || {
+            let line = audit::Line::new(&who, &wish, refused.as_deref());
+            audit::append(&path, &line).map_err(|error| format!("{}: {error}", path.display()))
+        });
+        let written = written.await.map_err(|error| error.to_string());
+        if let Err(error) = written.flatten() {
+            error!(error, "what was asked for is not in the record");
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        folder.to_owned()
+    }
+
+    async fn grant(&mut self, wish: &Wish, dry_run: bool) -> Result<Outcome, Refused> {
         let mut overrides = self.overrides.borrow().clone();
         let mut base = self.base.clone();
-        match &wish {
+        let mut acceptor = None;
+        match wish {
             Wish::Reload => {
-                let path = self.path.clone();
-                let loaded = spawn_blocking(move || plan::load(&path, now())).await;
-                let site = loaded.map_err(|error| Refused::Unfit(error.to_string()))?;
-                let site = site.map_err(unfit)?;
+                let (path, folder) = (self.path.clone(), self.folder());
+                let loaded = spawn_blocking(move || {
+                    let site = plan::load(&path, now())?;
+                    let acceptor = plan::load_acceptor(&site.config, &folder)?;
+                    Ok::<_, PlanError>((site, acceptor))
+                });
+                let loaded = loaded.await;
+                let loaded = loaded.map_err(|error| Refused::Unfit(error.to_string()))?;
+                let (site, keys) = loaded.map_err(unfit)?;
+                let api = |site: &Site| site.config.api.as_ref().map(|api| api.tls.is_some());
+                if api(&base)
+                    .zip(api(&site))
+                    .is_some_and(|(old, new)| old != new)
+                {
+                    // The address stays, and may not be one for connections in the clear.
+                    let text = "api.tls has come or gone; restart the controller";
+                    return Err(Refused::Unfit(text.to_owned()));
+                }
+                acceptor = keys;
                 base.check_same_switches(&site).map_err(Refused::Unfit)?;
                 base = Arc::new(site);
             }
@@ -355,9 +439,13 @@ impl Planner {
         if !dry_run {
             let epoch = self.epoch.unwrap_or(0);
             let etcd = self.etcd.clone().map(|etcd| (etcd, epoch));
-            keep(&base, etcd, &wish).await?;
+            keep(&base, etcd, wish).await?;
             if let Wish::Reload = wish {
-                self.neighbours = neighbours(&base);
+                if acceptor.is_some() {
+                    self.keys.replace(acceptor);
+                }
+                let memory = self.neighbours.as_ref().map(Neighbours::memory);
+                self.neighbours = neighbours(&base, memory.unwrap_or_default());
             }
             self.overrides.send_replace(overrides);
             self.give(base, made);
@@ -561,9 +649,14 @@ fn kept_overrides(site: &Site, etcd: Option<&Etcd>) -> Result<Overrides, PlanErr
     Ok(kept.transpose()?.unwrap_or_default())
 }
 
-fn neighbours(site: &Site) -> Option<Neighbours> {
+fn neighbours(site: &Site, memory: Memory) -> Option<Neighbours> {
     let learning = site.config.contacts.as_ref()?.learn.as_ref()?;
-    Some(Neighbours::new(learning))
+    Some(Neighbours::remembering(learning, memory, now()))
+}
+
+fn kept_memory(site: &Site) -> Result<Memory, PlanError> {
+    let kept = site.state.as_ref().map(State::memory);
+    Ok(kept.transpose()?.unwrap_or_default())
 }
 
 fn version(site: &Site) -> u64 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What has to survive the controller: overrides of operators.
+//! What has to survive the controller: overrides of operators, and what was learned of neighbours.
 //!
 //! Each access opens the file and closes it again, so that several controllers on one machine can
 //! share it.
@@ -13,10 +13,14 @@ use std::{
 
 use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use crate::overrides::Override;
+use crate::{neighbours::Memory, overrides::Override};
 
 /// Names, and overrides in JSON.
 const OVERRIDES: TableDefinition<'_, &str, &str> = TableDefinition::new("overrides");
+/// What was learned, in JSON.
+const LEARNED: TableDefinition<'_, &str, &str> = TableDefinition::new("learned");
+/// The one key of it.
+const NEIGHBOURS: &str = "neighbours";
 /// How long another controller may keep the file open. Its accesses take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between attempts to open it.
@@ -75,6 +79,7 @@ impl State {
         state.access(|database| {
             let transaction = database.begin_write()?;
             transaction.open_table(OVERRIDES)?;
+            transaction.open_table(LEARNED)?;
             transaction.commit()?;
             Ok(())
         })?;
@@ -121,6 +126,37 @@ impl State {
         self.access(|database| {
             let transaction = database.begin_write()?;
             transaction.open_table(OVERRIDES)?.remove(name)?;
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
+    /// What was learned of neighbours.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn memory(&self) -> Result<Memory, StateError> {
+        self.access(|database| {
+            let transaction = database.begin_read()?;
+            let table = transaction.open_table(LEARNED)?;
+            let Some(text) = table.get(NEIGHBOURS)? else {
+                return Ok(Memory::default());
+            };
+            serde_json::from_str(text.value()).map_err(Failure::Form)
+        })
+    }
+
+    /// Keeps what was learned of neighbours, in the place of what there was.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn put_memory(&self, memory: &Memory) -> Result<(), StateError> {
+        self.access(|database| {
+            let text = serde_json::to_string(memory).map_err(Failure::Form)?;
+            let transaction = database.begin_write()?;
+            let mut table = transaction.open_table(LEARNED)?;
+            table.insert(NEIGHBOURS, &*text)?;
+            drop(table);
             transaction.commit()?;
             Ok(())
         })

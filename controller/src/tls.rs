@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Certificates of the servers, and connections to the HTTP interface with or without them.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use tokio::{
@@ -21,6 +26,8 @@ use tokio_rustls::{
 };
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tracing::{debug, warn};
+
+use crate::subject::subject;
 
 /// Files of a server, in PEM.
 #[derive(Clone)]
@@ -95,16 +102,41 @@ impl Files {
 }
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     address: SocketAddr,
     /// Whether it may write.
     pub(crate) is_operator: bool,
+    /// The subject of its certificate, if it has one.
+    subject: Option<Arc<str>>,
+}
+
+/// The certificates with which new connections are accepted; none is in the clear. They can be
+/// replaced.
+#[derive(Clone, Default)]
+pub(crate) struct Keys(Arc<Mutex<Option<TlsAcceptor>>>);
+
+impl Keys {
+    /// Accepts new connections with others. Those that there are stay.
+    pub(crate) fn replace(&self, acceptor: Option<TlsAcceptor>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    fn newest(&self) -> Option<TlsAcceptor> {
+        let acceptor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        acceptor.clone()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
 }
 
 impl Connected<IncomingStream<'_, Door>> for Caller {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        *stream.remote_addr()
+        stream.remote_addr().clone()
     }
 }
 
@@ -116,16 +148,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 /// Where connections to the HTTP interface come in.
 pub(crate) struct Door {
     listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
+    keys: Keys,
     handshakes: JoinSet<Option<(Box<dyn Wire>, Caller)>>,
 }
 
 impl Door {
-    pub(crate) fn new(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> Self {
+    pub(crate) fn new(listener: TcpListener, keys: Keys) -> Self {
         let handshakes = JoinSet::new();
         Self {
             listener,
-            acceptor,
+            keys,
             handshakes,
         }
     }
@@ -144,13 +176,14 @@ impl axum::serve::Listener for Door {
                         return connection;
                     }
                 }
-                accepted = self.listener.accept(), if has_room => match (accepted, &self.acceptor) {
+                accepted = self.listener.accept(), if has_room => match (accepted, self.keys.newest()) {
                     (Ok((stream, address)), None) => {
                         // The configuration allows this on the loopback interface only.
-                        return (Box::new(stream), Caller { address, is_operator: true });
+                        let caller = Caller { address, is_operator: true, subject: None };
+                        return (Box::new(stream), caller);
                     }
                     (Ok((stream, address)), Some(acceptor)) => {
-                        self.handshakes.spawn(shake(acceptor.clone(), stream, address));
+                        self.handshakes.spawn(shake(acceptor, stream, address));
                     }
                     (Err(error), _) => {
                         warn!(%error, "no connection can be accepted");
@@ -166,6 +199,7 @@ impl axum::serve::Listener for Door {
         Ok(Caller {
             address,
             is_operator: false,
+            subject: None,
         })
     }
 }
@@ -178,10 +212,11 @@ async fn shake(
     match timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let certificates = stream.get_ref().1.peer_certificates();
-            let is_operator = certificates.is_some_and(|chain| !chain.is_empty());
+            let own = certificates.and_then(|chain| chain.first());
             let caller = Caller {
                 address,
-                is_operator,
+                is_operator: own.is_some(),
+                subject: own.and_then(|own| Some(subject(own)?.into())),
             };
             Some((Box::new(stream), caller))
         }
@@ -195,7 +230,10 @@ async fn shake(
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
+        match &self.subject {
+            Some(subject) => write!(f, "{subject} at {}", self.address),
+            None => self.address.fmt(f),
+        }
     }
 }
 

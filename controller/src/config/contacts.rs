@@ -9,7 +9,7 @@ use std::{
 };
 
 use contact::{NodeNumber, UtcTime};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Misconfiguration, OptionValue};
 
@@ -60,6 +60,8 @@ pub struct Learning {
     pub confidence: f64,
     /// How far it is where the plan says nothing; default 0 ms.
     pub light_time_ms: u32,
+    /// How far ahead contacts are predicted from those that were learned; default 0 s, never.
+    pub predict_s: u32,
 }
 
 impl Default for Learning {
@@ -69,6 +71,7 @@ impl Default for Learning {
             bytes_per_second: 125_000,
             confidence: 1.0,
             light_time_ms: 0,
+            predict_s: 0,
         }
     }
 }
@@ -131,7 +134,7 @@ pub struct Node {
 }
 
 /// How a node with a switch reaches a neighbour.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// Number of the node that sends.
@@ -156,7 +159,7 @@ pub struct Link {
 }
 
 /// An Ethernet address, as a text.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String")]
 pub struct MacText(pub String);
 

@@ -421,3 +421,115 @@ fn what_is_open_to_all_is_on_loopback_only() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("needs tls"), "{}", stderr(&output));
 }
+
+/// What people change is on record with who they are, refusals too; dry runs are not. Certificates are
+/// read again, and those that cannot be used change nothing.
+#[test]
+fn changes_are_on_record_and_certificates_are_read_again() {
+    let switch = FakeSwitch::start().expect("a free port");
+    let tls = "tls = { certificate = \"own.pem\", key = \"own.key\", clients = \"ca.pem\" }";
+    let site = site(&switch, "a contact +0 +9999 10 2 1000", tls);
+    let copy = |from: &str, to: &str| {
+        fs::copy(pem(from), site.path(to)).expect("the folder is writable");
+    };
+    copy("switch.pem", "own.pem");
+    copy("switch.key", "own.key");
+    copy("ca.pem", "ca.pem");
+    let config = site.text("controller.toml") + "[audit]\npath = \"audit.jsonl\"\n";
+    fs::write(site.path("controller.toml"), &config).expect("the folder is writable");
+    let daemon = start(&site);
+    let run = |args: &[&str]| {
+        let [ca, certificate, key] = ["ca.pem", "controller.pem", "controller.key"].map(pem);
+        let identity = ["--ca", &ca, "--certificate", &certificate, "--key", &key];
+        let output = tool(&site, &identity).args(args).output();
+        output.expect("the program starts")
+    };
+    let set = [
+        "override",
+        "set",
+        "one",
+        "--on",
+        "relay",
+        "--table",
+        "ingress.endpoint",
+    ];
+    let entry = [
+        "--match",
+        "meta.primary.destination.node=2",
+        "--priority",
+        "1000",
+    ];
+    let rest = ["--action", "ingress.deliver", "--reason", "a test"];
+    let set = [&set[..], &entry, &rest].concat();
+    assert!(succeeded(&run(&[&set[..], &["--dry-run"]].concat())));
+    assert!(!site.path("audit.jsonl").exists(), "nothing was changed");
+    assert!(succeeded(&run(&set)));
+    assert!(!succeeded(&run(&["override", "remove", "other"])));
+    assert!(succeeded(&run(&["override", "remove", "one"])));
+
+    // A certificate that cannot be used is refused, and the old one goes on.
+    copy("switch.pem", "own.key");
+    assert!(!succeeded(&run(&["reload"])));
+    assert!(succeeded(&run(&["nodes"])));
+    copy("switch.key", "own.key");
+    // Those of the intruder's authority are the only ones that may connect now.
+    copy("intruder.pem", "ca.pem");
+    assert!(succeeded(&run(&["reload"])));
+    assert!(!succeeded(&run(&["nodes"])));
+    // To go without is more than that: the address may be one for everybody.
+    fs::write(site.path("controller.toml"), config.replace(tls, "")).expect("writable");
+    let pid = daemon.child.id().to_string();
+    let hangup = std::process::Command::new("kill")
+        .args(["-HUP", &pid])
+        .status();
+    assert!(hangup.expect("kill runs").success());
+    site.wait("refusal", || {
+        site.text("log").contains("api.tls has come or gone")
+    });
+    site.wait("last line", || {
+        site.text("audit.jsonl").lines().count() == 6
+    });
+
+    check_record(&site.text("audit.jsonl"));
+    assert!(daemon.stop(), "{}", site.text("log"));
+}
+
+/// An override was set, one that there is not was removed, and the first one was; the configuration was
+/// refused, taken, and refused.
+fn check_record(lines: &str) {
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let lines: Vec<_> = lines.collect();
+    let what: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["what"].as_str().unwrap_or(""),
+                line["refused"].is_null(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("put", true),
+        ("remove", false),
+        ("remove", true),
+        ("reload", false),
+        ("reload", true),
+        ("reload", false),
+    ];
+    assert_eq!(what, expected, "{lines:?}");
+    let who = |line: &Value| line["who"].as_str().map(str::to_owned).expect("a text");
+    assert!(
+        lines[..5]
+            .iter()
+            .all(|line| who(line).starts_with("CN=controller at 127.0.0.1:"))
+    );
+    assert_eq!(who(&lines[5]), "SIGHUP");
+    assert_eq!(lines[0]["override"]["reason"], "a test");
+    assert!(
+        lines[0]["time"]
+            .as_str()
+            .is_some_and(|time| time.ends_with('Z'))
+    );
+}

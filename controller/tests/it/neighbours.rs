@@ -19,10 +19,7 @@ fn at(seconds: u64) -> UtcTime {
 }
 
 fn neighbours() -> Neighbours {
-    Neighbours::new(&Learning {
-        silence_ms: 10_000,
-        ..Learning::default()
-    })
+    Neighbours::new(&learning(0))
 }
 
 /// A bundle from the neighbour that the configuration puts there.
@@ -232,5 +229,73 @@ fn strangers_are_ignored() {
             None,
             "{stranger:?}"
         );
+    }
+}
+
+/// What was learned is there after a restart, for as long as it would have been without one.
+#[test]
+fn a_later_life_knows_what_was_learned() {
+    let (network, mut neighbours) = (network(), neighbours());
+    neighbours.hear(&network, &heard(&network, 2, 40), at(40));
+    let text = serde_json::to_string(&neighbours.memory()).expect("JSON");
+    let restart = |time| {
+        let memory = serde_json::from_str(&text).expect("its own form");
+        Neighbours::remembering(&learning(0), memory, at(time))
+    };
+    assert!(reaches(&restart(45), &network, 2, 45));
+    assert_eq!(restart(45).next_end(), Some(at(50)));
+    assert_eq!(restart(45).memory(), neighbours.memory());
+    assert!(!reaches(&restart(50), &network, 2, 50));
+}
+
+/// A neighbour that comes every thousand seconds is expected again, with less than certainty, after a
+/// restart, too; without being asked for, nothing is predicted.
+#[test]
+fn what_comes_again_is_expected() {
+    let network = network();
+    let mut neighbours = Neighbours::new(&learning(2000));
+    for round in 1..20 {
+        let time = round * 1000;
+        neighbours.hear(&network, &heard(&network, 2, time), at(time));
+        neighbours.forget(at(time + 500));
+    }
+    let expected = |neighbours: &Neighbours| {
+        let plan = neighbours.add_to(&network, at(19_500)).plan;
+        let contacts = plan.contacts_between(RELAY, NodeNumber(2)).to_vec();
+        let ahead = contacts
+            .into_iter()
+            .filter(|contact| at(19_500) < contact.start);
+        ahead
+            .map(|contact| (contact.start, contact.confidence.probability()))
+            .collect::<Vec<_>>()
+    };
+    let found = expected(&neighbours);
+    let starts: Vec<_> = found.iter().map(|(start, _)| *start).collect();
+    assert_eq!(starts, [at(20_000), at(21_000)]);
+    assert!(
+        found
+            .iter()
+            .all(|(_, confidence)| (0.7..1.0).contains(confidence))
+    );
+    let plan = neighbours.add_to(&network, at(19_500)).plan;
+    assert_eq!(
+        plan.contacts_between(NodeNumber(2), RELAY)
+            .last()
+            .map(|last| last.start),
+        Some(at(21_000))
+    );
+    assert!(plan.light_time(RELAY, NodeNumber(2), at(21_001)).is_some());
+    let memory = neighbours.memory();
+    let later = Neighbours::remembering(&learning(2000), memory.clone(), at(19_500));
+    assert_eq!(expected(&later), found);
+    let modest = Neighbours::remembering(&learning(0), memory, at(19_500));
+    assert_eq!(expected(&modest), []);
+}
+
+fn learning(predict_s: u32) -> Learning {
+    Learning {
+        silence_ms: 10_000,
+        predict_s,
+        ..Learning::default()
     }
 }

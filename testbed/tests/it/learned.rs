@@ -111,3 +111,33 @@ fn a_neighbour_appears_is_used_falls_silent_and_is_withdrawn() {
     assert!(!crosses(&stage));
     println!("from bundle to rule {reaction:?}, silent for {silence:?}");
 }
+
+/// A controller that is killed, and starts again, goes on with the neighbours that it knew.
+#[test]
+fn a_restarted_controller_knows_its_neighbours() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut stage = Stage::new(folder.path(), "relay", 63).expect("the program is written");
+    let _switch = stage.start_switch().expect("the switch starts");
+    stage
+        .write("plan.ionrc", "")
+        .expect("the folder is writable");
+    let state = "[state]\npath = \"state.redb\"\n";
+    let config = stage.relay("learn = { silence_ms = 120000 }", state);
+    stage
+        .write("controller.toml", &config)
+        .expect("the folder is writable");
+    let start = || {
+        let controller = stage.start_daemon("sddtn-controller", &["--config"], "controller.toml");
+        controller.unwrap_or_else(|error| panic!("{error:#}"))
+    };
+    let first = start();
+    speak(&stage);
+    wait_for(&stage, 1);
+    // To drop it is to kill it.
+    drop(first);
+    let _second = start();
+    // The new one has programmed the switch, and would have removed what it knows nothing of.
+    let entries = stage.entries("next_hop").expect("the switch answers");
+    assert_eq!(entries.len(), 1, "{}", stage.logs());
+    assert!(crosses(&stage), "{}", stage.logs());
+}
