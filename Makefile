@@ -69,14 +69,16 @@ check: ## Format, lints, docs, licences: before every push
 REAL_AGENTS := dtnd
 
 .PHONY: conformance
-conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata; sockets with real agents by AGENTS=dtnd
-	target/release/sddtn-conformance --out $(OUT)/conformance
 ifdef AGENTS
+conformance:
 	$(if $(filter-out $(REAL_AGENTS),$(AGENTS)),$(error AGENTS are some of: $(REAL_AGENTS)))
 	$(CARGO) test -p bpsockd --locked --test agents -- --ignored $(addsuffix ::,$(AGENTS))
-endif
+else
+conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd
+	target/release/sddtn-conformance --out $(OUT)/conformance
 ifdef P4C_TESTDATA
 	target/release/sddtn-p4-corpus $(P4C_TESTDATA) --out $(OUT)/p4-corpus
+endif
 endif
 
 .PHONY: kmod
