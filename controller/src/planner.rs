@@ -182,17 +182,24 @@ impl Planner {
         term: Option<watch::Receiver<Option<Term>>>,
         etcd: Option<Arc<Etcd>>,
     ) -> Result<Self, PlanError> {
+        let now = now();
+        let neighbours = neighbours(&site, kept_memory(&site)?);
+        // The first orders, too, go by what an earlier life has learned.
+        let network = own_network(&site, neighbours.as_ref(), now);
         if let Some(exchange) = &exchange {
             // They are there before anybody connects.
-            let now = now();
-            exchange.offer(offers(&site, site.network.as_deref(), exchange, now), now);
+            exchange.offer(offers(&site, network.as_deref(), exchange, now), now);
         }
+        let known = Arc::new(Site {
+            network,
+            ..Site::clone(&site)
+        });
         Ok(Self {
             path,
             overrides: watch::channel(kept_overrides(&site, etcd.as_deref())?).0,
-            neighbours: neighbours(&site, kept_memory(&site)?),
-            base: site.clone(),
-            site: watch::channel(site).0,
+            neighbours,
+            base: site,
+            site: watch::channel(known).0,
             seats: Vec::new(),
             nodes,
             exchange,
@@ -488,12 +495,7 @@ impl Planner {
         let (neighbours, exchange) = (self.neighbours.clone(), self.exchange.clone());
         let time = now();
         let made = spawn_blocking(move || {
-            let own = match (&base.network, &neighbours) {
-                (Some(network), Some(neighbours)) => {
-                    Some(Arc::new(neighbours.add_to(network, time)))
-                }
-                (network, _) => network.clone(),
-            };
+            let own = own_network(&base, neighbours.as_ref(), time);
             let offers = exchange.as_ref().map(|exchange| {
                 let network = own.as_deref();
                 offers(&base, network, exchange, time)
@@ -570,6 +572,14 @@ struct Made {
     /// What other clusters are told.
     offers: Option<Known>,
     time: UtcTime,
+}
+
+/// The network of a site, with what was learned.
+fn own_network(site: &Site, neighbours: Option<&Neighbours>, now: UtcTime) -> Option<Arc<Network>> {
+    match (&site.network, neighbours) {
+        (Some(network), Some(neighbours)) => Some(Arc::new(neighbours.add_to(network, now))),
+        (network, _) => network.clone(),
+    }
 }
 
 /// What other clusters are told of a network.

@@ -121,8 +121,8 @@ fn a_restarted_controller_knows_its_neighbours() {
     stage
         .write("plan.ionrc", "")
         .expect("the folder is writable");
-    let state = "[state]\npath = \"state.redb\"\n";
-    let config = stage.relay("learn = { silence_ms = 120000 }", state);
+    let kept = "[state]\npath = \"state.redb\"\n";
+    let config = stage.relay("learn = { silence_ms = 120000 }", kept);
     stage
         .write("controller.toml", &config)
         .expect("the folder is writable");
