@@ -57,7 +57,8 @@ impl Relay {
                 "+%Y-%m-%dT%H:%M:%SZ",
             ],
         )?;
-        let contacts = format!("origin = \"{}\"", origin.trim());
+        // A loaded machine may be late by some tenths of a second.
+        let contacts = format!("origin = \"{}\"\nguard_ms = 1000", origin.trim());
         let more = format!("[distribution]\nlisten = \"{nodes}\"\n");
         stage.write("controller.toml", &stage.relay(&contacts, &more))?;
         let (node_end, switch_end) = (stage.node_end, stage.switch_end);
