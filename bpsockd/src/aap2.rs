@@ -5,7 +5,6 @@
 //! message is confirmed to the agent when the application has it, so one is under way at a time. When
 //! the agent ends, the endpoints stay, and register with the next one.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -21,11 +20,11 @@ use bpsock::protocol::Delivered;
 use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::agent::{Agent, Command, Delivery, Event, Link, Outgoing, Registration, Request};
+use crate::agent::{Agent, Delivery, Event, Link, Outgoing, Registration};
+use crate::orders::{Opened, Order, hand_out, refusal, tell};
 use wire::{ACK, Adu, Config, Content, ERROR, INVALID, Response, SUCCESS, Stream, UNAUTHORIZED};
 
 pub mod wire;
@@ -48,8 +47,6 @@ pub struct Aap2 {
     pub max_message: u32,
 }
 
-/// Orders that may wait for one endpoint.
-const ORDERS: usize = 256;
 /// How long the agent may take to connect and to register an endpoint.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to answer a message.
@@ -60,16 +57,6 @@ const RETRY: Duration = Duration::from_millis(500);
 const FIRST_FREE: u32 = 1 << 16;
 /// How many of them are tried.
 const FREE_ATTEMPTS: u32 = 16;
-
-/// What a task does for its endpoint.
-#[derive(Debug)]
-enum Order {
-    Send(Request, Outgoing),
-    Acknowledge(Delivery),
-    Pause,
-    Refuse(Delivery),
-    Resume,
-}
 
 /// Either kind of connection.
 trait Both: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + std::fmt::Debug {}
@@ -188,68 +175,11 @@ impl Agent for Aap2 {
         self: Box<Self>,
         link: Link,
     ) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> {
-        Box::pin(work(*self, link))
+        Box::pin(async move {
+            hand_out(link, |opened| Endpoint::run((*self).clone(), opened)).await;
+            Ok(())
+        })
     }
-}
-
-/// Hands commands to the tasks of their endpoints.
-async fn work(agent: Aap2, mut link: Link) -> anyhow::Result<()> {
-    let mut endpoints: BTreeMap<Registration, mpsc::Sender<Order>> = BTreeMap::new();
-    let mut tasks = JoinSet::new();
-    while let Some(command) = link.commands.recv().await {
-        // Tasks that have ended were told to.
-        while tasks.try_join_next().is_some() {}
-        let (registration, order) = match command {
-            Command::Register {
-                registration,
-                address,
-            } => {
-                let (sender, orders) = mpsc::channel(ORDERS);
-                endpoints.insert(registration, sender);
-                tasks.spawn(Endpoint::run(
-                    agent.clone(),
-                    registration,
-                    address,
-                    orders,
-                    link.events.clone(),
-                ));
-                continue;
-            }
-            Command::Unregister(registration) => {
-                endpoints.remove(&registration);
-                continue;
-            }
-            Command::Cancel { request, .. } => {
-                let event = Event::Cancelled(request, Err(Errno::OPNOTSUPP));
-                tell(&link.events, event).await;
-                continue;
-            }
-            Command::Send {
-                request,
-                registration,
-                message,
-            } => (registration, Order::Send(request, message)),
-            Command::Acknowledge(registration, it) => (registration, Order::Acknowledge(it)),
-            Command::Pause(registration, _) => (registration, Order::Pause),
-            Command::Refuse(registration, it) => (registration, Order::Refuse(it)),
-            Command::Resume(registration) => (registration, Order::Resume),
-        };
-        let unsent = match endpoints.get(&registration) {
-            Some(orders) => orders.send(order).await.err().map(|error| error.0),
-            None => Some(order),
-        };
-        if let Some(Order::Send(request, _)) = unsent {
-            tell(&link.events, Event::Sent(request, Err(Errno::BADF))).await;
-        }
-    }
-    drop(endpoints);
-    while tasks.join_next().await.is_some() {}
-    Ok(())
-}
-
-async fn tell(events: &mpsc::Sender<Event>, event: Event) {
-    // Without a daemon nobody wants to know.
-    let _ = events.send(event).await;
 }
 
 /// An endpoint that is registered.
@@ -265,13 +195,13 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn run(
-        agent: Aap2,
-        registration: Registration,
-        wanted: Address,
-        orders: mpsc::Receiver<Order>,
-        events: mpsc::Sender<Event>,
-    ) {
+    async fn run(agent: Aap2, opened: Opened) {
+        let Opened {
+            registration,
+            wanted,
+            orders,
+            events,
+        } = opened;
         // Nobody else is to guess it.
         let secret = format!("{:016x}", RandomState::new().hash_one(registration.0));
         let registered = agent.register(&wanted, &secret).await;
@@ -341,6 +271,11 @@ impl Endpoint {
                 tell(&self.events, Event::Sent(request, told)).await;
                 outcome.map(|_| ())
             }
+            Order::Cancel(request, _) => {
+                let event = Event::Cancelled(request, Err(Errno::OPNOTSUPP));
+                tell(&self.events, event).await;
+                Ok(())
+            }
             Order::Acknowledge(it) if is_offered(it) => self.settle(receiving, SUCCESS).await,
             Order::Refuse(it) if is_offered(it) => self.settle(receiving, ERROR).await,
             Order::Resume => {
@@ -348,7 +283,7 @@ impl Endpoint {
                 Ok(())
             }
             // Nothing else is offered before it is answered.
-            Order::Pause | Order::Acknowledge(_) | Order::Refuse(_) => Ok(()),
+            Order::Pause(_) | Order::Acknowledge(_) | Order::Refuse(_) => Ok(()),
         }
     }
 
@@ -453,10 +388,11 @@ impl Endpoint {
                     () = &mut pause => break,
                     order = self.orders.recv() => match order {
                         None => return None,
-                        Some(Order::Send(request, _)) => {
-                            tell(&self.events, Event::Sent(request, Err(Errno::NETDOWN))).await;
+                        Some(order) => {
+                            if let Some(answer) = refusal(&order, Errno::NETDOWN) {
+                                tell(&self.events, answer).await;
+                            }
                         }
-                        Some(_) => {}
                     }
                 }
             }

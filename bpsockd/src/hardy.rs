@@ -22,15 +22,15 @@ use bpsock::protocol::Delivered;
 use bundle::Eid;
 use rustix::io::Errno;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Streaming};
 use tracing::{info, warn};
 
-use crate::agent::{Agent, Command, Delivery, Event, Link, Outgoing, Registration, Request};
+use crate::agent::{Agent, Delivery, Event, Link, Outgoing, Registration, Request};
 use crate::leaf::form::Arrival;
 use crate::leaf::now_ms;
+use crate::orders::{Opened, Order, hand_out, refusal, tell};
 use crate::whole::{Maker, normal};
 use wire::registration::ServiceId;
 use wire::service_client::ServiceClient;
@@ -49,8 +49,6 @@ pub struct Hardy {
     pub max_message: u32,
 }
 
-/// Orders that may wait for one endpoint.
-const ORDERS: usize = 256;
 /// Messages on their way to the agent, of one endpoint.
 const OUTGOING: usize = 16;
 /// Messages that an endpoint was offered and has not confirmed. Nothing is read then.
@@ -70,17 +68,6 @@ const MAX_BUNDLE: usize = (16 << 20) - (64 << 10);
 const KEYS: usize = 4096;
 /// The node number of `ipn` that is the local node.
 const LOCAL_NODE: u64 = u32::MAX as u64;
-
-/// What a task does for its endpoint.
-#[derive(Debug)]
-enum Order {
-    Send(Request, Outgoing),
-    Cancel(Request, BundleId),
-    Acknowledge(Delivery),
-    Pause(Delivery),
-    Refuse(Delivery),
-    Resume,
-}
 
 /// The stream of an endpoint.
 struct Session {
@@ -201,72 +188,11 @@ impl Agent for Hardy {
         self: Box<Self>,
         link: Link,
     ) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> {
-        Box::pin(work(*self, link))
+        Box::pin(async move {
+            hand_out(link, |opened| Endpoint::run(*self, opened)).await;
+            Ok(())
+        })
     }
-}
-
-/// Hands commands to the tasks of their endpoints.
-async fn work(agent: Hardy, mut link: Link) -> anyhow::Result<()> {
-    let mut endpoints: BTreeMap<Registration, mpsc::Sender<Order>> = BTreeMap::new();
-    let mut tasks = JoinSet::new();
-    while let Some(command) = link.commands.recv().await {
-        // Tasks that have ended were told to.
-        while tasks.try_join_next().is_some() {}
-        let (registration, order) = match command {
-            Command::Register {
-                registration,
-                address,
-            } => {
-                let (sender, orders) = mpsc::channel(ORDERS);
-                endpoints.insert(registration, sender);
-                let events = link.events.clone();
-                tasks.spawn(Endpoint::run(agent, registration, address, orders, events));
-                continue;
-            }
-            Command::Unregister(registration) => {
-                endpoints.remove(&registration);
-                continue;
-            }
-            Command::Send {
-                request,
-                registration,
-                message,
-            } => (registration, Order::Send(request, message)),
-            Command::Cancel {
-                request,
-                registration,
-                bundle,
-            } => (registration, Order::Cancel(request, bundle)),
-            Command::Acknowledge(registration, it) => (registration, Order::Acknowledge(it)),
-            Command::Pause(registration, it) => (registration, Order::Pause(it)),
-            Command::Refuse(registration, it) => (registration, Order::Refuse(it)),
-            Command::Resume(registration) => (registration, Order::Resume),
-        };
-        let undone = match endpoints.get(&registration) {
-            Some(orders) => orders.send(order).await.err().map(|error| error.0),
-            None => Some(order),
-        };
-        if let Some(answer) = undone.and_then(|order| refusal(&order, Errno::BADF)) {
-            tell(&link.events, answer).await;
-        }
-    }
-    drop(endpoints);
-    while tasks.join_next().await.is_some() {}
-    Ok(())
-}
-
-/// The answer to an order that is not carried out.
-fn refusal(order: &Order, error: Errno) -> Option<Event> {
-    match order {
-        Order::Send(request, _) => Some(Event::Sent(*request, Err(error))),
-        Order::Cancel(request, _) => Some(Event::Cancelled(*request, Err(error))),
-        Order::Acknowledge(_) | Order::Pause(_) | Order::Refuse(_) | Order::Resume => None,
-    }
-}
-
-async fn tell(events: &mpsc::Sender<Event>, event: Event) {
-    // Without a daemon nobody wants to know.
-    let _ = events.send(event).await;
 }
 
 /// A request that hardy has not answered.
@@ -304,13 +230,13 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn run(
-        agent: Hardy,
-        registration: Registration,
-        wanted: Address,
-        orders: mpsc::Receiver<Order>,
-        events: mpsc::Sender<Event>,
-    ) {
+    async fn run(agent: Hardy, opened: Opened) {
+        let Opened {
+            registration,
+            wanted,
+            orders,
+            events,
+        } = opened;
         let registered = agent
             .register(&wanted)
             .await

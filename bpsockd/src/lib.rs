@@ -26,5 +26,6 @@ pub mod hardy;
 pub mod kept;
 pub mod leaf;
 pub mod metrics;
+mod orders;
 pub mod tool;
 mod whole;
