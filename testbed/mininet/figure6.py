@@ -22,7 +22,7 @@ import time
 
 from mininet.net import Mininet
 
-from sddtn import BundleHost, BundleSwitch, Controller, Endpoint, Report, SLOW_PATH_PORT, wait
+from sddtn import BundleHost, BundleSwitch, Cable, Controller, Endpoint, Report, SLOW_PATH_PORT, wait
 from trail import Trail
 
 CLUSTERS = {"a": (11, 12), "b": (21, 22), "c": (31, 32)}
@@ -240,10 +240,10 @@ class Figure6:
         switches = {node: self.net.addSwitch(f"s{node}", cls=BundleSwitch, programs=self.programs,
                                              grpc=grpc(node)) for node in nodes}
         self.switches = switches
-        for one, other in INSIDE:
-            self.net.addLink(switches[one], switches[other], port1=INSIDE_PORT, port2=INSIDE_PORT)
-        for one, other in BETWEEN:
-            self.net.addLink(switches[one], switches[other], port1=OUTSIDE_PORT, port2=OUTSIDE_PORT)
+        self.cables = {(one, other): self.net.addLink(switches[one], switches[other], cls=Cable,
+                                                      port1=port, port2=port)
+                       for pairs, port in ((INSIDE, INSIDE_PORT), (BETWEEN, OUTSIDE_PORT))
+                       for one, other in pairs}
         hosts = {}
         for host, (switch, _) in {**HOSTS, **MOBILE}.items():
             hosts[host] = self.net.addHost(f"h{host}", cls=BundleHost, ip=f"{address(host)}/24",
@@ -252,8 +252,9 @@ class Figure6:
         self.net.start()
         self.trail = Trail()
         self.trail.start()
+        Cable.lay(self.programs, self.cables.values())
         for pair in BETWEEN:
-            self.set_link(pair, "down")
+            self.cables[pair].set("down")
         origin = int(time.time())
         # A slow machine starts late, and between phases what waits gets another round.
         self.plan = Plan(origin, sum(self.rounds) + 2 * len(self.rounds) + 4)
@@ -293,10 +294,6 @@ class Figure6:
         rows = [row for controller in self.controllers.values() for row in controller.ask("/v1/peers")]
         return all(row["connected"] and row["destinations"] for row in rows)
 
-    def set_link(self, pair, status):
-        one, other = (f"s{node}" for node in pair)
-        self.net.configLinkStatus(one, other, status)
-
     def open_and_close(self):
         """Takes links up and down at the edges of their contacts."""
         edges = sorted((time_s, pair, status) for pair in BETWEEN for start, end in self.plan.windows(pair)
@@ -304,10 +301,7 @@ class Figure6:
         for time_s, pair, status in edges:
             if self.stopped.wait(max(0.0, time_s - self.since())):
                 return
-            # Mininet's own call wants the shell of a node, which is not for two threads.
-            for one, other in (pair, pair[::-1]):
-                name = f"s{one}-eth{OUTSIDE_PORT}"
-                subprocess.run(["ip", "link", "set", name, status], check=True)
+            self.cables[pair].set(status)
             late = self.since() - (time_s + EARLY_S)
             if status == "up" and late > 0:
                 # On a machine that is so loaded, what is sent meanwhile is lost, as on any dead link.
@@ -439,12 +433,9 @@ class Figure6:
     def lose_link(self):
         time.sleep(3)
         begun = time.time()
-        ends = [f"s{node}-eth{INSIDE_PORT}" for node in (11, 12)]
-        for status in ("down", "up"):
-            for name in ends:
-                subprocess.run(["ip", "link", "set", name, status], check=True)
-            if status == "down":
-                time.sleep(LINK_LOST_S)
+        self.cables[11, 12].set("down")
+        time.sleep(LINK_LOST_S)
+        self.cables[11, 12].set("up")
         # What has to leave by a link that is down is last seen where it came in.
         near = {name for node in (11, 12) for name in self.names(node)}
         self.outages.append((near, begun, time.time()))

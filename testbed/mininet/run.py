@@ -7,6 +7,7 @@ is touched. Exit status: 0 all is as it should be, 1 something is not, 3 a scena
 """
 
 import argparse
+import ctypes
 import os
 import shutil
 import socket
@@ -21,12 +22,25 @@ from figure7 import Figure7
 from sddtn import Failed, HERE, Programs, interrupted
 
 SCENARIOS = {"figure7": Figure7, "figure6": Figure6}
+# A number of the kernel that Python has no name for.
+CLONE_NEWNS = 0x20000
 TOOLS = ("ethtool", "ip", "ifconfig", "mnexec")
 
 
 def own_namespace():
     """Whether this is not the network of the machine: there is nothing but loopback."""
     return [name for _, name in socket.if_nameindex()] == ["lo"]
+
+
+def show_interfaces():
+    """Makes /sys show the interfaces of this namespace, to this program and what it starts.
+
+    BMv2 looks there whether a port is up, and lets nothing in at a port that it does not find.
+    """
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "cannot have mounts of its own")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
 
 
 def run(name, programs, quick):
@@ -58,6 +72,8 @@ def main():
               f"missing: {missing}", file=sys.stderr)
         return 3
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if args.switch == "bmv2":
+        show_interfaces()
     setLogLevel("warning")
     interrupted()
     good = True

@@ -9,11 +9,14 @@ import sys
 import time
 import urllib.request
 
+from mininet.link import Link
 from mininet.node import Host, Switch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATIENCE = 60.0
 SLOW_PATH_PORT = 9
+# The ends of cables that are not at a switch have names that end so.
+INNER = "-w"
 
 
 class Failed(Exception):
@@ -93,6 +96,48 @@ class Programs:
                 process.wait()
 
 
+def call(*words):
+    """Runs a program of the machine, in the namespace of switches."""
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+
+def quiet(name):
+    """Takes an interface up that says nothing by itself, and takes long frames."""
+    call("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+    call("ethtool", "-K", name, "tx", "off", "rx", "off")
+    call("ip", "link", "set", name, "mtu", "9000", "up")
+
+
+class Cable(Link):
+    """A link between two switches that can be cut while their ports stay up; `wire.py` is its middle."""
+
+    @classmethod
+    def makeIntfPair(cls, intfname1, intfname2, *_, **__):
+        for name in (intfname1, intfname2):
+            call("ip", "link", "add", name, "type", "veth", "peer", "name", cls.inner(name))
+            quiet(cls.inner(name))
+
+    @staticmethod
+    def inner(name):
+        """The other end of the interface of a switch."""
+        return f"{name}{INNER}"
+
+    def ends(self):
+        return [self.inner(end.name) for end in (self.intf1, self.intf2)]
+
+    def set(self, status):
+        for name in self.ends():
+            call("ip", "link", "set", name, status)
+
+    @staticmethod
+    def lay(programs, cables):
+        """Begins to carry what is sent into cables."""
+        ready = programs.file("wire.ready")
+        pairs = ["=".join(cable.ends()) for cable in cables]
+        programs.start(sys.executable, [os.path.join(HERE, "wire.py"), "--ready-file", ready, *pairs], "wire.log")
+        wait("cables", lambda: os.path.exists(ready))
+
+
 class BundleSwitch(Switch):
     """A switch that runs a generated program: ours, or BMv2's `simple_switch_grpc`.
 
@@ -114,8 +159,7 @@ class BundleSwitch(Switch):
         """Makes interfaces that say nothing by themselves."""
         self.cmd(f"ip link add {self.name}-slow type veth peer name {self.slow}")
         for name in [*self.ports_by_number().values(), f"{self.name}-slow", self.slow]:
-            self.cmd(f"sysctl -qw net.ipv6.conf.{name}.disable_ipv6=1")
-            self.cmd(f"ethtool -K {name} tx off rx off; ip link set {name} mtu 9000 up")
+            quiet(name)
 
     def ports_by_number(self):
         return {number: port.name for port, number in self.ports.items() if port.name != "lo"}

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 
 from host import MAGIC
+from sddtn import INNER
 
 # Numbers of the kernel that Python has no names for.
 ALL_PROTOCOLS, OUTGOING, SO_RCVBUFFORCE = 3, 4, 33
@@ -35,7 +36,7 @@ class Trail(threading.Thread):
             except TimeoutError:
                 continue
             at = frame.find(MAGIC) + len(MAGIC)
-            if at < len(MAGIC):
+            if at < len(MAGIC) or name.endswith(INNER):
                 continue
             key = tuple(int.from_bytes(frame[place:place + 4], "big") for place in (at, at + 4))
             self.seen[key].append((time.time(), name, kind == OUTGOING, header(frame)))
