@@ -413,7 +413,7 @@ impl Window {
 const NEAR: usize = 8;
 
 /// A count as a place. The largest plan of [`ContactGraph::new`] bounds all counts.
-fn place(count: usize) -> u32 {
+pub(crate) fn place(count: usize) -> u32 {
     u32::try_from(count).expect("the graph has fewer than 2^32 contacts")
 }
 

@@ -35,6 +35,7 @@ pub mod hdtn;
 pub mod ionrc;
 mod json;
 mod model;
+mod opportunity;
 mod passage;
 mod plan;
 pub mod predict;

@@ -2,9 +2,9 @@
 //! Rules of routing that implementations get wrong, and decisions of a node, one by one.
 
 use contact::{
-    Bundle, BytesPerSecond, Candidate, Confidence, Contact, ContactGraph, ContactIndex, Forwarder,
-    GraphOptions, ION_MARGIN_PPM, NodeNumber, Plan, Priority, Query, Range, Rejection, Route,
-    Search, Span, UtcTime,
+    Backlog, Bundle, BytesPerSecond, Candidate, Confidence, Contact, ContactGraph, ContactIndex,
+    Forwarder, GraphOptions, ION_MARGIN_PPM, NodeNumber, Plan, Priority, Query, Range, Rejection,
+    Route, Search, Span, UtcTime, ionrc,
 };
 
 const ZERO: UtcTime = UtcTime::from_seconds(0);
@@ -371,4 +371,48 @@ fn rejections_name_the_rule() {
         ..query
     };
     check(&depleted, &path, Err(Rejection::Depleted(first)));
+}
+
+/// When what comes next can be sent is what the search finds behind the same backlog, and what is left of
+/// that backlog later leads to the same time.
+#[test]
+fn what_waits_is_through_when_the_search_sends() {
+    let text = "a contact +10 +20 1 2 1000\na contact +30 +40 1 2 500\na contact +50 +60 1 2 1000\n\
+                a range +0 +99 1 2 0\n";
+    let plan = ionrc::import(text, UtcTime::from_seconds(0)).expect("ION would read it");
+    let graph = ContactGraph::new(&plan, &GraphOptions::default());
+    let pair = (NodeNumber(1), NodeNumber(2));
+    for bytes in [0, 1, 4000, 9_999, 10_000, 12_500, 15_000, 24_999, 25_000] {
+        for second in [0, 12, 25] {
+            let at = UtcTime::from_seconds(second);
+            let mut backlog = Backlog::new();
+            backlog.add(NodeNumber(2), Priority::Normal, bytes);
+            let query = Query {
+                backlog: Some(&backlog),
+                ..Query::new(NodeNumber(1), at)
+            };
+            let route = Search::new().route(&graph, &query, NodeNumber(2));
+            let hop = route.map(|route| (route.hops[0].contact, route.hops[0].first_byte));
+            assert_eq!(
+                graph.opportunity(pair, at, bytes),
+                hop,
+                "{bytes} at {second}"
+            );
+            for later in [second, 15, 35, 70]
+                .into_iter()
+                .filter(|later| *later >= second)
+            {
+                let later = UtcTime::from_seconds(later);
+                let left = graph.left_of(pair, (at, later), bytes);
+                let again = graph.opportunity(pair, later, left);
+                let expected = hop.map(|(contact, time)| (contact, time.max(later)));
+                if left > 0 {
+                    assert_eq!(again, expected, "{left} of {bytes}");
+                }
+            }
+        }
+    }
+    let indices: Vec<_> = graph.between(NodeNumber(1), NodeNumber(2)).collect();
+    assert_eq!(indices.len(), 3);
+    assert_eq!(graph.between(NodeNumber(2), NodeNumber(1)).count(), 0);
 }
