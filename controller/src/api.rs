@@ -33,11 +33,12 @@ use crate::{
     adapters::{AdapterStatus, Adapters},
     api::{
         answers::{
-            Arguments, Contact, ContactRow, Failure, OpenApi, PlanText, Refusal, Route,
-            Rule as RuleAnswer, Switch, Unsound, check_name, words,
+            Arguments, BacklogRow, Contact, ContactRow, Failure, LeftOut, OpenApi, PlanText,
+            Refusal, Route, Rule as RuleAnswer, Switch, Unsound, check_name, words,
         },
         metrics::metrics_text,
     },
+    backlog::{Claim, Pair, TakenContact},
     config::PlanFormat,
     distribute::{Distributor, NodeStatus},
     export, lease,
@@ -91,6 +92,7 @@ pub(crate) async fn serve(door: Door, api: Api, stop: CancellationToken) -> io::
         .route("/v1/plan", get(plan))
         .route("/v1/adapters", get(adapters))
         .route("/v1/peers", get(peers))
+        .route("/v1/backlog", get(backlog))
         .route("/v1/rules", get(rules))
         .route("/v1/routes", get(routes))
         .route("/v1/reload", axum::routing::post(reload))
@@ -151,6 +153,12 @@ async fn peers(State(served): State<Served>) -> Response {
     answer(Ok(
         exchange.map_or(Vec::new(), |exchange| exchange.statuses(now()))
     ))
+}
+
+/// What waits at nodes for their neighbours, as they reported it, and what that takes of contacts.
+#[utoipa::path(get, path = "/v1/backlog", responses((status = 200, body = Vec<BacklogRow>)))]
+async fn backlog(State(served): State<Served>) -> Response {
+    answer(Ok(served.api.backlog()))
 }
 
 /// The rules of a switch that hold at a time, and why each is there.
@@ -341,6 +349,29 @@ impl Api {
         })
     }
 
+    fn backlog(&self) -> Vec<BacklogRow> {
+        let network = self.site.borrow().network.clone();
+        let taken = network.and_then(|network| network.taken.clone());
+        let contacts = |(node, neighbour): Pair| {
+            let contacts = taken.iter().flat_map(|taken| taken.contacts());
+            let of_pair = contacts
+                .filter(move |taken| (taken.contact.from, taken.contact.to) == (node, neighbour));
+            of_pair.map(taken_text).collect()
+        };
+        let reports = self.nodes.backlog();
+        let reports = reports.borrow();
+        let row = |(pair, claim): (Pair, Claim)| BacklogRow {
+            node: pair.0.0,
+            neighbour: pair.1.0,
+            bulk_octets: claim.octets.bulk,
+            normal_octets: claim.octets.normal,
+            expedited_octets: claim.octets.expedited,
+            reported: claim.at.to_text(),
+            taken: contacts(pair),
+        };
+        reports.current(now()).map(row).collect()
+    }
+
     fn rules(&self, arguments: &Arguments<'_>) -> Result<Vec<RuleAnswer>, Refusal> {
         let name = arguments.find("switch").unwrap_or_default();
         let at = arguments.time("at")?;
@@ -371,13 +402,27 @@ impl Api {
         let network = site.network.as_ref();
         let network = network.ok_or_else(|| none("there is no contact plan"))?;
         let route = network.itinerary(NodeNumber(from), NodeNumber(to), at);
-        let route = route.ok_or_else(|| none("there is no route"))?;
+        let left_out = network.left_out(NodeNumber(from), NodeNumber(to), at);
+        let route = route.ok_or_else(|| {
+            let why = left_out.iter().map(|left_out| format!("; {left_out}"));
+            none(&format!("there is no route{}", why.collect::<String>()))
+        })?;
         Ok(Route {
             departure: at.to_text(),
             arrival: route.arrival.to_text(),
             confidence: route.confidence.probability(),
             plan: network.version,
             contacts: route.legs.iter().map(Contact::from).collect(),
+            left_out: left_out.iter().map(LeftOut::from).collect(),
         })
     }
+}
+
+fn taken_text(taken: &TakenContact) -> String {
+    let (start, end) = (taken.contact.start.to_text(), taken.contact.end.to_text());
+    let until = taken
+        .free_from
+        .map(|time| format!("until {}", time.to_text()));
+    let until = until.unwrap_or_else(|| "full".to_owned());
+    format!("{start} to {end}: {until}")
 }

@@ -86,6 +86,8 @@ enum Command {
     Adapters,
     /// Ask the controller how it stands with other clusters, and how much they have announced.
     Peers,
+    /// Ask the controller what waits at nodes for their neighbours, and what that takes of contacts.
+    Backlog,
     /// Show, set and remove entries that nothing which is computed or learned removes.
     #[command(subcommand)]
     Override(remote::OverrideCommand),
@@ -210,7 +212,7 @@ impl Cli {
     /// See [`CtlError`].
     pub async fn run(self) -> Result<String, CtlError> {
         if let Command::Explain(explain::Command::Route(args)) = &self.command {
-            return args.run(self.format);
+            return args.run(&self.remote, self.format);
         }
         let (remote, format) = (&self.remote, self.format);
         let command = match self.command {
@@ -220,6 +222,7 @@ impl Cli {
             Command::Plan(command) => return remote::plan(remote, command, format),
             Command::Adapters => return remote::adapters(remote, format),
             Command::Peers => return remote::peers(remote, format),
+            Command::Backlog => return remote::backlog(remote, format),
             Command::Override(command) => return remote::overrides(remote, command, format),
             Command::Watch { what, count } => return remote::watch(remote, &what, count, format),
             Command::Reload { dry_run } => return remote::reload(remote, dry_run),
@@ -276,7 +279,8 @@ const EXAMPLES: &str = "\
 Examples:
   sddtnctl tables peer
   sddtnctl --switch 10.0.0.1:9559 --format json counters
-  sddtnctl explain route --config controller.toml --from 10 --to 3
+  sddtnctl explain route --from 10 --to 3
+  sddtnctl backlog
   sddtnctl explain route --config controller.toml --from 10 --to 3 --at 2026-11-28T06:00:00Z
   sddtnctl explain entries --config controller.toml endpoint
   sddtnctl --api 127.0.0.1:9561 nodes

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use contact::UtcTime;
+use contact::{NodeNumber, UtcTime};
 use control::{
     proto::{
         ControllerMessage, Hello, NodeMessage, Plan,
@@ -34,7 +34,7 @@ use tonic::{
 };
 use tracing::{info, warn};
 
-use crate::lease;
+use crate::{backlog::Reports, lease};
 
 /// Hands plans to nodes. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,8 @@ pub struct Distributor {
     state: Arc<Mutex<State>>,
     /// Counts what has happened, for those who watch.
     news: watch::Sender<u64>,
+    /// What waits at nodes.
+    backlog: watch::Sender<Reports>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +102,12 @@ impl Distributor {
         self.news.subscribe()
     }
 
+    /// What waits at nodes, as they report it.
+    #[must_use]
+    pub fn backlog(&self) -> watch::Receiver<Reports> {
+        self.backlog.subscribe()
+    }
+
     fn tell(&self) {
         self.news.send_modify(|count| *count += 1);
     }
@@ -129,6 +137,8 @@ impl Distributor {
         state.streams += 1;
         let stream = state.streams;
         state.outlets.insert(hello.node, Outlet { stream, sender });
+        // It may have lost its store; its first report follows.
+        self.forget(hello.node);
         let message = state.roll_out.hello(hello.node, hello.version);
         state.send(hello.node, message);
         self.tell();
@@ -153,9 +163,18 @@ impl Distributor {
                 info!(node, version, stage = ?ack.stage(), "plan acknowledged");
                 state.send(node, message);
             }
-            Message::Report(report) => state.roll_out.report(node, report),
+            Message::Report(report) => {
+                self.backlog
+                    .send_modify(|reports| reports.hear(NodeNumber(node), &report, now()));
+                state.roll_out.report(node, report);
+            }
         }
         self.tell();
+    }
+
+    fn forget(&self, node: u64) {
+        self.backlog
+            .send_modify(|reports| reports.forget(NodeNumber(node)));
     }
 
     fn lost(&self, node: u64, stream: u64) {
@@ -167,6 +186,7 @@ impl Distributor {
         {
             state.outlets.remove(&node);
             state.roll_out.lost(node);
+            self.forget(node);
             self.tell();
         }
     }

@@ -4,7 +4,7 @@
 //! The controller computes a desired state, reads what a switch holds, writes the difference and
 //! reads again. A switch that restarts is therefore no special case.
 //!
-//! [`config`], [`intent`], [`routing`], [`schedule`], [`neighbours`] and [`reach`] are pure: values in, values out. Crate
+//! [`config`], [`intent`], [`routing`], [`schedule`], [`backlog`], [`neighbours`] and [`reach`] are pure: values in, values out. Crate
 //! `control` keeps one switch programmed; [`daemon`] runs that for each switch, and [`ctl`] is the
 //! command line tool that shows what a switch holds and why.
 //!
@@ -21,6 +21,7 @@
 pub mod adapters;
 mod api;
 mod audit;
+pub mod backlog;
 pub mod config;
 pub mod ctl;
 pub mod daemon;

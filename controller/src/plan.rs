@@ -283,6 +283,7 @@ fn load_network(
         links: config.links.clone(),
         bundle_octets: contacts.bundle_octets,
         guard: ms(contacts.guard_ms),
+        taken: None,
     })
 }
 

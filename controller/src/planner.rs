@@ -28,6 +28,7 @@ use utoipa::ToSchema;
 
 use crate::{
     audit,
+    backlog::{Claims, Reports},
     config::AuditFile,
     distribute::Distributor,
     etcd::Etcd,
@@ -74,6 +75,10 @@ pub fn orders(
         let rules = network.rules_of(node, &pieces, times, &plan.index);
         orders.rules = rules.map_err(misfits)?;
         orders.slow_path = network.slow_path(node, &pieces, times);
+        if network.taken.is_some() {
+            let others = network.plain_pieces(&mut Search::new(), node, times);
+            orders.slow_path.plain_routes = network.routes(&others);
+        }
     }
     let here = overrides
         .iter()
@@ -155,6 +160,8 @@ pub(crate) struct Planner {
     site: watch::Sender<Arc<Site>>,
     overrides: watch::Sender<Overrides>,
     neighbours: Option<Neighbours>,
+    /// What of the contacts is spoken for.
+    claims: Claims,
     seats: Vec<Seat>,
     nodes: Distributor,
     /// With other clusters.
@@ -198,6 +205,7 @@ impl Planner {
             path,
             overrides: watch::channel(kept_overrides(&site, etcd.as_deref())?).0,
             neighbours,
+            claims: Claims::default(),
             base: site,
             site: watch::channel(known).0,
             seats: Vec::new(),
@@ -251,13 +259,16 @@ impl Planner {
     ) {
         let mut term = self.term.clone();
         let mut peers = self.exchange.as_ref().map(Exchange::news);
+        let mut backlog = self.nodes.backlog();
+        let (mut weighed, mut is_heard) = (Instant::now(), false);
         loop {
             let renewal = Instant::now() + self.pause();
             let has_network = self.base.network.is_some();
             let silence = self.neighbours.as_ref().and_then(Neighbours::next_end);
-            let quiet = silence.map_or(Duration::ZERO, |end| {
-                Duration::from_micros(end.since(now()).micros())
-            });
+            let quiet = silence.map_or(Duration::ZERO, until);
+            let old = backlog.borrow().next_end(now());
+            let age = old.map_or(Duration::ZERO, until);
+            let age_counts = old.is_some() && has_network && !is_heard;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep_until(renewal), if has_network => self.renew("time has passed").await,
@@ -268,6 +279,13 @@ impl Planner {
                     self.renew("another cluster has announced something").await;
                 }
                 epoch = changed(&mut term), if term.is_some() => self.take_over(epoch).await,
+                Ok(()) = backlog.changed(), if has_network && !is_heard => is_heard = true,
+                () = sleep(age), if age_counts => is_heard = true,
+                () = sleep_until(weighed + BACKLOG_PAUSE), if is_heard => {
+                    let reports = backlog.borrow_and_update().clone();
+                    self.weigh(&reports).await;
+                    (weighed, is_heard) = (Instant::now(), false);
+                }
             }
         }
     }
@@ -325,6 +343,17 @@ impl Planner {
         if is_news {
             self.remember().await;
             self.renew("a neighbour is silent").await;
+        }
+    }
+
+    /// Looks whether what waits at nodes is another reason for routes than before.
+    async fn weigh(&mut self, reports: &Reports) {
+        let site = self.site.borrow().clone();
+        let Some(network) = &site.network else {
+            return;
+        };
+        if self.claims.settle(&network.graph, reports, now()) {
+            self.renew("what waits at nodes has changed").await;
         }
     }
 
@@ -493,6 +522,7 @@ impl Planner {
     async fn make(&self, base: &Arc<Site>, overrides: &Overrides) -> Result<Made, String> {
         let (base, overrides) = (base.clone(), overrides.clone());
         let (neighbours, exchange) = (self.neighbours.clone(), self.exchange.clone());
+        let claims = self.claims.clone();
         let time = now();
         let made = spawn_blocking(move || {
             let own = own_network(&base, neighbours.as_ref(), time);
@@ -506,6 +536,7 @@ impl Planner {
                 }
                 _ => own,
             };
+            let network = network.map(|network| claims.add_to(&network));
             let site = Arc::new(Site {
                 network,
                 ..Site::clone(&base)
@@ -600,6 +631,14 @@ async fn announced(news: &mut Option<watch::Receiver<u64>>) {
     sleep(TOGETHER).await;
     news.mark_unchanged();
 }
+
+fn until(time: UtcTime) -> Duration {
+    Duration::from_micros(time.since(now()).micros())
+}
+
+/// Rules are made for what waits at nodes no more often than this: reports of several nodes come together,
+/// and what a switch holds is not written all the time.
+const BACKLOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Updates of other clusters that come within this time are one.
 const TOGETHER: Duration = Duration::from_millis(50);

@@ -250,6 +250,8 @@ impl<'a> View<'a> {
                 excluded: &excluded,
                 bundle_octets: self.network.bundle_octets,
                 guard: self.network.guard,
+                // Other clusters are told of contacts as they are planned.
+                taken: None,
             };
             for &to in self.graph.nodes().iter().filter(|to| **to != border) {
                 let found = stretches(&self.graph, &mut search, (border, to), times, terms);

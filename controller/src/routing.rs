@@ -13,9 +13,11 @@
 use std::fmt;
 
 use contact::{
-    Candidate, Confidence, ContactGraph, ContactIndex, NodeNumber, Query, Route, Search, Span,
-    UtcTime,
+    Candidate, Confidence, Contact, ContactGraph, ContactIndex, NodeNumber, Query, Route, Search,
+    Span, UtcTime,
 };
+
+use crate::backlog::Taken;
 
 /// A piece of time in which bundles for a destination wait for, or are sent in, one contact.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,7 +68,7 @@ pub struct Leg {
 }
 
 /// What routes are computed for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
     /// Neighbours to which nothing can be sent.
     pub excluded: &'a [NodeNumber],
@@ -74,6 +76,8 @@ pub struct Terms<'a> {
     pub bundle_octets: u64,
     /// Nothing is sent in the last part of a contact, so that no rule outlives it.
     pub guard: Span,
+    /// What the graph does not have because it is spoken for.
+    pub taken: Option<&'a Taken>,
 }
 
 /// A span of departures for which one route is the best one.
@@ -147,7 +151,8 @@ pub fn pieces(
         let Some(first) = route.contacts().next() else {
             break;
         };
-        let contact = graph.contact(first);
+        // What waits for the contact does not close it: the switch and the node's store share it.
+        let contact = planned(graph.contact(first), terms.taken);
         let close = contact.end.micros().saturating_sub(terms.guard.micros());
         let close = UtcTime::from_micros(close).min(until).max(from);
         let open = contact.start.clamp(from, close);
@@ -161,7 +166,7 @@ pub fn pieces(
                 from: begin,
                 until: end,
                 choice,
-                route: Itinerary::of(graph, &route),
+                route: Itinerary::of(graph, &route, terms.taken),
             };
             push(&mut pieces, piece);
         }
@@ -242,19 +247,30 @@ fn last_that(low: UtcTime, high: UtcTime, mut holds: impl FnMut(UtcTime) -> bool
     UtcTime::from_micros(low)
 }
 
-impl Itinerary {
-    /// The contacts of a route of this graph.
+/// A contact as it is in the plan.
+fn planned(contact: &Contact, taken: Option<&Taken>) -> Contact {
+    let found = taken.and_then(|taken| taken.find(contact));
+    found.map_or(*contact, |taken| taken.contact)
+}
+
+impl Leg {
+    /// A contact as a part of a route.
     #[must_use]
-    pub fn of(graph: &ContactGraph, route: &Route) -> Self {
-        let leg = |index: ContactIndex| {
-            let contact = graph.contact(index);
-            Leg {
-                from: contact.from,
-                to: contact.to,
-                start: contact.start,
-                end: contact.end,
-            }
-        };
+    pub const fn of(contact: &Contact) -> Self {
+        Self {
+            from: contact.from,
+            to: contact.to,
+            start: contact.start,
+            end: contact.end,
+        }
+    }
+}
+
+impl Itinerary {
+    /// The contacts of a route of this graph, as they are in the plan.
+    #[must_use]
+    pub fn of(graph: &ContactGraph, route: &Route, taken: Option<&Taken>) -> Self {
+        let leg = |index: ContactIndex| Leg::of(&planned(graph.contact(index), taken));
         Self {
             legs: route.contacts().map(leg).collect(),
             arrival: route.arrival,

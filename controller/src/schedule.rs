@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From the contact plan to what each switch is to hold, and when.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use contact::{
     Contact, ContactGraph, GraphOptions, NodeNumber, Plan, Query, Search, Span, UtcTime,
@@ -21,9 +21,10 @@ use p4rt::{
 };
 
 use crate::{
+    backlog::{LeftOut, Taken, TakenContact},
     config::{Link, Node, OptionValue},
     intent::{Misfit, neighbour_line},
-    routing::{Choice, Itinerary, Piece, Terms, pieces},
+    routing::{Choice, Itinerary, Leg, Piece, Terms, pieces},
 };
 
 /// A version of the contact plan, with the nodes and links of the configuration.
@@ -45,6 +46,8 @@ pub struct Network {
     pub bundle_octets: u64,
     /// How long before the end of a contact its rules end.
     pub guard: Span,
+    /// What of the contacts is spoken for by what waits at nodes.
+    pub taken: Option<Arc<Taken>>,
 }
 
 /// The priority of computed routes, so that operators have room above and below.
@@ -178,19 +181,6 @@ impl Network {
     /// What the slow path of a node needs to route by the same pieces.
     #[must_use]
     pub fn slow_path(&self, node: &Node, pieces: &[Piece], times: (UtcTime, UtcTime)) -> SlowPath {
-        let route = |piece: &Piece| {
-            let named = self
-                .nodes
-                .iter()
-                .find(|node| node.id() == piece.destination);
-            Some(Route {
-                destination: piece.destination.0,
-                names: named.map_or(Vec::new(), |node| node.names.clone()),
-                neighbour: piece.route.neighbour()?.0,
-                from_us: piece.from.micros(),
-                until_us: piece.until.micros(),
-            })
-        };
         let windows = self.links_of(node).flat_map(|link| {
             let windows = self.windows(node.id(), link.to, times).into_iter();
             windows.map(|(from, until, contact)| Window {
@@ -206,9 +196,28 @@ impl Network {
                 .links_of(node)
                 .map(|link| neighbour(link, node))
                 .collect(),
-            routes: pieces.iter().filter_map(route).collect(),
+            routes: self.routes(pieces),
             windows: windows.collect(),
+            plain_routes: Vec::new(),
         }
+    }
+
+    /// Pieces as routes of a slow path.
+    pub(crate) fn routes(&self, pieces: &[Piece]) -> Vec<Route> {
+        let route = |piece: &Piece| {
+            let named = self
+                .nodes
+                .iter()
+                .find(|node| node.id() == piece.destination);
+            Some(Route {
+                destination: piece.destination.0,
+                names: named.map_or(Vec::new(), |node| node.names.clone()),
+                neighbour: piece.route.neighbour()?.0,
+                from_us: piece.from.micros(),
+                until_us: piece.until.micros(),
+            })
+        };
+        pieces.iter().filter_map(route).collect()
     }
 
     /// What a node does with bundles for all destinations from one time to another.
@@ -218,24 +227,65 @@ impl Network {
         node: &Node,
         times: (UtcTime, UtcTime),
     ) -> Vec<Piece> {
+        self.pieces_beside(search, node, times, self.taken.as_deref())
+    }
+
+    /// The same as if nothing waited anywhere.
+    pub(crate) fn plain_pieces(
+        &self,
+        search: &mut Search,
+        node: &Node,
+        times: (UtcTime, UtcTime),
+    ) -> Vec<Piece> {
+        self.pieces_beside(search, node, times, None)
+    }
+
+    fn pieces_beside(
+        &self,
+        search: &mut Search,
+        node: &Node,
+        times: (UtcTime, UtcTime),
+        taken: Option<&Taken>,
+    ) -> Vec<Piece> {
         let excluded = self.excluded(node);
         let terms = Terms {
             excluded: &excluded,
             bundle_octets: self.bundle_octets,
             guard: self.guard,
+            taken,
         };
+        let graph = taken.map_or(&self.graph, |taken| &taken.free);
         let destinations = self.graph.nodes().iter();
         let others = destinations.filter(|destination| **destination != node.id());
         others
-            .flat_map(|&destination| {
-                pieces(&self.graph, search, (node.id(), destination), times, terms)
-            })
+            .flat_map(|&destination| pieces(graph, search, (node.id(), destination), times, terms))
             .collect()
     }
 
     /// The route of a bundle that is at a node at a time; `None` if there is none.
     #[must_use]
     pub fn itinerary(&self, from: NodeNumber, to: NodeNumber, at: UtcTime) -> Option<Itinerary> {
+        self.itinerary_beside((from, to, at), self.taken.as_deref())
+    }
+
+    /// The contacts that a bundle would take if nothing waited for them, but does not take, or only
+    /// later.
+    #[must_use]
+    pub fn left_out(&self, from: NodeNumber, to: NodeNumber, at: UtcTime) -> Vec<LeftOut> {
+        let Some(taken) = self.taken.as_deref() else {
+            return Vec::new();
+        };
+        let plain = self.itinerary_beside((from, to, at), None);
+        let legs = plain.map_or(Vec::new(), |plain| plain.legs);
+        let of = |contact: &&TakenContact| legs.contains(&Leg::of(&contact.contact));
+        taken.contacts().filter(of).map(LeftOut::of).collect()
+    }
+
+    fn itinerary_beside(
+        &self,
+        (from, to, at): (NodeNumber, NodeNumber, UtcTime),
+        taken: Option<&Taken>,
+    ) -> Option<Itinerary> {
         let node = self.nodes.iter().find(|node| node.id() == from);
         let excluded = node.map_or(Vec::new(), |node| self.excluded(node));
         let query = Query {
@@ -243,8 +293,9 @@ impl Network {
             excluded: &excluded,
             ..Query::new(from, at)
         };
-        let route = Search::new().best_route(&self.graph, &query, to)?;
-        Some(Itinerary::of(&self.graph, &route))
+        let graph = taken.map_or(&self.graph, |taken| &taken.free);
+        let route = Search::new().best_route(graph, &query, to)?;
+        Some(Itinerary::of(graph, &route, taken))
     }
 
     /// The links that start at a node, in the order of the configuration.

@@ -60,6 +60,8 @@ pub struct Core {
     planned: Option<Arc<Planned>>,
     /// How much went to each neighbour in its contact.
     pace: BTreeMap<NodeNumber, Pace>,
+    /// The ends of contacts that take nothing any more of what waits for them.
+    full: BTreeMap<NodeNumber, UnixMs>,
     /// What happened. The parts that have connections count there, too.
     pub counters: Counters,
 }
@@ -71,6 +73,8 @@ pub enum Verdict {
     Send(Vec<Vec<u8>>),
     /// The frame waits for a contact.
     Keep(Kept),
+    /// The contact that is open does not last for it: it waits for the next one.
+    Hold,
     /// The frame is dropped and counted.
     Drop,
 }
@@ -146,6 +150,7 @@ impl Core {
             setup,
             planned: None,
             pace: BTreeMap::new(),
+            full: BTreeMap::new(),
             counters: Counters::default(),
         }
     }
@@ -153,6 +158,8 @@ impl Core {
     /// Goes by a plan of the cluster controller from now on.
     pub fn follow(&mut self, planned: Arc<Planned>) {
         self.planned = Some(planned);
+        // Its contacts may be longer.
+        self.full.clear();
     }
 
     fn timetable(&self) -> Option<&dyn Timetable> {
@@ -184,12 +191,22 @@ impl Core {
     }
 
     /// For whom a bundle should wait now, if that is another neighbour than before.
+    ///
+    /// It stays where it would go if nothing waited: others go elsewhere because it is there.
     #[must_use]
     pub fn reroute(&self, kept: &Kept, now: UnixMs) -> Option<NodeNumber> {
         let datagram = Datagram::decode(&kept.frame).ok()?;
         let way = self.find(&datagram, now).ok()?;
         let neighbour = way.receiver.neighbour;
-        neighbour.filter(|neighbour| *neighbour != kept.neighbour)
+        let neighbour = neighbour.filter(|neighbour| *neighbour != kept.neighbour)?;
+        let has_contact = || self.readiness(kept.neighbour, now) != Readiness::Never;
+        let stays = way.is_planned && self.plain_way(&datagram, now) == Some(kept.neighbour);
+        (!stays || !has_contact()).then_some(neighbour)
+    }
+
+    fn plain_way(&self, datagram: &Datagram<'_>, now: UnixMs) -> Option<NodeNumber> {
+        let destination = destination(datagram.bundle(), &Policy::default()).ok()?;
+        self.planned.as_ref()?.find_plain(&destination, now)
     }
 
     /// Decides about a frame that waited, and whose neighbour is ready. One for which there is
@@ -201,18 +218,20 @@ impl Core {
         }
         let prepare = || {
             let datagram = Datagram::decode(&kept.frame)?;
-            let planned = self.planned.as_ref();
+            let hop = || self.planned.as_ref()?.hop(kept.neighbour);
             let way = match self.find(&datagram, now) {
                 // The plan has no way any more, but the neighbour is there and may have one.
                 Err(Dead::NoRoute(destination)) => {
-                    let hop = planned.and_then(|planned| planned.hop(kept.neighbour));
-                    Way::to(hop.ok_or(Dead::NoRoute(destination))?)
+                    Way::to(hop().ok_or(Dead::NoRoute(destination))?)
                 }
+                // It stays with its neighbour.
+                Ok(way) if way.is_planned => hop().map_or(way, Way::to),
                 found => found?,
             };
             way.prepare(&datagram, now.since_ms(kept.arrived))
         };
         match prepare() {
+            Ok(prepared) if !self.fits(kept.neighbour, &prepared, now) => Verdict::Hold,
             Ok(prepared) => {
                 self.spend(kept.neighbour, &prepared, now);
                 self.send(prepared)
@@ -237,12 +256,39 @@ impl Core {
         let Some(opening) = timetable.open_at(neighbour, now) else {
             return next();
         };
+        if self.full.get(&neighbour) == Some(&opening.end) {
+            return next();
+        }
         let pace = self.pace.get(&neighbour).copied().unwrap_or_default();
         match pace.free_at(opening.rate) {
             Some(time) if time <= now => Readiness::Now,
             Some(time) if time < opening.end => Readiness::At(time),
             _ => next(),
         }
+    }
+
+    /// How many octets the open contact with a neighbour still takes. Where none is open, no contact
+    /// bounds them.
+    #[must_use]
+    pub fn room(&self, neighbour: NodeNumber, now: UnixMs) -> u64 {
+        let timetable = self.timetable();
+        let opening = timetable.and_then(|table| table.open_at(neighbour, now));
+        let pace = self.pace.get(&neighbour).copied().unwrap_or_default();
+        opening.map_or(u64::MAX, |opening| pace.room(opening, now))
+    }
+
+    /// Nothing that waits for a neighbour fits into the contact that is open: there is none until
+    /// that one is over, or until something else comes.
+    pub fn fill(&mut self, neighbour: NodeNumber, now: UnixMs) {
+        let timetable = self.timetable();
+        let opening = timetable.and_then(|table| table.open_at(neighbour, now));
+        if let Some(opening) = opening {
+            self.full.insert(neighbour, opening.end);
+        }
+    }
+
+    fn fits(&self, neighbour: NodeNumber, prepared: &Prepared, now: UnixMs) -> bool {
+        octets(prepared) <= self.room(neighbour, now)
     }
 
     fn decide(
@@ -270,13 +316,18 @@ impl Core {
             return Ok(self.send(prepared));
         };
         let behind_others = waiting.get(&neighbour).is_some_and(|count| *count > 0);
-        if self.readiness(neighbour, now) == Readiness::Now && !behind_others {
+        let is_ready = self.readiness(neighbour, now) == Readiness::Now && !behind_others;
+        // Without a store it is better to try.
+        let fits = !self.setup.has_store || self.fits(neighbour, &prepared, now);
+        if is_ready && fits {
             self.spend(neighbour, &prepared, now);
             return Ok(self.send(prepared));
         }
         if !self.setup.has_store {
             return Err(Dead::NoStore);
         }
+        // It may be shorter than what did not fit.
+        self.full.remove(&neighbour);
         Ok(Verdict::Keep(Kept {
             neighbour,
             expires: summary.expires,
@@ -321,6 +372,7 @@ impl Core {
             return Ok(Way {
                 receiver,
                 addresses: None,
+                is_planned: false,
             });
         }
         // What a bundle may deviate in is the receiver's choice, and that is not known yet.
@@ -337,11 +389,13 @@ impl Core {
         {
             return Err(Dead::Local(destination));
         }
-        let of_plan = || planned?.find(&destination, now);
-        let hop = setup.routes.find(&destination).or_else(of_plan);
-        Ok(Way::to(
-            hop.ok_or_else(|| Dead::NoRoute(destination.clone()))?,
-        ))
+        let of_plan = || Some(Way::to(planned?.find(&destination, now)?));
+        let configured = setup.routes.find(&destination).map(|hop| Way {
+            is_planned: false,
+            ..Way::to(hop)
+        });
+        let way = configured.or_else(of_plan);
+        way.ok_or_else(|| Dead::NoRoute(destination.clone()))
     }
 
     fn send(&mut self, prepared: Prepared) -> Verdict {
@@ -371,9 +425,8 @@ impl Core {
         let timetable = self.timetable();
         let opening = timetable.and_then(|table| table.open_at(neighbour, now));
         if let Some(opening) = opening {
-            let octets = prepared.frames.iter().map(|frame| frame.len() as u64).sum();
             let pace = self.pace.entry(neighbour).or_default();
-            pace.spend(octets, opening.rate, now);
+            pace.spend(octets(prepared), opening.rate, now);
         }
     }
 }
@@ -383,13 +436,17 @@ struct Way<'a> {
     receiver: &'a Receiver,
     /// Frames get these. `None`: they keep theirs.
     addresses: Option<&'a Addresses>,
+    /// Whether the cluster controller's plan says so.
+    is_planned: bool,
 }
 
 impl<'a> Way<'a> {
+    /// The way to a neighbour of the plan.
     const fn to(hop: &'a NextHop) -> Self {
         Self {
             receiver: &hop.receiver,
             addresses: Some(&hop.addresses),
+            is_planned: true,
         }
     }
 
@@ -401,6 +458,11 @@ impl<'a> Way<'a> {
         let datagram = Datagram::decode(&frame)?;
         Ok(self.receiver.prepare(&datagram, residence_ms)?)
     }
+}
+
+fn octets(prepared: &Prepared) -> u64 {
+    let frames = prepared.frames.iter();
+    frames.map(|frame| frame.len() as u64).sum()
 }
 
 /// Whether an endpoint is one of the node with this ID.

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bundle::{Reason, Version};
+use contact::NodeNumber;
+
+use crate::core::NOBODY;
+use crate::store::Backlog;
 
 /// What happened since the start.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -77,7 +81,7 @@ impl Counters {
 
     /// The text format of Prometheus, version 0.0.4. Every reason has a line, even at zero.
     #[must_use]
-    pub fn to_prometheus(&self, level: Level) -> String {
+    pub fn to_prometheus(&self, level: Level, backlog: &Backlog) -> String {
         let mut text = String::new();
         for (name, help, value) in SINGLE {
             let samples = [(String::new(), value(self))];
@@ -116,6 +120,14 @@ impl Counters {
         ] {
             metric(&mut text, name, "gauge", help, &[(String::new(), value)]);
         }
+        let help = "Octets of frames in the store for a neighbour, by class of service.";
+        metric(
+            &mut text,
+            "backlog_octets",
+            "gauge",
+            help,
+            &by_class(backlog),
+        );
         text
     }
 }
@@ -139,6 +151,22 @@ const SINGLE: [Single; 13] = [
     ("over_quota_total", "Bundles dropped for lack of room.", |all| all.over_quota),
     ("store_failed_total", "Bundles lost to a failing store.", |all| all.store_failed),
 ];
+
+fn by_class(backlog: &Backlog) -> Vec<(String, u64)> {
+    let of = |(neighbour, octets): (&NodeNumber, &[u64; 3])| {
+        let name = match *neighbour {
+            NOBODY => "none".to_owned(),
+            number => number.to_string(),
+        };
+        let label = |class| format!("{{neighbour=\"{name}\",class=\"{class}\"}}");
+        let classes = ["bulk", "normal", "expedited"].into_iter();
+        let samples = classes.zip(*octets);
+        samples
+            .map(|(class, octets)| (label(class), octets))
+            .collect::<Vec<_>>()
+    };
+    backlog.iter().flat_map(of).collect()
+}
 
 fn by_reason(counts: &BTreeMap<Reason, u64>) -> Vec<(String, u64)> {
     let count = |reason: &Reason| {
@@ -175,7 +203,8 @@ mod tests {
             bundles: 3,
             ..Level::default()
         };
-        let text = counters.to_prometheus(level);
+        let backlog = [(NodeNumber(3), [0, 40, 2]), (NOBODY, [1, 0, 0])].into();
+        let text = counters.to_prometheus(level, &backlog);
         for line in [
             "# TYPE sddtn_node_frames_received_total counter",
             "sddtn_node_frames_received_total 7",
@@ -184,6 +213,8 @@ mod tests {
             "sddtn_node_punted_total{reason=\"payload_too_long\"} 1",
             "sddtn_node_translated_total{version=\"7\"} 1",
             "sddtn_node_store_bundles 3",
+            "sddtn_node_backlog_octets{neighbour=\"3\",class=\"normal\"} 40",
+            "sddtn_node_backlog_octets{neighbour=\"none\",class=\"bulk\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -33,8 +33,10 @@ use crate::planned::Planned;
 use crate::setup::beside;
 
 mod attach;
+mod report;
 
 use attach::Attachment;
+use report::Reporter;
 
 /// The local controller of one node.
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl Local {
         let (inbox, mut messages) = mpsc::channel(QUEUE);
         let (acks, outbox) = mpsc::channel(QUEUE);
         let (reports, report) = watch::channel(self.report());
+        let mut reporter = Reporter::default();
         let mut tasks = JoinSet::new();
         let attachment = Attachment::new(&self.config, self.tls.clone(), inbox, outbox, report);
         tasks.spawn(attachment.run(stop.clone()));
@@ -138,14 +141,10 @@ impl Local {
         self.follow();
         loop {
             let report = self.report();
-            // What the clock says is no news by itself.
             reports.send_if_modified(|last| {
-                let changed = Report {
-                    time_us: last.time_us,
-                    ..report
-                } != *last;
+                let is_due = reporter.is_due(&report);
                 *last = report;
-                changed
+                is_due
             });
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -275,7 +274,7 @@ impl Local {
     }
 
     fn report(&self) -> Report {
-        let level = self.board.level();
+        let (level, backlog) = self.board.stored();
         Report {
             time_us: now().micros(),
             version: self.holder.current().map_or(0, |plan| plan.version),
@@ -283,6 +282,8 @@ impl Local {
             standing: self.standing.into(),
             stored_bundles: level.bundles,
             stored_octets: level.octets,
+            backlog: report::backlog(&backlog),
+            every_s: self.config.report_s,
         }
     }
 

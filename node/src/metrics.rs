@@ -2,7 +2,7 @@
 //! The HTTP server that Prometheus asks.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -11,31 +11,47 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::counters::{Counters, Level};
+use crate::store::Backlog;
 
 /// The last numbers that the node published.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
-    numbers: Arc<Mutex<(Counters, Level)>>,
+    numbers: Arc<Mutex<Numbers>>,
+}
+
+/// What the node publishes.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    /// What happened.
+    pub counters: Counters,
+    /// What is in the store.
+    pub level: Level,
+    /// For whom that is.
+    pub backlog: Backlog,
 }
 
 impl Board {
     /// Replaces the numbers.
-    pub fn publish(&self, counters: &Counters, level: Level) {
-        // The lock is never held across anything that can panic half way.
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.0.clone_from(counters);
-        numbers.1 = level;
+    pub fn publish(&self, numbers: Numbers) {
+        *self.lock() = numbers;
     }
 
-    /// What the store held last.
-    pub(crate) fn level(&self) -> Level {
-        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.1
+    /// What the store held last, and for whom.
+    pub(crate) fn stored(&self) -> (Level, Backlog) {
+        let numbers = self.lock();
+        (numbers.level, numbers.backlog.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Numbers> {
+        // The lock is never held across anything that can panic half way.
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn text(&self) -> String {
-        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.0.to_prometheus(numbers.1)
+        let numbers = self.lock();
+        numbers
+            .counters
+            .to_prometheus(numbers.level, &numbers.backlog)
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use bundle::Eid;
 use contact::{BytesPerSecond, Confidence, Contact, NodeNumber, Plan, UtcTime};
-use control::proto::{Neighbour, SlowPath};
+use control::proto::{Neighbour, Route, SlowPath};
 
 use crate::config::{Mac, Peer, Translation};
 use crate::core::NextHop;
@@ -24,11 +24,19 @@ pub struct Planned {
     /// Its endpoints are those of this node ID.
     pub(crate) node_id: Eid<'static>,
     hops: BTreeMap<NodeNumber, NextHop>,
+    legs: Legs,
+    /// As if nothing waited anywhere.
+    plain: Legs,
+    /// When can be sent to whom.
+    pub(crate) timetable: PlannedContacts,
+}
+
+/// Where routes lead.
+#[derive(Clone, Debug, Default)]
+struct Legs {
     by_node: BTreeMap<u64, Vec<Leg>>,
     /// The longest name first.
     by_name: Vec<(String, Leg)>,
-    /// When can be sent to whom.
-    pub(crate) timetable: PlannedContacts,
 }
 
 /// A neighbour for a time.
@@ -51,8 +59,8 @@ impl Planned {
                 .collect(),
             node_id,
             hops: BTreeMap::new(),
-            by_node: BTreeMap::new(),
-            by_name: Vec::new(),
+            legs: Legs::new(&plan.routes),
+            plain: Legs::new(&plan.plain_routes),
             timetable: timetable(plan),
         };
         for neighbour in &plan.neighbours {
@@ -60,29 +68,47 @@ impl Planned {
                 planned.hops.insert(NodeNumber(neighbour.node), hop);
             }
         }
-        for route in &plan.routes {
-            let leg = Leg {
-                neighbour: NodeNumber(route.neighbour),
-                from: UnixMs::from_utc(UtcTime::from_micros(route.from_us)),
-                until: UnixMs::from_utc(UtcTime::from_micros(route.until_us)),
-            };
-            planned
-                .by_node
-                .entry(route.destination)
-                .or_default()
-                .push(leg);
-            let names = route.names.iter().map(|name| (name.clone(), leg));
-            planned.by_name.extend(names);
-        }
-        planned
-            .by_name
-            .sort_by_key(|(name, _)| usize::MAX - name.len());
         planned
     }
 
     /// Where bundles for an endpoint go, or for whom they wait, at a time.
     #[must_use]
     pub fn find(&self, endpoint: &Eid<'_>, now: UnixMs) -> Option<&NextHop> {
+        self.hop(self.legs.find(endpoint, now)?)
+    }
+
+    /// Where they would go if nothing waited anywhere, if that can be somewhere else.
+    pub(crate) fn find_plain(&self, endpoint: &Eid<'_>, now: UnixMs) -> Option<NodeNumber> {
+        self.plain.find(endpoint, now)
+    }
+
+    /// How frames reach a neighbour.
+    #[must_use]
+    pub fn hop(&self, neighbour: NodeNumber) -> Option<&NextHop> {
+        self.hops.get(&neighbour)
+    }
+}
+
+impl Legs {
+    fn new(routes: &[Route]) -> Self {
+        let mut legs = Self::default();
+        for route in routes {
+            let leg = Leg {
+                neighbour: NodeNumber(route.neighbour),
+                from: UnixMs::from_utc(UtcTime::from_micros(route.from_us)),
+                until: UnixMs::from_utc(UtcTime::from_micros(route.until_us)),
+            };
+            let of_node = legs.by_node.entry(route.destination).or_default();
+            of_node.push(leg);
+            let names = route.names.iter().map(|name| (name.clone(), leg));
+            legs.by_name.extend(names);
+        }
+        legs.by_name
+            .sort_by_key(|(name, _)| usize::MAX - name.len());
+        legs
+    }
+
+    fn find(&self, endpoint: &Eid<'_>, now: UnixMs) -> Option<NodeNumber> {
         let holds = |leg: &&Leg| leg.from <= now && now < leg.until;
         let leg = match endpoint {
             Eid::Ipn { node, .. } => self.by_node.get(node)?.iter().find(holds),
@@ -93,13 +119,7 @@ impl Planned {
             }
             Eid::Null => None,
         };
-        self.hop(leg?.neighbour)
-    }
-
-    /// How frames reach a neighbour.
-    #[must_use]
-    pub fn hop(&self, neighbour: NodeNumber) -> Option<&NextHop> {
-        self.hops.get(&neighbour)
+        Some(leg?.neighbour)
     }
 }
 

@@ -41,6 +41,10 @@ const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 /// The version of the tables above.
 const FORMAT: u64 = 1;
 
+/// So many bundles that do not fit into a contact are passed over for shorter ones. It bounds the time
+/// that looking takes.
+const MOST_PASSED_OVER: usize = 4096;
+
 /// The number of a stored bundle. Later ones have larger numbers, while earlier ones are there.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Sequence(pub u64);
@@ -59,7 +63,12 @@ struct Totals {
     next: u64,
     octets: u64,
     waiting: BTreeMap<NodeNumber, u64>,
+    /// Octets of frames by neighbour and priority. Nobody is here with none.
+    backlog: Backlog,
 }
+
+/// Octets of frames that wait for each neighbour: bulk, normal, expedited.
+pub type Backlog = BTreeMap<NodeNumber, [u64; 3]>;
 
 /// What became of bundles.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -131,6 +140,12 @@ impl Store {
         &self.totals.waiting
     }
 
+    /// How much waits for each neighbour. Nobody is here with none.
+    #[must_use]
+    pub fn backlog(&self) -> &Backlog {
+        &self.totals.backlog
+    }
+
     /// Puts bundles in, in their order. They are on disk when this returns.
     ///
     /// # Errors
@@ -169,7 +184,8 @@ impl Store {
         Ok(change)
     }
 
-    /// The bundles that go to a neighbour next: the most urgent first, and of those the oldest.
+    /// The bundles that go to a neighbour next: the most urgent first, and of those the oldest. Those
+    /// with more octets than `room` are passed over.
     ///
     /// # Errors
     ///
@@ -177,17 +193,27 @@ impl Store {
     pub fn next_for(
         &self,
         neighbour: NodeNumber,
+        room: u64,
         most: usize,
     ) -> Result<Vec<(Sequence, Kept)>, StoreError> {
         let transaction = self.database.begin_read()?;
         let index = transaction.open_table(BY_NEIGHBOUR)?;
+        let worth = transaction.open_table(BY_WORTH)?;
         let bundles = transaction.open_table(BUNDLES)?;
         let range = (neighbour.0, 0, 0)..=(neighbour.0, u8::MAX, u64::MAX);
         let mut found = Vec::new();
-        for entry in index.range(range)?.take(most) {
-            let (_, _, sequence) = entry?.0.value();
+        for entry in index.range(range)?.take(MOST_PASSED_OVER + most) {
+            let (_, urgency, sequence) = entry?.0.value();
+            let octets = worth.get((!urgency, !sequence))?;
+            let octets = octets.ok_or(StoreError::Index(sequence))?.value();
+            if octets > room {
+                continue;
+            }
             let record = bundles.get(sequence)?.ok_or(StoreError::Index(sequence))?;
             found.push((Sequence(sequence), kept(record.value())));
+            if found.len() >= most {
+                break;
+            }
         }
         Ok(found)
     }
@@ -269,8 +295,12 @@ impl<'t> Tables<'t> {
             totals.octets += entry?.1.value();
         }
         for entry in self.by_neighbour.iter()? {
-            let neighbour = NodeNumber(entry?.0.value().0);
+            let (neighbour, urgency, sequence) = entry?.0.value();
+            let neighbour = NodeNumber(neighbour);
             *totals.waiting.entry(neighbour).or_default() += 1;
+            let octets = self.by_worth.get((!urgency, !sequence))?;
+            let octets = octets.ok_or(StoreError::Index(sequence))?.value();
+            totals.backlog.entry(neighbour).or_default()[class(!urgency)] += octets;
         }
         Ok(totals)
     }
@@ -288,6 +318,7 @@ impl<'t> Tables<'t> {
         totals.next += 1;
         totals.octets += octets;
         *totals.waiting.entry(kept.neighbour).or_default() += 1;
+        totals.backlog.entry(kept.neighbour).or_default()[class(priority)] += octets;
         Ok(())
     }
 
@@ -299,12 +330,18 @@ impl<'t> Tables<'t> {
         self.by_neighbour.remove((neighbour, !priority, sequence))?;
         self.by_expiry.remove((expires, sequence))?;
         self.by_worth.remove((priority, !sequence))?;
-        totals.octets = totals.octets.saturating_sub(frame.len() as u64);
+        let octets = frame.len() as u64;
+        totals.octets = totals.octets.saturating_sub(octets);
         let neighbour = NodeNumber(neighbour);
+        if let Some(waiting) = totals.backlog.get_mut(&neighbour) {
+            let waiting = &mut waiting[class(priority)];
+            *waiting = waiting.saturating_sub(octets);
+        }
         if let Some(count) = totals.waiting.get_mut(&neighbour) {
             *count -= 1;
             if *count == 0 {
                 totals.waiting.remove(&neighbour);
+                totals.backlog.remove(&neighbour);
             }
         }
         Ok(())
@@ -356,11 +393,20 @@ fn check_format(transaction: &WriteTransaction) -> Result<(), StoreError> {
     }
 }
 
+/// The place of a priority among the three that there are.
+const fn class(priority: u8) -> usize {
+    match priority {
+        0 => 0,
+        2 => 2,
+        _ => 1,
+    }
+}
+
 fn kept((neighbour, expires, priority, arrived, frame): (u64, u64, u8, u64, &[u8])) -> Kept {
     Kept {
         neighbour: NodeNumber(neighbour),
         expires: UnixMs(expires),
-        priority: match priority {
+        priority: match class(priority) {
             0 => Priority::Bulk,
             2 => Priority::Expedited,
             _ => Priority::Normal,

@@ -16,7 +16,7 @@ use tracing::{debug, error};
 use crate::core::{Core, Kept, Readiness, Verdict};
 use crate::echo::Echoes;
 use crate::link::{Link, SendError};
-use crate::metrics::Board;
+use crate::metrics::{Board, Numbers};
 use crate::planned::Planned;
 use crate::setup::now;
 use crate::store::{Change, Sequence, Store, StoreError};
@@ -59,6 +59,8 @@ enum Sent {
     Impossible,
     /// It waits for another neighbour.
     Moved(Kept),
+    /// It waits for the next contact.
+    Held,
     /// It may go later.
     NotNow,
 }
@@ -132,7 +134,7 @@ impl Worker {
                     }
                 }
                 Verdict::Keep(kept) => waiting.push(kept),
-                Verdict::Drop => {}
+                Verdict::Drop | Verdict::Hold => {}
             }
         }
         if !waiting.is_empty() {
@@ -174,7 +176,7 @@ impl Worker {
 
     /// Keeps bundles for other neighbours that wait for one that will not come.
     async fn reroute(&mut self, neighbour: NodeNumber, now: UnixMs) {
-        let next = self.with_store(move |store| store.next_for(neighbour, REROUTE_BATCH));
+        let next = self.with_store(move |store| store.next_for(neighbour, u64::MAX, REROUTE_BATCH));
         let mut moved = Vec::new();
         for (sequence, kept) in next.await.unwrap_or_default() {
             if let Some(neighbour) = self.core.reroute(&kept, now) {
@@ -203,26 +205,37 @@ impl Worker {
     /// Sends a batch to one neighbour, and removes it afterwards: what is killed in between is
     /// sent again.
     async fn release_to(&mut self, neighbour: NodeNumber) {
-        let next = self.with_store(move |store| store.next_for(neighbour, RELEASE_BATCH));
+        let room = self.core.room(neighbour, now());
+        let next = self.with_store(move |store| store.next_for(neighbour, room, RELEASE_BATCH));
         let Some(next) = next.await else { return };
         let mut gone = Vec::new();
         let mut moved = Vec::new();
         let mut forwarded = 0;
+        let mut nothing_fits = true;
         for (sequence, kept) in next {
             let now = now();
             if self.core.readiness(neighbour, now) != Readiness::Now {
+                nothing_fits = false;
                 break;
             }
-            match self.release_one(&kept, now).await {
+            let released = self.release_one(&kept, now).await;
+            nothing_fits &= matches!(released, Sent::Held);
+            match released {
                 Sent::Done => forwarded += 1,
                 Sent::Impossible => {}
                 Sent::Moved(kept) => {
                     moved.push((sequence, kept));
                     continue;
                 }
+                Sent::Held => continue,
                 Sent::NotNow => break,
             }
             gone.push(sequence);
+        }
+        if nothing_fits {
+            self.core.fill(neighbour, now());
+            // There may be another way for what has no further contact.
+            self.rerouting = true;
         }
         self.move_to(moved).await;
         if gone.is_empty() || !self.confirmed().await {
@@ -256,6 +269,7 @@ impl Worker {
         let frames = match self.core.release(kept, now) {
             Verdict::Send(frames) => frames,
             Verdict::Keep(kept) => return Sent::Moved(kept),
+            Verdict::Hold => return Sent::Held,
             Verdict::Drop => return Sent::Impossible,
         };
         for frame in frames {
@@ -353,7 +367,11 @@ impl Worker {
     fn publish(&mut self) {
         self.core.counters.overrun = self.overrun.load(Ordering::Relaxed);
         let level = self.store.as_ref().map(Store::level);
-        self.board
-            .publish(&self.core.counters, level.unwrap_or_default());
+        let backlog = self.store.as_ref().map(|store| store.backlog().clone());
+        self.board.publish(Numbers {
+            counters: self.core.counters.clone(),
+            level: level.unwrap_or_default(),
+            backlog: backlog.unwrap_or_default(),
+        });
     }
 }

@@ -7,7 +7,7 @@ use control::supervise::{Status, now};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{planner::Refused, routing::Leg};
+use crate::{backlog, planner::Refused, routing::Leg};
 
 /// The description of the interface.
 #[derive(utoipa::OpenApi)]
@@ -24,6 +24,7 @@ use crate::{planner::Refused, routing::Leg};
         super::plan,
         super::adapters,
         super::peers,
+        super::backlog,
         super::rules,
         super::routes,
         super::reload,
@@ -93,6 +94,74 @@ pub(crate) struct Route {
     pub(crate) plan: u64,
     /// The contacts, in their order.
     pub(crate) contacts: Vec<Contact>,
+    /// What it would take if nothing waited, and does not take, or only later.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// A contact that is spoken for by what waits for it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LeftOut {
+    /// Number of the node that sends, where it waits.
+    pub(crate) from: u64,
+    /// Number of the node that receives.
+    pub(crate) to: u64,
+    /// When it begins.
+    pub(crate) start: String,
+    /// When it ends.
+    pub(crate) end: String,
+    /// When what waits is through; nothing if that fills the contact.
+    pub(crate) free_from: Option<String>,
+    /// How much of class bulk waits. It does not count.
+    pub(crate) bulk_octets: u64,
+    /// How much of class normal waits.
+    pub(crate) normal_octets: u64,
+    /// How much of class expedited waits.
+    pub(crate) expedited_octets: u64,
+    /// When the node reported that.
+    pub(crate) reported: String,
+    /// The same for people.
+    pub(crate) why: String,
+}
+
+/// What waits at a node for a neighbour.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BacklogRow {
+    /// Number of the node.
+    pub(crate) node: u64,
+    /// Number of the neighbour.
+    pub(crate) neighbour: u64,
+    /// How much of class bulk.
+    pub(crate) bulk_octets: u64,
+    /// How much of class normal.
+    pub(crate) normal_octets: u64,
+    /// How much of class expedited.
+    pub(crate) expedited_octets: u64,
+    /// When the node reported that.
+    pub(crate) reported: String,
+    /// Contacts that routes leave out for it, or take only later: `full`, or until when.
+    pub(crate) taken: Vec<String>,
+}
+
+impl From<&backlog::LeftOut> for LeftOut {
+    fn from(left_out: &backlog::LeftOut) -> Self {
+        let backlog::LeftOut {
+            leg,
+            free_from,
+            claim,
+        } = left_out;
+        Self {
+            from: leg.from.0,
+            to: leg.to.0,
+            start: leg.start.to_text(),
+            end: leg.end.to_text(),
+            free_from: free_from.map(UtcTime::to_text),
+            bulk_octets: claim.octets.bulk,
+            normal_octets: claim.octets.normal,
+            expedited_octets: claim.octets.expedited,
+            reported: claim.at.to_text(),
+            why: left_out.to_string(),
+        }
+    }
 }
 
 /// A contact of a route.

@@ -67,8 +67,37 @@ pub(super) fn metrics_text(api: &Api) -> String {
             text.line("node_plan_version", &labels, version);
         }
     }
+    backlog(&mut text, api);
     adapters(&mut text, api);
     text.0
+}
+
+/// What waits at nodes.
+fn backlog(text: &mut Text, api: &Api) {
+    let rows = api.backlog();
+    text.head(
+        "backlog_octets",
+        "What waits at a node for a neighbour, by class of service.",
+    );
+    for row in &rows {
+        for (class, octets) in [
+            ("bulk", row.bulk_octets),
+            ("normal", row.normal_octets),
+            ("expedited", row.expedited_octets),
+        ] {
+            let (node, neighbour) = (row.node, row.neighbour);
+            let labels = format!("{{node=\"{node}\",neighbour=\"{neighbour}\",class=\"{class}\"}}");
+            text.line("backlog_octets", &labels, octets);
+        }
+    }
+    text.head(
+        "contacts_taken",
+        "Contacts that routes leave out, or take only later, because of what waits for them.",
+    );
+    for row in &rows {
+        let labels = format!("{{node=\"{}\",neighbour=\"{}\"}}", row.node, row.neighbour);
+        text.line("contacts_taken", &labels, row.taken.len() as u64);
+    }
 }
 
 /// Nodes of other implementations.

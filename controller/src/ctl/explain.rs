@@ -21,6 +21,8 @@ use p4rt::{
 use crate::{
     ctl::{
         CtlError, Format,
+        http::Remote,
+        remote,
         report::{Section, show},
         tables::action,
     },
@@ -32,7 +34,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show the route of a bundle by the contact plan, without asking any switch.
+    /// Show the route of a bundle, and which contacts it does not take because of what waits for them.
     Route(RouteArgs),
     /// Show what put the entries of a switch there, and when they end.
     Entries(EntriesArgs),
@@ -41,9 +43,10 @@ pub(super) enum Command {
 /// Arguments of `sddtnctl explain route`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RouteArgs {
-    /// Configuration of the controller.
+    /// Configuration of the controller, to go by its contact plan alone; absent, the controller is
+    /// asked, which knows what was learned, what other clusters announce, and what waits at nodes.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
     /// Number of the node where the bundle is.
     #[arg(long, value_name = "NODE")]
     from: u64,
@@ -70,8 +73,12 @@ fn time(text: &str) -> Result<UtcTime, String> {
 }
 
 impl RouteArgs {
-    pub(super) fn run(&self, format: Format) -> Result<String, CtlError> {
-        let site = plan::load(&self.config, now())?;
+    pub(super) fn run(&self, remote: &Remote, format: Format) -> Result<String, CtlError> {
+        let Some(config) = &self.config else {
+            let at = self.at.map(UtcTime::to_text);
+            return remote::route(remote, (self.from, self.to), at.as_deref(), format);
+        };
+        let site = plan::load(config, now())?;
         let network = site.network.ok_or(CtlError::NoContacts)?;
         let at = self.at.unwrap_or_else(now);
         let (from, to) = (NodeNumber(self.from), NodeNumber(self.to));

@@ -42,6 +42,17 @@ const PEERS: [&str; 6] = [
     "offered",
     "until",
 ];
+const ROUTE: [&str; 4] = ["departure", "arrival", "confidence", "plan"];
+const LEGS: [&str; 4] = ["from", "to", "start", "end"];
+const BACKLOG: [&str; 7] = [
+    "node",
+    "neighbour",
+    "bulk_octets",
+    "normal_octets",
+    "expedited_octets",
+    "reported",
+    "taken",
+];
 const OVERRIDES: [&str; 8] = [
     "name", "switch", "table", "match", "action", "params", "priority", "reason",
 ];
@@ -142,6 +153,36 @@ pub(super) fn contacts(remote: &Remote, format: Format) -> Result<String, CtlErr
 pub(super) fn peers(remote: &Remote, format: Format) -> Result<String, CtlError> {
     let peers = remote.request("GET", "/v1/peers", None)?;
     Ok(table("peers", &PEERS, &peers, format))
+}
+
+/// Shows what waits at nodes.
+pub(super) fn backlog(remote: &Remote, format: Format) -> Result<String, CtlError> {
+    let backlog = remote.request("GET", "/v1/backlog", None)?;
+    Ok(table("backlog", &BACKLOG, &backlog, format))
+}
+
+/// Shows the route of a bundle by what the controller knows.
+pub(super) fn route(
+    remote: &Remote,
+    (from, to): (u64, u64),
+    at: Option<&str>,
+    format: Format,
+) -> Result<String, CtlError> {
+    let at = at.map_or_else(String::new, |at| format!("&at={at}"));
+    let path = format!("/v1/routes?from={from}&to={to}{at}");
+    let route = remote.request("GET", &path, None)?;
+    let summary = Value::Array(vec![route.clone()]);
+    let mut sections = vec![
+        section("route", &ROUTE, &summary),
+        section("contacts", &LEGS, &route["contacts"]),
+    ];
+    if route["left_out"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty())
+    {
+        sections.push(section("left out", &["why"], &route["left_out"]));
+    }
+    Ok(show(&sections, format))
 }
 
 /// Shows how it stands with nodes of other implementations.
@@ -250,17 +291,24 @@ fn rows(found: &Value) -> Value {
 }
 
 fn table(title: &str, columns: &[&str], found: &Value, format: Format) -> String {
+    show(&[section(title, columns, found)], format)
+}
+
+fn section(title: &str, columns: &[&str], found: &Value) -> Section {
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| item.as_str().unwrap_or_default());
+            items.collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     };
     let row = |row: &Value| columns.iter().map(|name| cell(&row[*name])).collect();
-    let section = Section {
+    Section {
         title: title.to_owned(),
         note: String::new(),
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: found.as_array().into_iter().flatten().map(row).collect(),
-    };
-    show(&[section], format)
+    }
 }

@@ -39,17 +39,23 @@ fn wanted() -> Value {
 
 /// What the switch does with bundles for node 2, as the tool shows it.
 fn action(switch: &FakeSwitch) -> String {
+    action_for(switch, 2)
+}
+
+/// What the switch does with bundles for a node.
+pub(crate) fn action_for(switch: &FakeSwitch, node: u64) -> String {
     let at = address(switch);
     let mut command = Command::new(env!("CARGO_BIN_EXE_sddtnctl"));
     let command = command.args(["--switch", &at, "--format", "json", "tables", "endpoint"]);
     let output = command.output().expect("the program starts");
     let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let rows = shown["ingress.endpoint"].as_array().expect("the table");
-    let is_2 = |row: &&Value| {
+    let is_of_node = |row: &&Value| {
         let field = row["meta.primary.destination.node"].as_str();
-        field.is_some_and(|text| text.starts_with("0x2&") || text.starts_with("2&"))
+        let beginnings = [format!("0x{node:x}&"), format!("{node}&")];
+        field.is_some_and(|text| beginnings.iter().any(|start| text.starts_with(start)))
     };
-    let row = rows.iter().find(is_2);
+    let row = rows.iter().find(is_of_node);
     row.map_or(String::new(), |row| {
         row["action"].as_str().unwrap_or_default().to_owned()
     })
@@ -97,9 +103,10 @@ fn fits(value: &Value, schema: &Value, all: &Value) -> bool {
 }
 
 /// All that the interface does.
-const REQUESTS: [&str; 15] = [
+const REQUESTS: [&str; 16] = [
     "get /metrics",
     "get /v1/adapters",
+    "get /v1/backlog",
     "get /v1/contacts",
     "get /v1/events",
     "get /v1/nodes",
@@ -289,7 +296,7 @@ fn a_dry_run_of_the_program_writes_nothing() {
 }
 
 /// The tool, asking the controller.
-fn tool(site: &Site, args: &[&str]) -> Command {
+pub(crate) fn tool(site: &Site, args: &[&str]) -> Command {
     let ready: Value = serde_json::from_str(&site.text("ready")).expect("JSON");
     let api = ready["api"].as_str().expect("an address").to_owned();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sddtnctl"));

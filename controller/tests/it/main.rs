@@ -2,6 +2,7 @@
 //! Tests of the controller: its logic against a simulated switch, its programs against a served one.
 
 mod adapters;
+mod backlog;
 mod config;
 mod core;
 mod daemon;
@@ -11,6 +12,7 @@ mod etcd;
 mod interface;
 mod leases;
 mod neighbours;
+mod nodes;
 mod peering;
 mod reach;
 mod routing;

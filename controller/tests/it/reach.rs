@@ -74,6 +74,7 @@ fn network(plan: Plan) -> Network {
         links: Vec::new(),
         bundle_octets: 0,
         guard: Span::ZERO,
+        taken: None,
     }
 }
 

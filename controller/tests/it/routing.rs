@@ -20,6 +20,7 @@ fn terms(guard: Span) -> Terms<'static> {
         excluded: &[],
         bundle_octets: 0,
         guard,
+        taken: None,
     }
 }
 

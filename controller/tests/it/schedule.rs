@@ -81,6 +81,7 @@ pub(crate) fn network() -> Network {
         links: config.links,
         bundle_octets: 0,
         guard: Span::from_micros(50_000),
+        taken: None,
     }
 }
 

@@ -148,9 +148,9 @@ impl Attachment {
                     Err(status) => return status.message().to_owned(),
                 },
                 Some(ack) = self.acks.recv() => Message::Ack(ack),
-                _ = tick.tick() => Message::Report(*self.report.borrow()),
+                _ = tick.tick() => Message::Report(self.report.borrow().clone()),
                 Ok(()) = self.report.changed() => {
-                    let report = *self.report.borrow_and_update();
+                    let report = self.report.borrow_and_update().clone();
                     Message::Report(report)
                 }
             };

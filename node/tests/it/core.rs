@@ -2,6 +2,7 @@
 //! What the node decides, with a clock that the test turns.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bundle::v6::Priority;
 use bundle::v7::Tolerance;
@@ -19,9 +20,9 @@ use node::timetable::{Opening, Timetable};
 use crate::bundles::{CREATED_S, Sample, age_ms, decode_v7, node_id};
 use crate::frames::{frame, payload_of_correct};
 
-const NEIGHBOUR: NodeNumber = NodeNumber(2);
+pub(crate) const NEIGHBOUR: NodeNumber = NodeNumber(2);
 /// When the bundles of the tests are made.
-const CREATED: UnixMs = UnixMs::from_dtn_ms(CREATED_S * 1000);
+pub(crate) const CREATED: UnixMs = UnixMs::from_dtn_ms(CREATED_S * 1000);
 
 /// A contact from 10 to 20 seconds after the bundles are made, and one from 100 to 110.
 #[derive(Debug)]
@@ -48,11 +49,11 @@ impl Timetable for Twice {
 }
 
 const ALWAYS: &str = "link = \"eth0\"\n[[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 7\n";
-const WAITING: &str = "link = \"eth0\"\nnode_id = \"ipn:10.0\"\n\
+pub(crate) const WAITING: &str = "link = \"eth0\"\nnode_id = \"ipn:10.0\"\n\
     contacts = { plan = \"plan\", local_node = 10 }\n\
     [[peer]]\nnetwork = \"10.0.0.2\"\nspeaks = 7\nport = 2\nnode = 2\n";
 
-fn core(config: &str, has_store: bool) -> Core {
+pub(crate) fn core(config: &str, has_store: bool) -> Core {
     let config = Config::parse(config).expect("it is valid");
     assert_eq!(config.misconfigurations(), []);
     let timetable = || Box::new(Twice) as Box<dyn Timetable>;
@@ -68,7 +69,7 @@ fn core(config: &str, has_store: bool) -> Core {
     })
 }
 
-fn punted(bundle: &[u8]) -> Vec<u8> {
+pub(crate) fn punted(bundle: &[u8]) -> Vec<u8> {
     Punt {
         reason: Reason::PayloadTooLong,
         version: Some(Version::V6),
@@ -189,10 +190,12 @@ fn open_contacts_are_used_at_their_rate_and_in_order() {
     ));
     // What does not fit into this contact waits for the next one.
     let late = CREATED.plus_ms(19_999);
-    assert!(matches!(
-        core.receive(&octets, &none, late),
-        Verdict::Send(_)
-    ));
+    assert_eq!(core.room(NEIGHBOUR, late), 1);
+    let Verdict::Keep(kept) = core.receive(&octets, &none, late) else {
+        panic!("a kilobyte does not fit into a millisecond");
+    };
+    assert_eq!(core.release(&kept, late), Verdict::Hold);
+    core.fill(NEIGHBOUR, late);
     let second = Readiness::At(CREATED.plus_ms(100_000));
     assert_eq!(core.readiness(NEIGHBOUR, late), second);
     let never = core.readiness(NEIGHBOUR, CREATED.plus_ms(110_000));
@@ -331,7 +334,11 @@ fn bundles_to_the_switch_without_a_way_on_are_dropped() {
 /// A plan of the cluster controller: node 2 has routes through node 3 at first and then through node
 /// 4, both behind the switch at ports of their numbers. Node 3 has contacts from 10 to 20 and from 30
 /// to 40 seconds, node 4 from 30 to 40.
-fn planned() -> std::sync::Arc<Planned> {
+fn planned() -> Arc<Planned> {
+    planned_with(|plan| plan)
+}
+
+fn planned_with(change: impl FnOnce(SlowPath) -> SlowPath) -> Arc<Planned> {
     let at = |seconds: u64| {
         let time = CREATED.plus_ms(seconds * 1000);
         UtcTime::from_micros(time.0 * 1000).micros()
@@ -364,9 +371,13 @@ fn planned() -> std::sync::Arc<Planned> {
         neighbours: vec![neighbour(3), neighbour(4)],
         routes: vec![route(3, 0, 20), route(4, 20, 40)],
         windows: vec![window(3, 10, 20), window(3, 30, 40), window(4, 30, 40)],
+        plain_routes: Vec::new(),
     };
-    let planned = Planned::new(&plan, &Translation::default(), node_id());
-    std::sync::Arc::new(planned)
+    Arc::new(Planned::new(
+        &change(plan),
+        &Translation::default(),
+        node_id(),
+    ))
 }
 
 #[test]
@@ -399,6 +410,53 @@ fn the_plan_of_the_controller_says_for_whom_bundles_wait() {
     assert_eq!((moved.neighbour, moved.arrived), (four, kept.arrived));
     assert_eq!(sent(core.release(&moved, later)).0, PortId(4));
     check_dropped(core, &punted(&sample_to(9)), later, Reason::NoRoute);
+}
+
+/// Routes that lead elsewhere because of what waits do not take that along.
+#[test]
+fn what_waits_is_not_moved_because_it_waits() {
+    let mut core = core("link = \"eth0\"\n", true);
+    core.follow(planned());
+    let octets = punted(&sample_to(2));
+    let none = BTreeMap::new();
+    let (three, four) = (NodeNumber(3), NodeNumber(4));
+    let Verdict::Keep(kept) = core.receive(&octets, &none, CREATED) else {
+        panic!("the contact is closed");
+    };
+    assert_eq!(kept.neighbour, three);
+    // Because of it, new bundles go through node 4 at once.
+    core.follow(planned_with(|plan| {
+        let routes = plan.routes.iter().cloned();
+        let all_through_4 = routes.map(|route| Route {
+            neighbour: 4,
+            ..route
+        });
+        SlowPath {
+            routes: all_through_4.collect(),
+            plain_routes: plan.routes,
+            ..plan
+        }
+    }));
+    let Verdict::Keep(new) = core.receive(&octets, &none, CREATED) else {
+        panic!("the contact is closed");
+    };
+    assert_eq!(new.neighbour, four);
+    let opens = CREATED.plus_ms(10_000);
+    assert_eq!(core.reroute(&kept, opens), None);
+    assert_eq!(sent(core.release(&kept, opens)).0, PortId(3));
+    // Later both kinds of routes lead elsewhere.
+    let later = CREATED.plus_ms(30_000);
+    assert_eq!(core.reroute(&kept, later), Some(four));
+    // What waits for nobody any more is moved, whatever would be if nothing waited.
+    core.follow(planned_with(|plan| SlowPath {
+        plain_routes: vec![Route {
+            neighbour: 3,
+            ..plan.routes[1].clone()
+        }],
+        windows: plan.windows[2..].to_vec(),
+        ..plan
+    }));
+    assert_eq!(core.reroute(&kept, later), Some(four));
 }
 
 /// A node that starts has bundles in its store before it has its plan.

@@ -15,3 +15,4 @@ mod properties;
 mod punt;
 mod slow_path;
 mod store;
+mod volume;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bundle::v6::Priority::{self, Bulk, Expedited, Normal};
 use contact::NodeNumber;
 use node::core::Kept;
-use node::store::{Change, Sequence, Store};
+use node::store::{Backlog, Change, Sequence, Store};
 use node::time::UnixMs;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -62,7 +62,7 @@ impl Bench {
 
     /// The names of what waits for a neighbour, in the order in which it leaves.
     fn names(&mut self, neighbour: NodeNumber) -> Vec<u8> {
-        let next = self.store().next_for(neighbour, 1000);
+        let next = self.store().next_for(neighbour, u64::MAX, 1000);
         let next = next.expect("the file is good");
         next.iter().map(|(_, kept)| kept.frame[0]).collect()
     }
@@ -92,8 +92,28 @@ fn urgent_ones_leave_first_then_old_ones() {
         assert_eq!(bench.store().level().octets, 50);
         bench.reopen();
     }
-    let next = bench.store().next_for(NodeNumber(3), 1);
+    let next = bench.store().next_for(NodeNumber(3), u64::MAX, 1);
     assert_eq!(next.expect("the file is good"), [(Sequence(2), elsewhere)]);
+}
+
+#[test]
+fn what_does_not_fit_is_passed_over() {
+    let mut bench = Bench::new(1000);
+    let long = Kept {
+        frame: vec![1; 30],
+        ..kept(1, Expedited)
+    };
+    bench.put(&[long, kept(2, Bulk), kept(3, Normal)]);
+    let mut names = |room| {
+        let next = bench.store().next_for(HERE, room, 1000);
+        let next = next.expect("the file is good");
+        next.iter()
+            .map(|(_, kept)| kept.frame[0])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(30), [1, 3, 2]);
+    assert_eq!(names(29), [3, 2]);
+    assert!(names(9).is_empty());
 }
 
 #[test]
@@ -294,7 +314,7 @@ proptest! {
             }
             let mut found = Vec::new();
             for neighbour in 1..4 {
-                let next = bench.store().next_for(NodeNumber(neighbour), 1000);
+                let next = bench.store().next_for(NodeNumber(neighbour), u64::MAX, 1000);
                 found.extend(next.expect("the file is good"));
             }
             let mut expected: Vec<_> = model.bundles.clone();
@@ -304,6 +324,12 @@ proptest! {
             let level = bench.store().level();
             prop_assert_eq!(level.octets, model.octets() as u64);
             prop_assert_eq!(level.bundles, model.bundles.len() as u64);
+            let mut backlog: Backlog = BTreeMap::new();
+            for (_, kept) in &model.bundles {
+                let of_neighbour = backlog.entry(kept.neighbour).or_default();
+                of_neighbour[kept.priority as usize] += kept.frame.len() as u64;
+            }
+            prop_assert_eq!(bench.store().backlog(), &backlog);
         }
     }
 }

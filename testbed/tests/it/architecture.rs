@@ -69,6 +69,7 @@ const PURE_MODULES: &[(&str, &[&str], Forbidden)] = &[
     (
         "controller/src",
         &[
+            "backlog.rs",
             "config",
             "config.rs",
             "intent.rs",

@@ -12,6 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use testbed::{
+    http,
     process::{self, Process},
     scenario::DEADLINE,
     stage::{Stage, free_tcp_address},
@@ -59,7 +60,8 @@ impl Relay {
         )?;
         // A loaded machine may be late by some tenths of a second.
         let contacts = format!("origin = \"{}\"\nguard_ms = 1000", origin.trim());
-        let more = format!("[distribution]\nlisten = \"{nodes}\"\n");
+        let more =
+            format!("[distribution]\nlisten = \"{nodes}\"\n[api]\nlisten = \"127.0.0.1:0\"\n");
         stage.write("controller.toml", &stage.relay(&contacts, &more))?;
         let (node_end, switch_end) = (stage.node_end, stage.switch_end);
         let link = format!(
@@ -130,6 +132,24 @@ impl Relay {
         found.is_some_and(|(port, _)| port == Side::V7.port())
     }
 
+    /// Waits until the controller knows that something waits for a neighbour.
+    fn wait_for_backlog(&self, neighbour: u64) {
+        let ready = process::contents(&self.stage.path("sddtn-controller.ready"));
+        let ready: Value = serde_json::from_str(&ready.expect("it is ready")).expect("JSON");
+        let api = ready["api"].as_str().expect("an address");
+        let start = Instant::now();
+        loop {
+            let found = http::request(api, "GET", "/v1/backlog").expect("it answers");
+            let found: Value = serde_json::from_str(&found).expect("JSON");
+            let octets = found[0]["normal_octets"].as_u64();
+            if found[0]["neighbour"] == neighbour && octets.is_some_and(|octets| octets > 0) {
+                return;
+            }
+            assert!(start.elapsed() < DEADLINE, "{found}\n{}", self.stage.logs());
+            sleep(Duration::from_millis(10));
+        }
+    }
+
     fn wait_for_log(&self, name: &str, text: &str) {
         let start = Instant::now();
         let path = self.stage.path(name);
@@ -165,6 +185,8 @@ fn a_node_goes_on_when_its_controller_dies_and_hands_back() {
     relay.wait_for_neighbours(1);
     relay.wait_for_log("sddtn-controller.log", "stage=Active");
     assert!(!relay.crosses(), "the contact is not open yet");
+    // What waits for it is known to the controller.
+    relay.wait_for_backlog(2);
 
     drop(controller);
     let killed = Instant::now();
