@@ -152,6 +152,7 @@ struct bp_net {
 	u32 window_requests;
 
 	/* guarded by lock */
+	bool restoring;			/* OPENs for the next daemon are being queued */
 	struct list_head control;	/* struct bp_control */
 	u32 controls;			/* how many */
 	struct list_head sending;	/* struct bp_request with data to send */

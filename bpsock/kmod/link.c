@@ -406,8 +406,9 @@ void bp_link_down(struct bp_net *bn, u32 portid)
 }
 
 /*
- * REGISTER. Nothing is written before the OPENs are queued: they come before
- * the SENDs of their sockets.
+ * REGISTER. Nothing else is queued before the OPENs of all sockets that an
+ * earlier daemon had: they come before the SENDs of their sockets, and before
+ * a new socket can have an address of theirs.
  */
 int bp_link_up(struct bp_net *bn, struct genl_info *info)
 {
@@ -431,9 +432,13 @@ int bp_link_up(struct bp_net *bn, struct genl_info *info)
 	if (!known)
 		bn->epoch++;
 	bp_link_queue(bn, hello);
+	bn->restoring = !known;
 	spin_unlock(&bn->lock);
 	if (!known)
 		err = bp_link_restore(bn);
+	spin_lock(&bn->lock);
+	bn->restoring = false;
+	spin_unlock(&bn->lock);
 	mutex_unlock(&bn->tx);
 	if (err)
 		bp_link_drop(bn);
@@ -502,7 +507,7 @@ static int bp_request_enqueue(struct bp_request *req, struct bp_control *control
 	int err = -ECONNREFUSED;
 
 	spin_lock(&bn->lock);
-	if (bn->portid && !req->done) {
+	if (bn->portid && (!bn->restoring || req->restore) && !req->done) {
 		err = 0;
 		if (control) {
 			bp_link_queue(bn, control);

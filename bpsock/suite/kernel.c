@@ -102,6 +102,95 @@ static void malformed_messages(void)
 	CHECK(asked(&wire) == EINVAL);
 }
 
+#define MANY	400
+
+/* Answers so many OPENs. New ones come after those of old sockets. */
+static void serve_opens(const struct wire *wire, int count, int restored)
+{
+	static unsigned char buffer[65536];
+	int opened = 0, old = 0;
+
+	while (opened < count) {
+		unsigned char *at = buffer;
+		ssize_t len;
+		struct in in;
+
+		CHECK(wait_for(wire->fd, POLLIN) & POLLIN);
+		len = recv(wire->fd, buffer, sizeof(buffer), 0);
+		while (len > 0 && in_next(&in, &at, buffer + len)) {
+			struct sockaddr_bp address;
+
+			if (in.cmd != BP_CMD_OPEN || in.type == NLMSG_ERROR)
+				continue;
+			if (in_u32(&in, BP_A_FLAGS) & BP_OPEN_RESTORE)
+				old++;
+			else
+				CHECK(old == restored);
+			address = ipn(10, 1000 + opened++);
+			out_begin(&out, wire, BP_CMD_REPLY);
+			out_u32(&out, BP_A_REQUEST, in_u32(&in, BP_A_REQUEST));
+			out_u32(&out, BP_A_ERROR, 0);
+			out_put(&out, BP_A_ADDRESS, &address, sizeof(address));
+			CHECK(out_send(&out, wire) == 0);
+		}
+	}
+}
+
+/* Without an answer to wait for: OPENs come before it. */
+static void become_daemon(struct wire *wire)
+{
+	CHECK(wire_open(wire) == 0);
+	out_begin(&out, wire, BP_CMD_REGISTER);
+	out_u32(&out, BP_A_VERSION, BP_PROTOCOL_VERSION);
+	CHECK(out_send(&out, wire) == 0);
+}
+
+static void *bind_many(void *argument)
+{
+	int *fds = argument, at;
+
+	for (at = 0; at < MANY; at++) {
+		fds[at] = new_socket(0);
+		CHECK(bind_ipn(fds[at], 0, 0) == 0);
+	}
+	return NULL;
+}
+
+/* Binds as soon as there is a daemon. */
+static void *bind_at_once(void *argument)
+{
+	int fd = new_socket(0);
+
+	(void)argument;
+	while (bind_ipn(fd, 0, 0))
+		CHECK(errno == ECONNREFUSED || errno == ECONNRESET);
+	close(fd);
+	return NULL;
+}
+
+/* The next daemon is asked for old sockets before it may give their addresses to new ones. */
+static void old_sockets_come_first(void)
+{
+	struct rlimit limit = { MANY + 50, MANY + 50 };
+	static int fds[MANY];
+	unsigned long thread;
+	struct wire wire;
+	int round;
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0 && unshare(CLONE_NEWNET) == 0);
+	become_daemon(&wire);
+	start_thread(&thread, bind_many, fds);
+	serve_opens(&wire, MANY, 0);
+	join_thread(thread);
+	for (round = 0; round < 20; round++) {
+		close(wire.fd);
+		start_thread(&thread, bind_at_once, NULL);
+		become_daemon(&wire);
+		serve_opens(&wire, MANY + 1, MANY);
+		join_thread(thread);
+	}
+}
+
 static void namespaces_are_apart(void)
 {
 	struct sockaddr_bp address;
@@ -200,6 +289,7 @@ const struct test kernel_tests[] = {
 	{ "kernel_only_one_daemon", only_one_daemon, NEEDS_KERNEL | NEEDS_DAEMON | NEEDS_ROOT },
 	{ "kernel_users_are_no_daemons", users_are_no_daemons, NEEDS_KERNEL | NEEDS_DAEMON | NEEDS_ROOT },
 	{ "kernel_malformed_messages", malformed_messages, NEEDS_KERNEL | NEEDS_ROOT },
+	{ "kernel_old_sockets_come_first", old_sockets_come_first, NEEDS_KERNEL | NEEDS_ROOT },
 	{ "kernel_namespaces", namespaces_are_apart, NEEDS_KERNEL | NEEDS_ROOT },
 	{ "kernel_user_namespaces", namespaces_of_users, NEEDS_KERNEL | NEEDS_ROOT },
 	{ "kernel_proc", proc_lists_sockets, NEEDS_KERNEL },
