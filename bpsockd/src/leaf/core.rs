@@ -79,6 +79,8 @@ pub struct Core {
     lifetime_ms: u64,
     max_message: u64,
     quota: u64,
+    /// When it began, in DTN time.
+    begun_ms: u64,
     peers: Vec<Peer>,
     lanes: Vec<Lane>,
     endpoints: BTreeMap<Eid<'static>, Registration>,
@@ -164,6 +166,7 @@ impl Core {
             lifetime_ms: config.lifetime_ms,
             max_message: max_message.into(),
             quota: config.quota_octets,
+            begun_ms: now_ms,
             peers: config.peers.clone(),
             lanes: config.peers.iter().map(lane).collect(),
             endpoints: BTreeMap::new(),

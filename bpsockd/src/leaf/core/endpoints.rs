@@ -23,6 +23,14 @@ const FREE_SERVICES: std::ops::RangeInclusive<u64> = 49_152..=65_535;
 /// The node number of `ipn` that is the local node.
 const LOCAL_NODE: u64 = u32::MAX as u64;
 
+/// The services to choose from, each once. Agents that begin at different times begin elsewhere: sockets
+/// that come back from an earlier daemon, each in its own time, find their addresses free.
+fn services_from(begun_ms: u64) -> impl Iterator<Item = u64> {
+    let (low, high) = (*FREE_SERVICES.start(), *FREE_SERVICES.end());
+    let first = low + begun_ms % (high - low + 1);
+    (first..=high).chain(low..first)
+}
+
 impl Core {
     pub(super) fn register(
         &mut self,
@@ -62,7 +70,8 @@ impl Core {
                 let eid = Eid::ipn(self.node, *service);
                 !self.endpoints.contains_key(&eid) && !self.ready.contains_key(&eid)
             };
-            let service = FREE_SERVICES.clone().find(free).ok_or(Errno::ADDRINUSE)?;
+            let service = services_from(self.begun_ms).find(free);
+            let service = service.ok_or(Errno::ADDRINUSE)?;
             make(service).ok_or(Errno::ADDRNOTAVAIL)
         };
         match wanted {
@@ -223,5 +232,18 @@ impl Core {
         };
         let what = (BP_STATUS_DELIVERED, NO_REASON);
         self.report(&arrival, what, now_ms, batch, events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_beginning_is_another_first_service() {
+        assert_ne!(services_from(7).next(), services_from(8).next());
+        let mut all: Vec<_> = services_from(u64::MAX).collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(FREE_SERVICES));
     }
 }
