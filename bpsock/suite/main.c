@@ -2,6 +2,7 @@
 /*
  * bp-suite: runs the tests, and keeps a daemon alive that some of them kill.
  */
+#include "inject.h"
 #include "suite.h"
 
 #include <getopt.h>
@@ -15,7 +16,7 @@
 
 static const struct test *const groups[] = {
 	binding_tests, data_tests, error_tests, option_tests, waiting_tests, kernel_tests,
-	daemon_tests,
+	fault_tests, daemon_tests,
 };
 
 /* Between the keeper of the daemon and the tests. */
@@ -225,7 +226,7 @@ int main(int argc, char **argv)
 	};
 	int list = 0, option;
 
-	available = geteuid() ? 0 : NEEDS_ROOT;
+	available = (geteuid() ? 0 : NEEDS_ROOT) | (inject_open() ? 0 : NEEDS_FAULTS);
 	while ((option = getopt_long(argc, argv, "d:ske:n:t:lh", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inject.h"
 #include "wire.h"
 
 #define CALLERS		3	/* processes of two threads each */
@@ -481,14 +482,21 @@ static void be_daemon(uint64_t seed)
 	_exit(0);
 }
 
+/* Whether the kernel lets allocations fail. */
+static int can_inject;
+
 /* Processes that end are replaced until the time is over. */
 static pid_t start(int role, uint64_t seed)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	while ((pid = fork()) < 0)
+		usleep(2000);
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (can_inject)
+		inject_often();
 	if (role == 0)
 		be_daemon(seed);
 	be_caller(seed);
@@ -506,6 +514,9 @@ int main(int argc, char **argv)
 		      -1, 0);
 	if (counts == MAP_FAILED)
 		err(1, "mmap");
+	can_inject = inject_open() == 0;
+	if (can_inject)
+		puts("one allocation in a hundred fails");
 	state = seed * 0x9e3779b97f4a7c15ull | 1;
 	for (role = 0; role <= CALLERS; role++)
 		pids[role] = start(role, state + role * 77777);

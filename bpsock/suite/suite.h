@@ -20,6 +20,7 @@
 #define NEEDS_KERNEL	4	/* the kernel module: --kernel */
 #define NEEDS_ROOT	8
 #define NEEDS_ECHO	16	/* the example: --echo */
+#define NEEDS_FAULTS	32	/* a kernel that lets allocations fail: inject.h */
 
 struct test {
 	const char *name;
@@ -28,7 +29,7 @@ struct test {
 };
 
 extern const struct test binding_tests[], data_tests[], daemon_tests[], error_tests[];
-extern const struct test option_tests[], waiting_tests[], kernel_tests[];
+extern const struct test option_tests[], waiting_tests[], kernel_tests[], fault_tests[];
 
 /* Ends the test if the condition does not hold. */
 #define CHECK(condition) \
