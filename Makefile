@@ -103,6 +103,9 @@ bench: build ## All benchmarks, side by side with others; tables into bench/resu
 	$(PAGE) --title Codecs crc decode encode translate > bench/results/codec.md
 	$(PAGE) --title Routes routes > bench/results/contact.md
 	target/release/bench-switch --date $$(date -I) --write bench/results/switch.md
+	$(MAKE) -C bpsock/suite OUT=$(abspath $(OUT))/suite
+	$(MAKE) -C bpsock/suite OUT=$(abspath $(OUT))/suite/static LDFLAGS=-static
+	target/release/bench-sockets host --date $$(date -I) --write bench/results/sockets.md
 
 .PHONY: routing
 routing: ## Routes against exhaustive search, and how long they take on 10^3 to 10^6 contacts: minutes, on standard output
@@ -114,6 +117,8 @@ routing: ## Routes against exhaustive search, and how long they take on 10^3 to 
 kmod-bench: build ## Round trips and rates with the kernel module in the guest, next to UDP; minutes; GUEST=uml
 	testbed/setup.sh kmod $(GUEST)
 	OUT=$(OUT) $(GUEST:%=GUEST=%) GUEST_SECONDS=1800 bpsock/kmod/guest/run.sh bench
+	target/release/bench-sockets guest $(OUT)/kmod/console.log --title "in a guest: $(or $(GUEST),qemu)" \
+	    --date $$(date -I) --write bench/results/sockets.md
 
 .PHONY: fuzz
 fuzz: ## Programs against the reference on FUZZ_BUNDLES (200000), and all fuzz targets for FUZZ_SECONDS (60) each, or TARGET; needs a C++ compiler

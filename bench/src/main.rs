@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use bench::page::machine;
 use clap::Parser;
 use serde::Deserialize;
 
@@ -98,20 +99,6 @@ fn collect(folder: &Path, table: &mut Table) -> Result<()> {
 fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))
-}
-
-/// The processor and how many of its threads there are.
-fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let models: Vec<_> = info
-        .lines()
-        .filter_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map(|(_, model)| model.trim())
-        .collect();
-    match models.first() {
-        Some(model) => format!("{model}, {} hardware threads", models.len()),
-        None => "an unknown processor".to_owned(),
-    }
 }
 
 fn page(title: &str, date: &str, machine: &str, table: &Table) -> String {

@@ -15,6 +15,7 @@ mod veth;
 use std::{ffi::OsString, fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
+use bench::page::put;
 use clap::{Parser, ValueEnum};
 
 use self::{measure::measure, ports::Row};
@@ -153,6 +154,6 @@ fn publish(options: &Options, name: &str, text: &str) -> anyhow::Result<()> {
         return Ok(());
     };
     let page = fs::read_to_string(path).unwrap_or_default();
-    fs::write(path, table::put(&page, name, &text))
+    fs::write(path, put(&page, name, &text))
         .with_context(|| format!("cannot write {}", path.display()))
 }
