@@ -66,7 +66,7 @@ check: ## Format, lints, docs, licences: before every push
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
 # Bundle protocol agents that bpsockd is tested with, by the name of their program.
-REAL_AGENTS := dtnd
+REAL_AGENTS := dtnd ion
 
 .PHONY: conformance
 ifdef AGENTS
@@ -74,7 +74,7 @@ conformance:
 	$(if $(filter-out $(REAL_AGENTS),$(AGENTS)),$(error AGENTS are some of: $(REAL_AGENTS)))
 	$(CARGO) test -p bpsockd --locked --test agents -- --ignored $(addsuffix ::,$(AGENTS))
 else
-conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd
+conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd or AGENTS=ion
 	target/release/sddtn-conformance --out $(OUT)/conformance
 ifdef P4C_TESTDATA
 	target/release/sddtn-p4-corpus $(P4C_TESTDATA) --out $(OUT)/p4-corpus

@@ -117,6 +117,25 @@ pub enum Event {
     Lost(Registration, Errno),
 }
 
+impl Event {
+    /// The endpoint that it is about.
+    #[must_use]
+    pub const fn registration(&self) -> Option<Registration> {
+        match self {
+            Self::Registered(it, _)
+            | Self::Revoked(it, _)
+            | Self::Lost(it, _)
+            | Self::Arrived {
+                registration: it, ..
+            }
+            | Self::Report {
+                registration: it, ..
+            } => Some(*it),
+            Self::Sent(..) | Self::Cancelled(..) => None,
+        }
+    }
+}
+
 /// The agent's ends of the channels.
 #[derive(Debug)]
 pub struct Link {

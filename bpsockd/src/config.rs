@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The configuration: one TOML file, read once, and checked before anything starts.
 
+mod others;
+
 use std::fs;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bpsock::BP_DTN_NAME_MAX;
@@ -13,8 +15,8 @@ use serde::Deserialize;
 use crate::aap2::Place;
 use crate::access::Access;
 use crate::broker::Allowance;
-use crate::kept::node_id;
 use crate::leaf::store::Safety;
+pub use others::{Aap2, Dtn7, Hardy, Ion};
 
 /// The file.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,57 +54,8 @@ pub struct Config {
     pub dtn7: Option<Dtn7>,
     /// Another agent, instead of the built-in one.
     pub hardy: Option<Hardy>,
-}
-
-/// An agent that is hardy's server.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hardy {
-    /// Where its gRPC server listens: address and port. Default `[::1]:50051`.
-    #[serde(default = "default_hardy")]
-    pub address: SocketAddr,
-    /// The lifetime of messages whose sender does not choose one. Default one day.
-    #[serde(default = "default_lifetime_ms")]
-    pub lifetime_ms: u64,
-}
-
-/// An agent that is dtnd of dtn7-rs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dtn7 {
-    /// Where its HTTP server listens: address and port. Default `127.0.0.1:3000`. It answers to its own host only.
-    #[serde(default = "default_dtnd")]
-    pub address: SocketAddr,
-    /// Its node ID: `ipn:23.0` or `dtn://NAME/`.
-    pub node: String,
-    /// The folder that keeps messages until they are read. Relative to this file.
-    #[serde(default = "default_dtn7_store")]
-    pub store: PathBuf,
-    /// Octets of bundles that fit into it. Default 1 GiB.
-    #[serde(default = "default_quota")]
-    pub quota_octets: u64,
-    /// The lifetime of messages whose sender does not choose one. Default one day.
-    #[serde(default = "default_lifetime_ms")]
-    pub lifetime_ms: u64,
-}
-
-/// An agent that speaks AAP 2.0, as uD3TN does.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Aap2 {
-    /// Where it listens: the path of a UNIX socket, relative to this file, or address and port of TCP.
-    pub address: String,
-}
-
-impl Aap2 {
-    /// The address; what is no address and port is a path.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        match self.address.parse::<SocketAddr>() {
-            Ok(address) => Place::Tcp(address),
-            Err(_) => Place::Unix(PathBuf::from(&self.address)),
-        }
-    }
+    /// Another agent, instead of the built-in one.
+    pub ion: Option<Ion>,
 }
 
 /// Where counters can be read.
@@ -365,6 +318,9 @@ impl Config {
         if let Some(agent) = &mut config.dtn7 {
             agent.store = folder.join(&agent.store);
         }
+        if let Some(agent) = &mut config.ion {
+            agent.place_in(folder);
+        }
         if let Some(agent) = &mut config.aap2
             && let Place::Unix(path) = agent.place()
         {
@@ -397,25 +353,20 @@ impl Config {
             self.aap2.is_some(),
             self.dtn7.is_some(),
             self.hardy.is_some(),
+            self.ion.is_some(),
         ];
         let agents = agents.iter().filter(|is_there| **is_there).count();
         check(agents == 1, &|| {
-            "there is one agent: one of [leaf], [aap2], [dtn7] and [hardy]".to_owned()
+            "there is one agent: one of [leaf], [aap2], [dtn7], [hardy] and [ion]".to_owned()
         });
         if let Some(leaf) = &self.leaf {
             leaf.faults(self.max_message, &mut check);
         }
         if let Some(agent) = &self.dtn7 {
-            check(node_id(&agent.node).is_some(), &|| {
-                let node = &agent.node;
-                format!("dtn7.node {node:?} is no node ID such as ipn:23.0 or dtn://one/")
-            });
-            check(agent.lifetime_ms > 0, &|| {
-                "dtn7.lifetime_ms is 0".to_owned()
-            });
-            check(agent.quota_octets >= self.max_message.into(), &|| {
-                "dtn7.quota_octets is below max_message".to_owned()
-            });
+            agent.faults(self.max_message, &mut check);
+        }
+        if let Some(agent) = &self.ion {
+            agent.faults(self.max_message, &mut check);
         }
         if let Some(agent) = &self.hardy {
             check(agent.lifetime_ms > 0, &|| {
@@ -438,9 +389,11 @@ impl Config {
         let aap2 = self.aap2.as_ref();
         let dtn7 = self.dtn7.as_ref();
         let hardy = self.hardy.as_ref();
+        let ion = self.ion.as_ref();
         aap2.map(|agent| ("aap2", agent.address.clone()))
             .or_else(|| dtn7.map(|agent| ("dtn7", agent.address.to_string())))
             .or_else(|| hardy.map(|agent| ("hardy", agent.address.to_string())))
+            .or_else(|| ion.map(|agent| ("ion", agent.library.display().to_string())))
     }
 
     /// What front doors may do.
@@ -517,18 +470,6 @@ fn default_listen() -> SocketAddr {
 
 const fn default_sync() -> bool {
     true
-}
-
-fn default_hardy() -> SocketAddr {
-    SocketAddr::from((Ipv6Addr::LOCALHOST, 50051))
-}
-
-fn default_dtnd() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 3000))
-}
-
-fn default_dtn7_store() -> PathBuf {
-    "/var/lib/bpsockd/dtn7".into()
 }
 
 fn default_store() -> PathBuf {

@@ -22,12 +22,13 @@ use tracing::{info, warn};
 use crate::aap2::Aap2;
 use crate::agent::{Agent, Command, Event, Link};
 use crate::broker::{Action, Broker, DoorId};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::door::netlink::{self, NLMSG_ERROR};
 use crate::door::unix::{Listener, Numbers};
 use crate::door::{Input, Outbox};
 use crate::dtn7::Dtn7;
 use crate::hardy::Hardy;
+use crate::ion::Ion;
 use crate::kept::{Kept, Terms, node_id};
 use crate::leaf::Leaf;
 use crate::metrics::{self, Board};
@@ -157,12 +158,41 @@ fn open_agent(config: &Config, board: &Board) -> anyhow::Result<(Box<dyn Agent>,
         };
         return Ok((Box::new(agent), "another program".to_owned()));
     }
+    if let Some(agent) = &config.ion {
+        let agent = open_ion(agent, config.max_message, board)?;
+        return Ok((Box::new(agent), "another program".to_owned()));
+    }
     let agent = config.aap2.as_ref().context("there is no agent")?;
     let agent = Aap2 {
         place: agent.place(),
         max_message: config.max_message,
     };
     Ok((Box::new(agent), "another program".to_owned()))
+}
+
+fn open_ion(agent: &config::Ion, max_message: u32, board: &Board) -> anyhow::Result<Ion> {
+    let node = node_id(&agent.node).context("ion.node is no node ID")?;
+    let folder = agent.store.join("helper");
+    let made = fs::create_dir_all(&folder);
+    made.with_context(|| format!("cannot make {}", folder.display()))?;
+    // The helper may have another working directory.
+    let folder = fs::canonicalize(&folder).context("the folder is there")?;
+    let terms = Terms {
+        node: &node,
+        store: &agent.store.join("kept"),
+        quota: agent.quota_octets,
+        max_message,
+    };
+    Ok(Ion {
+        library: agent.library.clone().into(),
+        directory: agent.directory.clone(),
+        node_list: agent.node_list.clone(),
+        folder,
+        node: agent.node_number(),
+        may_add: agent.add_endpoints,
+        lifetime_ms: agent.lifetime_ms,
+        kept: Kept::open(&terms, board.clone())?,
+    })
 }
 
 fn task_error(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {

@@ -29,7 +29,7 @@ use tracing::{info, warn};
 
 use crate::agent::{Agent, Command, Event, Link, Outgoing, Registration, Request};
 use crate::kept::Kept;
-use crate::whole::{Maker, normal};
+use crate::whole::{Maker, is_passing, normal};
 use session::{OUTGOING, Session, Target};
 
 /// The connection to the agent, ready to run.
@@ -410,7 +410,7 @@ impl Work {
             match outcome {
                 Ok(bound) => drop(self.sockets.insert(registration, bound)),
                 Err(error) => {
-                    events.retain(|event| registration_of(event) != Some(registration));
+                    events.retain(|event| event.registration() != Some(registration));
                     events.push(Event::Registered(registration, Err(error)));
                     events.extend(self.kept.step([Command::Unregister(registration)], &[])?);
                 }
@@ -489,29 +489,9 @@ fn bound(address: &Address, wanted: &Address) -> Option<Bound> {
     let endpoint = address.eid().ok()?.to_string();
     // It becomes a part of a request of HTTP.
     let is_plain = |octet: u8| octet.is_ascii_graphic() && octet != b'#';
-    let is_passing = match wanted {
-        Address::Ipn { service, .. } => *service == 0,
-        Address::Ipn64 { service, .. } | Address::Ipn3 { service, .. } => *service == 0,
-        _ => false,
-    };
     endpoint.bytes().all(is_plain).then_some(Bound {
         source,
         endpoint,
-        is_passing,
+        is_passing: is_passing(wanted),
     })
-}
-
-const fn registration_of(event: &Event) -> Option<Registration> {
-    match event {
-        Event::Registered(it, _)
-        | Event::Revoked(it, _)
-        | Event::Lost(it, _)
-        | Event::Arrived {
-            registration: it, ..
-        }
-        | Event::Report {
-            registration: it, ..
-        } => Some(*it),
-        Event::Sent(..) | Event::Cancelled(..) => None,
-    }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use bundle::Eid;
 
-use crate::agent::{Command, Event};
+use crate::agent::{Command, Event, Registration};
 use crate::config::Leaf as Config;
 use crate::leaf::core::Core;
 use crate::leaf::now_ms;
@@ -98,6 +98,12 @@ impl Kept {
     #[must_use]
     pub fn is_half_free(&self) -> bool {
         self.has_room(self.quota / 2)
+    }
+
+    /// Messages for the endpoint of a socket that it has not read.
+    #[must_use]
+    pub fn unread(&self, registration: Registration) -> usize {
+        self.core.unread(registration)
     }
 
     /// Does what the daemon wants, and keeps bundles. They are on disk when this returns.

@@ -5,7 +5,7 @@
 //! ([`door::unix`]), the kernel module over generic netlink ([`door::netlink`]). The [`broker`]
 //! knows which socket is whose and decides without a connection; an [`agent`] carries bundles.
 //! The built-in one is [`leaf`]: versions 6 and 7 over UDP. Others are programs of their own: [`aap2`]
-//! is uD3TN, [`dtn7`] is dtnd of dtn7-rs, [`hardy`] is hardy.
+//! is uD3TN, [`dtn7`] is dtnd of dtn7-rs, [`hardy`] is hardy, [`ion`] is ION.
 //!
 //! # Guarantees
 //!
@@ -23,6 +23,7 @@ pub mod daemon;
 pub mod door;
 pub mod dtn7;
 pub mod hardy;
+pub mod ion;
 pub mod kept;
 pub mod leaf;
 pub mod metrics;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use bpsockd::config::{Config, ConfigError};
 use bpsockd::daemon::{self, Options};
+use bpsockd::ion::worker;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 use tracing::{error, level_filters::LevelFilter};
@@ -48,6 +49,9 @@ enum Action {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// What the daemon starts to reach ION. It is of no use otherwise.
+    #[command(hide = true)]
+    IonWorker(worker::Options),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Action::Run { config, ready_file } => run(&Options { config, ready_file }),
         Action::Check { config, format } => check(&config, format),
+        Action::IonWorker(options) => worker::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -95,3 +95,12 @@ impl Maker {
 pub(crate) fn normal(address: &Address) -> Option<Address> {
     Some(Address::from_eid(&address.eid().ok()?))
 }
+
+/// Whether any service will do: then nobody will ask for the one again that is chosen.
+pub(crate) const fn is_passing(wanted: &Address) -> bool {
+    match wanted {
+        Address::Ipn { service, .. } => *service == 0,
+        Address::Ipn64 { service, .. } | Address::Ipn3 { service, .. } => *service == 0,
+        _ => false,
+    }
+}

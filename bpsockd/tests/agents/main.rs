@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The daemon with agents that are other programs, the real ones. They have to be on the PATH:
-//! `make conformance AGENTS=dtnd`.
+//! `make conformance AGENTS=dtnd`, or `AGENTS=ion`.
 
 mod dtnd;
+mod ion;
 #[expect(dead_code, reason = "the other tests use the rest")]
 #[path = "../it/support.rs"]
 mod support;

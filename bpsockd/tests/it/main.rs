@@ -7,6 +7,7 @@ mod errors;
 mod exchange;
 mod form;
 mod hardy;
+mod ion;
 mod lasting;
 mod protocol;
 mod support;

@@ -147,6 +147,15 @@ impl Core {
         }
     }
 
+    /// Messages for the endpoint of a socket that it has not read.
+    #[must_use]
+    pub fn unread(&self, registration: Registration) -> usize {
+        self.registrations.get(&registration).map_or(0, |endpoint| {
+            let ready = self.ready.get(&endpoint.eid);
+            endpoint.offered.len() + ready.map_or(0, BTreeSet::len)
+        })
+    }
+
     pub(super) fn take_back(
         &mut self,
         registration: Registration,
