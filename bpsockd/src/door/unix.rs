@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -146,10 +147,20 @@ async fn door(
     if to.send(connected).await.is_err() {
         return;
     }
+    let exchange = async {
+        let mut reading = pin!(read(id, &connection, &to));
+        tokio::select! {
+            ended = &mut reading => ended,
+            ended = write(&connection, &outbox) => match ended {
+                // It has left. What it said before that counts, such as what it has read.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => reading.await,
+                other => other,
+            },
+        }
+    };
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        ended = read(id, &connection, &to) => ended,
-        ended = write(&connection, &outbox) => ended,
+        ended = exchange => ended,
     };
     if let Err(error) = ended {
         debug!(door = id.0, reason = %error, "connection ended");
