@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -52,6 +52,8 @@ const DATAGRAM: usize = 65_535;
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// How often expiry is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How long acknowledgements may wait for company.
+const PATIENCE: Duration = Duration::from_millis(1);
 /// Milliseconds from 1970 to 2000, when DTN time begins.
 const DTN_EPOCH_MS: u64 = 946_684_800_000;
 /// Pause after an error of the socket, so that it does not keep a core busy.
@@ -95,15 +97,10 @@ impl Leaf {
         let reader = Reader::start(&self.socket, sender, self.board.clone())?;
         let mut commands = Vec::new();
         let mut arrived = Vec::new();
-        loop {
-            let pause = self.core.next_send_ms(now_ms());
-            let pause = pause.map_or(TICK, |ms| Duration::from_millis(ms).min(TICK));
-            tokio::select! {
-                biased;
-                count = link.commands.recv_many(&mut commands, BATCH) => if count == 0 { break },
-                count = datagrams.recv_many(&mut arrived, BATCH) => if count == 0 { break },
-                () = sleep(pause) => {}
-            }
+        while self
+            .gather(&mut link, &mut datagrams, &mut commands, &mut arrived)
+            .await
+        {
             while arrived.len() < BATCH
                 && let Ok(more) = datagrams.try_recv()
             {
@@ -115,10 +112,38 @@ impl Leaf {
                 .publish_leaf(self.core.tally(), self.core.levels());
         }
         drop(reader);
+        self.step(&mut commands, &mut arrived, &link.events).await?;
         // What was sent is taken out of the store, so that it is not sent again.
         let batch = self.store.begin();
         self.core.settle(&batch)?;
         Ok(batch.commit()?)
+    }
+
+    /// Waits for something to do. `false` if there will be no more commands.
+    async fn gather(
+        &self,
+        link: &mut Link,
+        datagrams: &mut mpsc::Receiver<Vec<u8>>,
+        commands: &mut Vec<Command>,
+        arrived: &mut Vec<Vec<u8>>,
+    ) -> bool {
+        let pause = self.core.next_send_ms(now_ms());
+        let pause = pause.map_or(TICK, |ms| Duration::from_millis(ms).min(TICK));
+        let mut until = Instant::now() + pause;
+        loop {
+            let count = tokio::select! {
+                biased;
+                count = link.commands.recv_many(commands, BATCH) => count,
+                count = datagrams.recv_many(arrived, BATCH) => count,
+                () = sleep_until(until) => return true,
+            };
+            if count == 0 || !arrived.is_empty() || !can_wait(commands) {
+                return count > 0;
+            }
+            if commands.len() == count {
+                until = until.min(Instant::now() + PATIENCE);
+            }
+        }
     }
 
     /// Takes what has come into the store, and then tells the daemon about it.
@@ -131,6 +156,8 @@ impl Leaf {
         let mut events = Vec::new();
         let done = self.change(commands, arrived, &mut events);
         done.context("cannot use the store")?;
+        // Who waits for a message waits longer than who has sent one.
+        events.sort_by_key(|event| !is_for_receivers(event));
         for event in events {
             if to.send(event).await.is_err() {
                 break;
@@ -175,6 +202,21 @@ impl Leaf {
         }
         Ok(())
     }
+}
+
+/// Whether there are only acknowledgements, and not too many: a message often follows, and one change
+/// of the store takes both.
+fn can_wait(commands: &[Command]) -> bool {
+    let is_acknowledgement = |command: &Command| matches!(command, Command::Acknowledge(..));
+    commands.len() < BATCH && commands.iter().all(is_acknowledgement)
+}
+
+/// Whether it is an endpoint, or a message for one: these stay in their order.
+const fn is_for_receivers(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Registered(..) | Event::Arrived { .. } | Event::Revoked(..) | Event::Lost(..)
+    )
 }
 
 impl Agent for Leaf {
