@@ -71,7 +71,7 @@ pub(crate) struct Control {
     shared: Mutex<Shared>,
     /// Makes requests that change something wait for each other: a new primary is accepted only
     /// when the writes of the old one are done.
-    pub(crate) gate: tokio::sync::Mutex<()>,
+    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
     pub(crate) limits: Limits,
     /// Connections that were closed because there were too many.
     pub(crate) refused: Arc<AtomicU64>,
@@ -90,7 +90,7 @@ impl Control {
         Self {
             device,
             shared: Mutex::new(shared),
-            gate: tokio::sync::Mutex::default(),
+            gate: Arc::default(),
             limits,
             refused: Arc::default(),
             lost: AtomicU64::new(0),

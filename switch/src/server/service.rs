@@ -121,7 +121,7 @@ impl P4Runtime for Service {
         request: Request<SetForwardingPipelineConfigRequest>,
     ) -> Result<Response<SetForwardingPipelineConfigResponse>, Status> {
         let request = self.admit(request)?;
-        let _turn = self.control.gate.lock().await;
+        let turn = Arc::clone(&self.control.gate).lock_owned().await;
         let election = request.election_id.as_ref().map(number);
         let scope = self
             .control
@@ -132,8 +132,12 @@ impl P4Runtime for Service {
         }
         let action = Action::try_from(request.action).unwrap_or(Action::Unspecified);
         let control = Arc::clone(&self.control);
-        // Checking a large program takes long enough to hold up other calls.
-        let work = move || control.set_pipeline(action, request.config);
+        // Checking a large program takes long enough to hold up other calls. It goes on when its caller
+        // gives up, and must not take away what is written after that.
+        let work = move || {
+            let _turn = turn;
+            control.set_pipeline(action, request.config)
+        };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_| Status::internal("the check of the program did not end"))??;
         Ok(Response::new(SetForwardingPipelineConfigResponse {}))

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The P4Runtime server, through a real client: `testdata/l2.p4` and others.
 
+use std::time::Duration;
+
 use p4rt::{
     p4info::Index,
     proto::p4::config::v1::P4Info,
@@ -17,6 +19,7 @@ use switch::{
     ports::Link,
     run::{Config, Switch},
 };
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::{
@@ -42,19 +45,23 @@ pub(crate) async fn start() -> (Switch, Vec<Link>) {
     (switch, links)
 }
 
+fn p4info_of(program: &str) -> P4Info {
+    let text = text(program);
+    let source = p4::Source {
+        name: program,
+        text: &text,
+        ..p4::Source::default()
+    };
+    let program = Offline::load(&source).expect("the program is valid");
+    program.p4info().clone()
+}
+
 /// Numbers of the objects of a program.
 pub(crate) struct Ids(pub(crate) Index);
 
 impl Ids {
     pub(crate) fn of(program: &str) -> Self {
-        let text = text(program);
-        let source = p4::Source {
-            name: program,
-            text: &text,
-            ..p4::Source::default()
-        };
-        let program = Offline::load(&source).expect("the program is valid");
-        Self(Index::new(program.p4info()).expect("our own P4Info is consistent"))
+        Self(Index::new(&p4info_of(program)).expect("our own P4Info is consistent"))
     }
 
     pub(crate) fn table(&self, name: &str) -> u32 {
@@ -359,6 +366,38 @@ async fn reconcile_keeps_state_and_commit_drops_it() {
         .await
         .expect("valid");
     assert_eq!(controller.read(all).await.expect("readable"), []);
+    switch.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_whose_caller_has_gone_does_not_replace_later_ones() {
+    let (switch, _links) = start().await;
+    let mut controller = Controller::primary(switch.grpc_address(), 1).await;
+    // Long enough to be interrupted.
+    let constants = (0..20_000).map(|number| format!("const bit<32> C{number} = {number};\n"));
+    let slow = text("l2.p4") + &constants.collect::<String>();
+    let p4info = Some(p4info_of("l2.p4"));
+    let push = controller.push_config(&slow, p4info.clone(), Action::VerifyAndCommit);
+    timeout(Duration::from_millis(50), push)
+        .await
+        .expect_err("the caller gives up");
+    controller
+        .push("matches.p4", Action::VerifyAndCommit)
+        .await
+        .expect("valid");
+    // This takes as long as the first one.
+    controller
+        .push_config(&slow, p4info, Action::Verify)
+        .await
+        .expect("valid");
+    let request = proto::GetForwardingPipelineConfigRequest {
+        device_id: 1,
+        response_type: ResponseType::DeviceConfigAndCookie as i32,
+    };
+    let answer = soon(controller.client.get_forwarding_pipeline_config(request)).await;
+    let config = answer.expect("there is one").into_inner().config;
+    let program = config.expect("there is one").p4_device_config;
+    assert_eq!(program, text("matches.p4").into_bytes());
     switch.stop().await;
 }
 
