@@ -20,14 +20,14 @@ use p4rt::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::{
     core::{Cause, Command, Core, Event, Programmed, Reading, Report, Sample},
-    desired::Change,
+    desired::{Change, ChangeKind, Item},
     macs::{Port, Sighting},
     orders::Orders,
     wire::{self, Absence},
@@ -188,9 +188,7 @@ impl Supervisor {
 
     /// When the term of this epoch ends, as far as that is known.
     fn term_end(&self, epoch: Option<u64>) -> Option<Instant> {
-        let term = *self.assignment.term.as_ref()?.borrow();
-        let term = term.filter(|term| Some(term.epoch) == epoch);
-        Some(term.map_or_else(Instant::now, |term| term.until))
+        Some(end_of(self.assignment.term.as_ref()?, epoch))
     }
 
     /// Holds a session until `stop`, or until the term is over. Returns whether it was `stop`.
@@ -318,12 +316,12 @@ impl Supervisor {
 
     fn begin(&mut self, call: impl FnOnce(Client, Arc<Index>) -> Call) {
         let (reason, cause) = ("the session is gone".to_owned(), Cause::Transient);
-        let end = self.term_end(self.epoch);
+        let terms = self.assignment.term.clone();
         self.call = Some(match &self.client {
             Some(client) => {
                 let call = call(client.clone(), self.assignment.index.clone());
-                match end {
-                    Some(end) => Box::pin(before(end, call)),
+                match terms {
+                    Some(terms) => Box::pin(within(terms, self.epoch, call)),
                     None => call,
                 }
             }
@@ -366,16 +364,29 @@ impl Supervisor {
     }
 }
 
-/// Makes a call, unless its time is over first. The time is looked at first, so a process that was
+/// When the term of this epoch ends, as far as that is known.
+fn end_of(terms: &watch::Receiver<Option<Term>>, epoch: Option<u64>) -> Instant {
+    let term = (*terms.borrow()).filter(|term| Some(term.epoch) == epoch);
+    term.map_or_else(Instant::now, |term| term.until)
+}
+
+/// Makes a call, unless its term is over first. The time is looked at first, so a process that was
 /// stopped for long does not go on with a call when it runs again.
-async fn before(end: Instant, call: Call) -> Event {
-    tokio::select! {
-        biased;
-        () = sleep_until(end) => Event::CallFailed {
-            reason: "the term ends".to_owned(),
-            cause: Cause::Transient,
-        },
-        event = call => event,
+async fn within(terms: watch::Receiver<Option<Term>>, epoch: Option<u64>, mut call: Call) -> Event {
+    loop {
+        tokio::select! {
+            biased;
+            () = sleep_until(end_of(&terms, epoch)) => {
+                // It may have been prolonged meanwhile: a large program takes longer than a term.
+                if end_of(&terms, epoch) <= Instant::now() {
+                    return Event::CallFailed {
+                        reason: "the term ends".to_owned(),
+                        cause: Cause::Transient,
+                    };
+                }
+            }
+            event = &mut call => return event,
+        }
     }
 }
 
@@ -436,9 +447,23 @@ async fn write(client: Client, index: Arc<Index>, changes: Vec<Change>) -> Event
             };
         }
     };
+    sleep(pause_before(&changes, client.target())).await;
     match client.write(&updates).await {
         Ok(failures) => Event::Written(failures),
         Err(error) => failed(&error),
+    }
+}
+
+/// How long to wait before a write. As soon as there is a group, programs flood what they know no receiver
+/// of: what went on its way before there were receivers has to be through by then.
+fn pause_before(changes: &[Change], target: Target) -> Duration {
+    let makes_group = |change: &Change| {
+        change.kind == ChangeKind::Insert && matches!(change.item, Item::MulticastGroup(_))
+    };
+    if changes.iter().any(makes_group) {
+        target.quirks().transit
+    } else {
+        Duration::ZERO
     }
 }
 
@@ -555,5 +580,65 @@ pub fn usual_backoff() -> Backoff {
     Backoff {
         first: Duration::from_secs(2),
         longest: Duration::from_secs(10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use p4rt::entries::MulticastGroup;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Terms are short, and some programs large.
+    #[tokio::test]
+    async fn a_call_goes_on_while_its_term_is_prolonged() {
+        let first = Instant::now() + Duration::from_millis(50);
+        let term = |until| Some(Term { epoch: 1, until });
+        let (give, terms) = watch::channel(term(first));
+        let done = CancellationToken::new();
+        let call = done.clone();
+        let call: Call = Box::pin(async move {
+            call.cancelled().await;
+            Event::PauseOver
+        });
+        let mut running = Box::pin(within(terms, Some(1), call));
+        let mut is_waiting = async |time| timeout(time, &mut running).await.is_err();
+        assert!(is_waiting(Duration::ZERO).await);
+        give.send_replace(term(first + Duration::from_hours(1)));
+        assert!(is_waiting(Duration::from_millis(100)).await);
+        done.cancel();
+        assert!(matches!(running.await, Event::PauseOver));
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_with_its_term() {
+        let until = Instant::now() + Duration::from_millis(20);
+        let (_give, terms) = watch::channel(Some(Term { epoch: 1, until }));
+        // The second one is of a term that is over.
+        for epoch in [1, 0] {
+            let call: Call = Box::pin(std::future::pending());
+            let ended = within(terms.clone(), Some(epoch), call).await;
+            assert!(matches!(ended, Event::CallFailed { .. }));
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_is_through_before_flooding_begins() {
+        let group = |kind| Change {
+            kind,
+            item: Item::MulticastGroup(MulticastGroup {
+                id: 1,
+                replicas: Vec::new(),
+            }),
+        };
+        let (new, changed) = (group(ChangeKind::Insert), group(ChangeKind::Modify));
+        let pause = pause_before(from_ref(&new), Target::Bmv2);
+        assert_eq!(pause, Target::Bmv2.quirks().transit);
+        assert!(!pause.is_zero());
+        assert!(pause_before(from_ref(&new), Target::Sddtn).is_zero());
+        assert!(pause_before(from_ref(&changed), Target::Bmv2).is_zero());
     }
 }

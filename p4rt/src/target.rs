@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where servers differ from the specification, as data.
 
+use std::time::Duration;
+
 /// A kind of P4Runtime server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -33,6 +35,12 @@ pub struct Quirks {
     pub least_digest_timeout_ms: u32,
     /// Smallest port that a multicast group may name.
     pub least_replica_port: u32,
+    /// Frames that a port takes at once. Who sends more without a pause may lose some. `None`: as many
+    /// as fit into the buffers of the machine.
+    pub burst_frames: Option<u16>,
+    /// How long a frame may be under way from its first lookup to its last one, at most: it may find
+    /// what was written first missing, and what was written last there.
+    pub transit: Duration,
 }
 
 /// Whether a server has a feature.
@@ -50,7 +58,7 @@ impl Target {
     pub fn quirks(self) -> Quirks {
         match self {
             Self::Sddtn => SPECIFICATION,
-            Self::Bmv2 => PI,
+            Self::Bmv2 => BMV2,
             Self::TofinoPi => Quirks {
                 device_zero: Support::Full,
                 ..PI
@@ -72,6 +80,8 @@ const SPECIFICATION: Quirks = Quirks {
     registers: Support::Full,
     least_digest_timeout_ms: 0,
     least_replica_port: 0,
+    burst_frames: None,
+    transit: Duration::ZERO,
 };
 
 /// The front end that BMv2 and `bf_switchd` share. BMv2 cuts a time-out to whole milliseconds and
@@ -84,6 +94,18 @@ const PI: Quirks = Quirks {
     registers: Support::Missing,
     least_digest_timeout_ms: 1,
     least_replica_port: 1,
+    burst_frames: None,
+    transit: Duration::ZERO,
+};
+
+/// `simple_switch_grpc` reads interfaces by libpcap, whose ring has 32 frames for 64 KiB each; half of
+/// that leaves room for others. A frame that is resubmitted goes behind all frames that wait: a
+/// millisecond or two for each of them, 32 for each port, and what waits comes at once when the switch
+/// gets its program.
+const BMV2: Quirks = Quirks {
+    burst_frames: Some(16),
+    transit: Duration::from_millis(500),
+    ..PI
 };
 
 /// Packs a compiled Tofino program as `bf_switchd` expects its device configuration: three items,
