@@ -86,6 +86,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     );
     tasks.spawn(reader);
     let waiting = store.as_ref().map_or(0, |store| store.level().bundles);
+    let target = config.controller.as_ref().map(|known| known.target);
     let worker = Worker::new(
         Core::new(setup),
         store,
@@ -93,6 +94,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         board,
         overrun,
         planned,
+        target.unwrap_or_default(),
     );
     tasks.spawn(worker.run(frames));
 

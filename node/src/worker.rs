@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bundle::Reason;
 use contact::NodeNumber;
+use p4rt::Target;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -24,7 +25,8 @@ use crate::time::UnixMs;
 
 /// Frames that are stored with one write to the disk.
 const BATCH: usize = 256;
-/// Bundles that leave with one write to the disk: so many may be sent twice around a crash.
+/// Bundles that leave with one write to the disk, unless the switch takes fewer at once: so many may be
+/// sent twice around a crash.
 const RELEASE_BATCH: usize = 32;
 /// Bundles that get another neighbour after a new plan, for each neighbour that will not come.
 const REROUTE_BATCH: usize = 1024;
@@ -46,6 +48,8 @@ pub(crate) struct Worker {
     overrun: Arc<AtomicU64>,
     /// What the cluster controller plans.
     planned: watch::Receiver<Option<Arc<Planned>>>,
+    /// Bundles that are sent without looking whether the switch has handed them out.
+    at_once: usize,
     /// Whether bundles may wait for neighbours that the plan does not know any more.
     rerouting: bool,
     /// Whether the last attempt to send or to write failed.
@@ -73,6 +77,7 @@ impl Worker {
         board: Board,
         overrun: Arc<AtomicU64>,
         planned: watch::Receiver<Option<Arc<Planned>>>,
+        target: Target,
     ) -> Self {
         Self {
             core,
@@ -82,6 +87,7 @@ impl Worker {
             board,
             overrun,
             planned,
+            at_once: at_once(target),
             rerouting: false,
             troubled: false,
         }
@@ -206,7 +212,8 @@ impl Worker {
     /// sent again.
     async fn release_to(&mut self, neighbour: NodeNumber) {
         let room = self.core.room(neighbour, now());
-        let next = self.with_store(move |store| store.next_for(neighbour, room, RELEASE_BATCH));
+        let at_once = self.at_once;
+        let next = self.with_store(move |store| store.next_for(neighbour, room, at_once));
         let Some(next) = next.await else { return };
         let mut gone = Vec::new();
         let mut moved = Vec::new();
@@ -373,5 +380,24 @@ impl Worker {
             level: level.unwrap_or_default(),
             backlog: backlog.unwrap_or_default(),
         });
+    }
+}
+
+/// Bundles that this kind of switch is sent without looking whether it has handed them out.
+fn at_once(target: Target) -> usize {
+    let burst = target.quirks().burst_frames.map(usize::from);
+    burst.map_or(RELEASE_BATCH, |burst| burst.min(RELEASE_BATCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What BMv2 loses first is the echo, and then everything is sent again.
+    #[test]
+    fn bundles_and_their_echo_fit_into_the_ring_of_bmv2() {
+        const RING: usize = 32;
+        assert!(at_once(Target::Bmv2) < RING);
+        assert_eq!(at_once(Target::Sddtn), RELEASE_BATCH);
     }
 }
