@@ -74,8 +74,13 @@ conformance:
 	$(if $(filter-out $(REAL_AGENTS),$(AGENTS)),$(error AGENTS are some of: $(REAL_AGENTS)))
 	$(CARGO) test -p bpsockd --locked --test agents -- --ignored $(addsuffix ::,$(AGENTS))
 else
-conformance: build ## Against p4c and BMv2, where they are on the PATH; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd or AGENTS=ion
+conformance: build ## Against p4c and BMv2, where they are on the PATH, with figures 6 and 7 in short as root; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd or AGENTS=ion
 	target/release/sddtn-conformance --out $(OUT)/conformance
+	if [ "$$(id -u)" -eq 0 ] && /usr/bin/python3 -c 'import mininet'; then \
+	    $(MININET) --quick --switch bmv2 --out $(OUT)/conformance/testbed; \
+	else \
+	    echo "NOT RUN: figures 6 and 7 with BMv2, which need root and Mininet (testbed/setup.sh mininet)"; \
+	fi
 ifdef P4C_TESTDATA
 	target/release/sddtn-p4-corpus $(P4C_TESTDATA) --out $(OUT)/p4-corpus
 endif

@@ -10,12 +10,13 @@
 
 Each switch is a node with its own sddtn-node. A link between clusters is up in its contacts only, so
 that what is sent too early or too late is lost. Each cluster knows the contacts of its own nodes; what
-is behind others it learns from their controllers. Contacts of one round: a and b, then b and c, then
+is behind others it learns from their controllers. Cluster a has two controllers, of which one holds it. Contacts of one round: a and b, then b and c, then
 c and a; each begins before the last one ends.
 """
 
 import datetime
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -24,8 +25,13 @@ from mininet.net import Mininet
 
 from sddtn import BundleHost, BundleSwitch, Cable, Controller, Endpoint, Report, SLOW_PATH_PORT, wait
 from trail import Trail
+from writes import Writes
 
 CLUSTERS = {"a": (11, 12), "b": (21, 22), "c": (31, 32)}
+# The controllers of a cluster; of several, one has the lease, and the others wait for it.
+CONTROLLERS = {"a": ("a", "a2"), "b": ("b",), "c": ("c",)}
+# Rules that should end when nobody holds the cluster end so much later: less than GUARD_MS.
+LEASE_MS = 1500
 # Hosts: the switch at whose port 1 they are, and their version. The last one is in no plan.
 HOSTS = {111: (11, 6), 121: (22, 7), 131: (32, 6)}
 MOBILE = {112: (12, 7)}
@@ -46,6 +52,8 @@ LINK_LOST_S = 2
 # Links are up a little before their contacts.
 EARLY_S = 2
 HOST_PORT, INSIDE_PORT, OUTSIDE_PORT = 1, 2, 3
+# Places in the ports of a controller.
+NODES, PEERING = 1, 2
 
 
 def address(node):
@@ -65,9 +73,14 @@ def grpc(node):
 
 
 def ports(name):
-    """Ports of the HTTP interface, of the distribution and of the peering of a cluster."""
-    place = list(CLUSTERS).index(name)
+    """Ports of the HTTP interface, of the distribution and of the peering of a controller."""
+    place = [one for names in CONTROLLERS.values() for one in names].index(name)
     return 8001 + place, 7001 + place, 6001 + place
+
+
+def addresses(cluster, kind):
+    """Where the controllers of a cluster listen for one of these."""
+    return ",".join(f"127.0.0.1:{ports(name)[kind]}" for name in CONTROLLERS[cluster])
 
 
 class Plan:
@@ -128,8 +141,9 @@ def links():
     return found + [(switch, host, HOST_PORT, speaks) for host, (switch, speaks) in HOSTS.items()]
 
 
-def controller_text(programs, cluster, device_config, origin):
-    api, nodes, peers = ports(cluster)
+def controller_text(programs, name, device_config, origin):
+    cluster = next(cluster for cluster, names in CONTROLLERS.items() if name in names)
+    api, nodes, peers = ports(name)
     target = "bmv2" if programs.kind == "bmv2" else "sddtn"
     text = f"""
 [distribution]
@@ -150,6 +164,13 @@ learn = {{ silence_ms = {SILENCE_MS} }}
 cluster = "{cluster}"
 listen = "127.0.0.1:{peers}"
 hold_s = 6
+"""
+    if len(CONTROLLERS[cluster]) > 1:
+        text += f"""
+[lease]
+holder = "{name}"
+path = "lease-{cluster}"
+ttl_ms = {LEASE_MS}
 """
     for node in CLUSTERS[cluster]:
         text += f"""
@@ -180,7 +201,7 @@ ethernet = "{ethernet(node)}"
                     if node in CLUSTERS[other] and end in CLUSTERS[cluster]]
         if other != cluster:
             # One of two connects.
-            where = f'address = "127.0.0.1:{ports(other)[2]}"' if cluster < other else ""
+            where = f'address = "{addresses(other, PEERING)}"' if cluster < other else ""
             text += f"\n[[peering.peer]]\ncluster = \"{other}\"\ngateways = {gateways}\n{where}\n"
     return text
 
@@ -195,7 +216,7 @@ store = {{ path = "bundles-{node}.redb" }}
 metrics.listen = "127.0.0.1:{9000 + node}"
 
 [controller]
-address = "127.0.0.1:{ports(cluster)[1]}"
+address = "{addresses(cluster, NODES)}"
 node = {node}
 switch = "127.0.0.1:{grpc(node)}"
 target = "{target}"
@@ -223,10 +244,13 @@ class Observer:
 class Figure6:
     def __init__(self, programs, quick):
         self.programs = programs
-        # Rounds without faults, with a lost controller, with a lost switch, and with a lost link.
-        self.rounds = (0, 1, 0, 0) if quick else (2, 2, 2, 1)
+        # Rounds without faults, with a lost controller, with stopped ones, with a lost switch, and with a
+        # lost link.
+        self.rounds = (0, 1, 1, 0, 0) if quick else (2, 2, 2, 2, 1)
+        # How often the controller that holds cluster a is stopped; entries that were asked for meanwhile.
+        self.depositions, self.entries = (1, []) if quick else (4, [])
         self.report = Report("Figure 6: three clusters, and links between them that open and close")
-        self.fail_over, self.acknowledged = [], []
+        self.fail_over, self.taken_over, self.acknowledged = [], [], []
         # Where bundles may be lost: interfaces, and the times from which and until when.
         self.outages = []
         # By how much links came up too late.
@@ -270,18 +294,31 @@ class Figure6:
     def start_daemons(self, device_config, nodes):
         for cluster in CLUSTERS:
             self.programs.write(f"{cluster}.ionrc", self.plan.text(cluster))
-        self.controllers = {}
-        for cluster in CLUSTERS:
-            text = controller_text(self.programs, cluster, device_config, self.plan.origin)
-            self.controllers[cluster] = Controller(self.programs, cluster, text,
-                                                   f"127.0.0.1:{ports(cluster)[0]}")
+        self.writes = Writes(grpc(node) for node in CLUSTERS["a"])
+        self.writes.start()
+        # Those that hold their clusters, and those that wait.
+        self.controllers, self.waiting = {}, []
+        for cluster, names in CONTROLLERS.items():
+            for name in names:
+                text = controller_text(self.programs, name, device_config, self.plan.origin)
+                controller = Controller(self.programs, name, text, f"127.0.0.1:{ports(name)[0]}")
+                holds = self.controllers.setdefault(cluster, controller) is controller
+                self.waiting += [] if holds else [controller]
             self.controllers[cluster].start()
         for controller in self.controllers.values():
             controller.wait()
+        self.start_waiting()
         for node in nodes:
             config = self.programs.write(f"node-{node}.toml", node_text(node, self.programs))
             self.programs.start("sddtn-node", ["run", config], f"node-{node}.log")
         self.observer = Observer(self.programs, nodes)
+
+    def start_waiting(self):
+        """Starts the controllers that do not hold their clusters."""
+        for controller in self.waiting:
+            controller.start()
+        for controller in self.waiting:
+            wait("a controller that waits", lambda one=controller: one.check() and one.lease().startswith("held by"))
 
     def since(self):
         return time.time() - self.plan.origin
@@ -326,7 +363,8 @@ class Figure6:
         try:
             self.heard()
             phases = [("no faults", None),
-                      ("controller a lost for a round", self.lose_controller),
+                      ("controllers of a lost for a round", self.lose_controller),
+                      ("controllers of a stopped, until others hold it", self.depose_controllers),
                       ("switch s21 killed and restarted", self.lose_switch),
                       (f"link s11-s12 lost for {LINK_LOST_S} s", self.lose_link)]
             for rounds, (what, fault) in zip(self.rounds, phases):
@@ -397,7 +435,8 @@ class Figure6:
             return total
 
         before = turns()
-        self.controllers["a"].kill()
+        for controller in (*self.waiting, self.controllers["a"]):
+            controller.kill()
         begun = time.monotonic()
         wait("stand-ins", lambda: all(now > then for now, then in zip(turns(), before)))
         self.fail_over.append(time.monotonic() - begun)
@@ -412,7 +451,45 @@ class Figure6:
         time.sleep(max(0.0, ROUND_S - (time.monotonic() - begun)))
         self.controllers["a"].start()
         self.controllers["a"].wait()
+        self.start_waiting()
         wait("nodes of a", self.all_attached)
+
+    def depose_controllers(self):
+        """The controller that holds cluster a stands still, and comes back when another one holds it."""
+        for turn in range(self.depositions):
+            time.sleep(1)
+            old, new = self.controllers["a"], self.waiting.pop()
+            lost, told = old.log().count("leaving the switch"), len(old.leases())
+            old.process.send_signal(signal.SIGSTOP)
+            begun = time.monotonic()
+            wait("another controller", lambda one=new: one.lease().startswith("held in") and one.programmed())
+            self.taken_over.append(time.monotonic() - begun)
+            self.controllers["a"] = new
+            self.waiting.append(old)
+            # Of this the old one knows nothing: if it writes what it thinks is right, it takes that away.
+            self.ask_for_entries(f"10.99.{turn}.1")
+            old.process.send_signal(signal.SIGCONT)
+            wait("news of the other one", lambda one=old, before=told: len(one.leases()) > before
+                 and one.lease() == f"held by {new.name}")
+            wait("the end of its sessions", lambda one=old, before=lost:
+                 one.log().count("leaving the switch") >= before + len(CLUSTERS["a"]))
+            self.ask_for_entries(f"10.99.{turn}.2")
+            wait("nodes of a", self.all_attached)
+
+    def ask_for_entries(self, receiver):
+        """An entry for each switch of cluster a, until all that were ever asked for are there."""
+        self.entries.append(f"{receiver}/32")
+        for node in CLUSTERS["a"]:
+            entry = {"switch": f"s{node}", "table": "ingress.peer", "match": {"hdr.ipv4.dst": self.entries[-1]},
+                     "action": "ingress.speaks_v6", "params": {"lifetime32": "1", "sequence32": "1"}}
+            self.controllers["a"].ask(f"/v1/overrides/{receiver}-{node}", "PUT", entry)
+        wait("entries", lambda: all(entry in self.peers(node) for node in CLUSTERS["a"] for entry in self.entries))
+
+    def peers(self, node):
+        """The receivers that a switch knows, as it says itself."""
+        target = "bmv2" if self.programs.kind == "bmv2" else "sddtn"
+        return self.programs.call("sddtnctl", "--switch", f"127.0.0.1:{grpc(node)}", "--target", target,
+                                  "--format", "json", "tables", "ingress.peer")
 
     def lose_switch(self):
         time.sleep(3)
@@ -461,6 +538,7 @@ class Figure6:
         self.report.times("beginning of a contact to its rule", edges)
         self.report.times("change to the last node's acknowledgement", self.acknowledged)
         self.report.times("controller killed to nodes in charge", self.fail_over)
+        self.figures_of_writes()
         looks, rules, outlived = (sum(one[kind] for one in seen.values())
                                   for kind in ("looks", "rules", "outlived"))
         self.report.add("links that came up too late, because the machine was busy", len(self.late_links))
@@ -470,6 +548,23 @@ class Figure6:
         self.report.demand(not outlived, f"{outlived} times rules outlived their contacts")
         self.report.demand(digests, "the host that is in no plan got no rule")
         self.report.demand(edges, "no contact was seen to begin")
+
+    def figures_of_writes(self):
+        """What the switches of cluster a accepted from whom, as it was seen on the way there."""
+        self.writes.stop()
+        deposed, seen = self.writes.of_deposed(), self.writes.of_controllers()
+        accepted = sum(write.accepted for write in deposed)
+        self.report.times("controller stopped to the other one's switches programmed", self.taken_over)
+        # Each has said that another one holds the cluster, and that it leaves its switches.
+        self.report.add("controllers of a that were deposed and found out; epochs in which was written",
+                        f"{len(self.taken_over)}; {len({write.epoch for write in seen if write.accepted})}")
+        self.report.add("writes to switches of a; accepted from deposed controllers; refused to them",
+                        f"{len(seen)}; {accepted}; {len(deposed) - accepted}")
+        self.report.demand(not self.writes.lost, f"the listener has lost {self.writes.lost} connections to switches")
+        self.report.demand(not accepted, f"switches accepted {accepted} writes of deposed controllers: {deposed[:3]}")
+        # A call that was under way when its program was stopped may arrive.
+        most = len(self.taken_over) * len(CLUSTERS["a"])
+        self.report.demand(len(deposed) <= most, f"deposed controllers went on writing: {deposed[:3]}")
 
     @staticmethod
     def appeared(seen):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -270,8 +271,27 @@ class Controller:
         self.process.kill()
         self.process.wait()
 
-    def ask(self, path, method="GET"):
+    def log(self):
+        with open(self.programs.file(f"{self.name}.log"), encoding="utf-8") as file:
+            return file.read()
+
+    def leases(self):
+        """What it said about the lease of its cluster, in order."""
+        return re.findall(r'lease="(held (?:by|in)[^"]*)"', self.log())
+
+    def lease(self):
+        """What it said last."""
+        return (self.leases() or [""])[-1]
+
+    def programmed(self):
+        """Whether its switches hold what they should."""
+        return all(row["status"] == "programmed" for row in self.ask("/v1/switches"))
+
+    def ask(self, path, method="GET", body=None):
         request = urllib.request.Request(f"http://{self.api}{path}", method=method)
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
