@@ -255,21 +255,36 @@ impl Network {
             taken,
         };
         let graph = taken.map_or(&self.graph, |taken| &taken.free);
+        let plain = Terms {
+            taken: None,
+            ..terms
+        };
         let destinations = self.graph.nodes().iter();
         let others = destinations.filter(|destination| **destination != node.id());
-        others
-            .flat_map(|&destination| pieces(graph, search, (node.id(), destination), times, terms))
-            .collect()
+        let mut all = Vec::new();
+        for &destination in others {
+            let pair = (node.id(), destination);
+            let found = pieces(graph, search, pair, times, terms);
+            let rest = found.last().map_or(times.0, |last| last.until);
+            all.extend(found);
+            // Where there is no way beside what waits, bundles wait behind it.
+            if taken.is_some() && rest < times.1 {
+                all.extend(pieces(&self.graph, search, pair, (rest, times.1), plain));
+            }
+        }
+        all
     }
 
     /// The route of a bundle that is at a node at a time; `None` if there is none.
     #[must_use]
     pub fn itinerary(&self, from: NodeNumber, to: NodeNumber, at: UtcTime) -> Option<Itinerary> {
-        self.itinerary_beside((from, to, at), self.taken.as_deref())
+        let beside = self.itinerary_beside((from, to, at), self.taken.as_deref());
+        // Where there is no way beside what waits, bundles wait behind it.
+        beside.or_else(|| self.itinerary_beside((from, to, at), None))
     }
 
     /// The contacts that a bundle would take if nothing waited for them, but does not take, or only
-    /// later.
+    /// later, or for want of another way.
     #[must_use]
     pub fn left_out(&self, from: NodeNumber, to: NodeNumber, at: UtcTime) -> Vec<LeftOut> {
         let Some(taken) = self.taken.as_deref() else {

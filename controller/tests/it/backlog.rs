@@ -80,6 +80,23 @@ impl Desk {
         self.claims.add_to(&self.plain)
     }
 
+    /// What is done with bundles for node 9 from one second to another.
+    fn pieces(&self, (from, until): (u64, u64)) -> Vec<(Choice, UtcTime, UtcTime)> {
+        let node = Node {
+            number: 1,
+            switch: None,
+            address: None,
+            names: Vec::new(),
+            residence_ms: 0,
+            ethernet: None,
+        };
+        let times = (at(from), at(until));
+        let pieces = self.network().pieces(&mut Search::new(), &node, times);
+        let to_9 = pieces.iter().filter(|piece| piece.destination == THERE);
+        to_9.map(|piece| (piece.choice, piece.from, piece.until))
+            .collect()
+    }
+
     /// By which neighbour a bundle goes to node 9, and when it arrives.
     fn way(&self, second: u64) -> (u64, u64) {
         let route = self.network().itinerary(HERE, THERE, at(second));
@@ -137,21 +154,7 @@ fn what_waits_delays_and_what_fits_beside_it_goes_on() {
     };
     assert_eq!(taken.free_from, Some(at(40)));
     // The switch sends as before: rules do not close the contact for what passes.
-    let network = desk.network();
-    let node = Node {
-        number: 1,
-        switch: None,
-        address: None,
-        names: Vec::new(),
-        residence_ms: 0,
-        ethernet: None,
-    };
-    let pieces = network.pieces(&mut Search::new(), &node, (at(0), at(100)));
-    let to_9 = pieces.iter().filter(|piece| piece.destination == THERE);
-    let shown: Vec<_> = to_9
-        .map(|piece| (piece.choice, piece.from, piece.until))
-        .collect();
-    assert_eq!(shown, [(Choice::Send, at(0), at(100))]);
+    assert_eq!(desk.pieces((0, 100)), [(Choice::Send, at(0), at(100))]);
 }
 
 /// What does not fit into one contact takes a part of the next.
@@ -161,9 +164,11 @@ fn what_waits_fills_contacts_in_their_order() {
     let mut desk = Desk::new(&only_2);
     assert!(desk.hear(0, [0, 150_000, 0]));
     assert_eq!(desk.way(0), (2, 350));
-    // There is no way at all beside what waits.
+    // There is no way at all beside what waits: bundles wait behind it.
     assert!(desk.hear(0, [0, 500_000, 0]));
-    assert_eq!(desk.network().itinerary(HERE, THERE, at(0)), None);
+    assert_eq!(desk.way(0), (2, 0));
+    let pieces = desk.pieces((0, 100));
+    assert_eq!(pieces, [(Choice::Send, at(0), at(100))]);
     assert_eq!(desk.network().left_out(HERE, THERE, at(0)).len(), 1);
 }
 
@@ -230,7 +235,7 @@ fn reports_that_make_no_sense_do_no_harm() {
     assert_eq!(desk.reports.current(at(0)).count(), 1024);
     assert_eq!(desk.reports.next_end(at(0)), Some(at(600)));
     assert!(desk.settle(0));
-    assert_eq!(desk.network().itinerary(HERE, THERE, at(0)), None);
+    assert_eq!(desk.way(0), (2, 0));
 }
 
 /// Contacts without a limit, and those in which nothing is sent, are as they were.
