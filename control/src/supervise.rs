@@ -13,7 +13,7 @@ use contact::UtcTime;
 use p4rt::{
     Bidding, Code, Target,
     client::{
-        CallError, Client, ConnectOptions, Connection, Pipeline, Session, SessionOptions, Tls,
+        CallError, Client, ConnectOptions, Connection, Pipeline, Renewable, Session, SessionOptions,
     },
     p4info::Index,
     session::{Backoff, State},
@@ -72,7 +72,7 @@ pub struct Assignment {
     /// Number of the device behind the address.
     pub device_id: u64,
     /// Certificates for the connection; without them, it is in the clear.
-    pub tls: Option<Tls>,
+    pub tls: Option<Renewable>,
     /// The kind of server.
     pub target: Target,
     /// Which election ids are offered.

@@ -14,7 +14,7 @@ use p4rt::{
     text::TextError,
 };
 
-use crate::plan::PlanError;
+use crate::{etcd::EtcdError, plan::PlanError};
 
 mod counters;
 mod digests;
@@ -199,7 +199,9 @@ impl CtlError {
             | Self::Call(_)
             | Self::Api { .. }
             | Self::File { .. }
-            | Self::Plan(PlanError::File { .. }) => 3,
+            | Self::Plan(PlanError::File { .. } | PlanError::Etcd(EtcdError::Unreachable { .. })) => {
+                3
+            }
             _ => 1,
         }
     }

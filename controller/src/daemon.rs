@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use control::supervise::{Assignment, News, Samples, Status, Supervisor, Term, now, usual_backoff};
-use p4rt::{Bidding, session::Backoff};
+use p4rt::{Bidding, client::Renewable, session::Backoff};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
@@ -27,9 +27,10 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 use crate::{
     adapters::Adapters,
     api::{self, Api},
-    config::ServerTls,
     distribute::{self, Distributor},
     etcd::Etcd,
+    kept,
+    keychain::{self, Keychain, Ring},
     lease::{self, Campaign, LeaseStore},
     lease_etcd::LeaseEtcd,
     lease_files::LeaseFolder,
@@ -37,7 +38,7 @@ use crate::{
     peering::{self, Exchange},
     plan::{self, PlanError, Site, SwitchPlan},
     planner::{Planner, Request, Wish},
-    tls::{Door, Keys},
+    tls::Door,
 };
 
 /// What the command line asks for.
@@ -145,7 +146,8 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
     let nodes = Distributor::default();
     let folder = options.config.parent().unwrap_or(Path::new(""));
-    let etcd = connect_etcd(&site, folder)?;
+    let keychain = Keychain::new(Ring::read(&site, folder)?);
+    let etcd = kept::etcd_of(&site.config, keychain.client(keychain::ETCD))?;
     let term = campaign(&site, folder, etcd.clone(), &mut tasks, &stop)?;
     let exchange = site.config.peering.clone().map(Exchange::new);
     let mut planner = Planner::new(
@@ -154,7 +156,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         nodes.clone(),
         exchange.clone(),
         term.clone(),
-        etcd,
+        (etcd, keychain.clone()),
     )?;
     let mut all_orders = Vec::new();
     let (ears, heard) = Ears::new(events.clone());
@@ -165,7 +167,8 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         let orders = planner.seat()?;
         all_orders.push(orders.clone());
         let (samples, sender) = (samples.clone(), sender.clone());
-        let assignment = assignment(plan, options, term.clone());
+        let tls = keychain.client(&keychain::of_switch(&switch.name));
+        let assignment = assignment(plan, tls, options, term.clone());
         let supervisor = Supervisor::new(place, assignment, orders, samples, sender);
         tasks.spawn(supervisor.run(stop.clone()).instrument(span));
     }
@@ -185,7 +188,6 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         requests: wishes.clone(),
         stop: stop.clone(),
     };
-    let keys = planner.keys();
     tasks.spawn(planner.run(requests, heard, stop.clone()));
     tasks.spawn(pass_on_hangups(wishes, stop.clone()));
     let servers = Servers {
@@ -194,9 +196,9 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         nodes,
         exchange,
         term,
-        keys,
+        keychain,
     };
-    let addresses = listen(servers, folder, &mut tasks, &stop).await?;
+    let addresses = listen(servers, &mut tasks, &stop).await?;
     info!(switches = site.switches.len(), "started");
 
     let outcome = tokio::select! {
@@ -229,24 +231,6 @@ async fn wind_up(
     if writer.is_some_and(|writer| writer.join().is_err()) {
         error!("the thread of the event file failed");
     }
-}
-
-/// The etcd that controllers of the cluster share, if the configuration names one.
-fn connect_etcd(site: &Site, folder: &Path) -> Result<Option<Arc<Etcd>>, PlanError> {
-    let Some(lease) = &site.config.lease else {
-        return Ok(None);
-    };
-    let Some(servers) = &lease.etcd else {
-        return Ok(None);
-    };
-    let tls = servers.tls.as_ref();
-    let tls = tls
-        .map(|tls| plan::load_client_tls(tls, folder))
-        .transpose()?;
-    // A late answer does no harm: terms count from before the question.
-    let patience = (Duration::from_millis(lease.ttl_ms.into()) / 4).max(Duration::from_secs(1));
-    let etcd = Etcd::new(&servers.endpoints, tls.as_ref(), &servers.prefix, patience)?;
-    Ok(Some(Arc::new(etcd)))
 }
 
 /// Takes part in the election of the cluster, if the configuration says so.
@@ -285,13 +269,12 @@ struct Servers<'a> {
     nodes: Distributor,
     exchange: Option<Exchange>,
     term: Option<watch::Receiver<Option<Term>>>,
-    keys: Keys,
+    keychain: Keychain,
 }
 
 /// Starts the servers that the configuration asks for.
 async fn listen(
     servers: Servers<'_>,
-    folder: &Path,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> Result<Addresses, Failure> {
@@ -301,22 +284,17 @@ async fn listen(
         nodes,
         exchange,
         term,
-        keys,
+        keychain,
     } = servers;
-    let files = |tls: &Option<ServerTls>| {
-        let tls = tls.as_ref().map(|tls| plan::load_server_tls(tls, folder));
-        tls.transpose()
-    };
     let mut addresses = Addresses::default();
     if let Some(exchange) = exchange {
-        addresses.peers = meet(exchange, folder, term.clone(), tasks, stop).await?;
+        addresses.peers = meet(exchange, &keychain, term.clone(), tasks, stop).await?;
     }
     if let Some(distribution) = &site.config.distribution {
-        let tls = files(&distribution.tls)?.map(|files| files.tonic());
         let (listener, address) = bind(distribution.listen).await?;
         addresses.nodes = Some(address);
-        let terms = distribute::Terms { tls, term };
-        let served = distribute::serve(listener, nodes, terms, stop.clone());
+        let door = Door::new(listener, keychain.server(keychain::NODES));
+        let served = distribute::serve(door, nodes, term, stop.clone());
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 error!(%error, "nodes cannot attach any more");
@@ -324,10 +302,10 @@ async fn listen(
         });
     }
     if let Some(place) = &site.config.api {
-        keys.replace(plan::load_acceptor(&site.config, folder)?);
         let (listener, address) = bind(place.listen).await?;
         addresses.api = Some(address);
-        let served = api::serve(Door::new(listener, keys), api, stop.clone());
+        let door = Door::new(listener, keychain.server(keychain::API));
+        let served = api::serve(door, api, stop.clone());
         tasks.spawn(async move {
             if let Err(error) = served.await {
                 error!(%error, "nobody can ask any more");
@@ -340,7 +318,7 @@ async fn listen(
 /// Connects to other clusters, and lets them connect.
 async fn meet(
     exchange: Exchange,
-    folder: &Path,
+    keychain: &Keychain,
     term: Option<watch::Receiver<Option<Term>>>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
@@ -350,23 +328,16 @@ async fn meet(
         if peer.address.is_none() {
             continue;
         }
-        let tls = peer.tls.as_ref();
-        let tls = tls
-            .map(|tls| plan::load_client_tls(tls, folder))
-            .transpose()?;
+        let tls = keychain.client(&keychain::of_cluster(&peer.cluster));
         let (exchange, term, stop) = (exchange.clone(), term.clone(), stop.clone());
         tasks.spawn(peering::call(exchange, place, tls, term, stop));
     }
     let Some(listen) = peering.listen else {
         return Ok(None);
     };
-    let tls = peering.tls.as_ref();
-    let tls = tls
-        .map(|tls| plan::load_server_tls(tls, folder))
-        .transpose()?;
     let (listener, address) = bind(listen).await?;
-    let tls = tls.map(|files| files.tonic());
-    let served = peering::serve(listener, exchange, tls, term, stop.clone());
+    let door = Door::new(listener, keychain.server(keychain::PEERS));
+    let served = peering::serve(door, exchange, term, stop.clone());
     tasks.spawn(async move {
         if let Err(error) = served.await {
             error!(%error, "other clusters cannot connect any more");
@@ -458,6 +429,7 @@ async fn follow(
 /// What the control of a switch needs to know.
 fn assignment(
     plan: &SwitchPlan,
+    tls: Option<Renewable>,
     options: &Options,
     term: Option<watch::Receiver<Option<Term>>>,
 ) -> Assignment {
@@ -466,7 +438,7 @@ fn assignment(
         name: switch.name.clone(),
         address: switch.address.clone(),
         device_id: switch.device_id,
-        tls: plan.tls.clone(),
+        tls,
         target: switch.target,
         bidding: Bidding::Controller {
             epoch: switch.election_id,

@@ -21,20 +21,16 @@ use control::{
     supervise::{Term, now},
 };
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
-use tokio_stream::{Stream, wrappers::ReceiverStream, wrappers::TcpListenerStream};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status, Streaming,
-    transport::{Server, ServerTlsConfig},
-};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 use tracing::{info, warn};
 
-use crate::{backlog::Reports, lease};
+use crate::{backlog::Reports, lease, tls::Door};
 
 /// Hands plans to nodes. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -245,42 +241,33 @@ struct Service {
     readers: Mutex<JoinSet<()>>,
 }
 
-/// How nodes are served.
-#[derive(Debug)]
-pub struct Terms {
-    /// Certificates; `None` serves in the clear.
-    pub tls: Option<ServerTlsConfig>,
-    /// When this controller holds the cluster; `None` if it always does. Nodes belong to the holder.
-    pub term: Option<watch::Receiver<Option<Term>>>,
-}
-
-/// Serves nodes until `stop`.
+/// Serves nodes until `stop`. They belong to the holder of the cluster: without a `term` that is always
+/// this controller.
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(
-    listener: TcpListener,
+pub(crate) async fn serve(
+    door: Door,
     distributor: Distributor,
-    terms: Terms,
+    term: Option<watch::Receiver<Option<Term>>>,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let service = Service {
         distributor,
         stop: stop.clone(),
-        term: terms.term,
+        term,
         readers: Mutex::default(),
     };
-    let mut server = Server::builder();
-    if let Some(tls) = terms.tls {
-        server = server.tls_config(tls).map_err(io::Error::other)?;
-    }
-    let outcome = server
+    let (guests, incoming) = mpsc::channel(1);
+    let served = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(NodeControlServer::new(service))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
-        .await;
-    outcome.map_err(io::Error::other)
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.cancelled_owned());
+    tokio::select! {
+        outcome = served => outcome.map_err(io::Error::other),
+        () = door.admit(guests) => Ok(()),
+    }
 }
 
 #[tonic::async_trait]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the controller would write to its switches now, without a session and without writing.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use contact::UtcTime;
 use control::{
@@ -15,21 +15,19 @@ use p4rt::{
 
 use crate::{
     daemon::Failure,
-    plan::{PlanError, Site, SwitchPlan},
+    kept,
+    plan::{Site, SwitchPlan},
     planner::orders,
-    state::State,
 };
 
 /// Shows the changes, one a line.
 ///
-/// What was learned is missing: the controller would adopt it from the switch.
+/// Paths of the configuration are relative to the folder. What was learned is missing: the controller would adopt it from the switch.
 ///
 /// # Errors
-/// A switch does not answer, or routes do not fit its program.
-pub async fn run(site: &Site, now: UtcTime) -> Result<String, Failure> {
-    let kept = site.state.as_ref().map(State::overrides);
-    let overrides = kept.transpose().map_err(PlanError::State)?;
-    let overrides = overrides.unwrap_or_default();
+/// A switch does not answer, overrides cannot be read, or routes do not fit its program.
+pub async fn run(site: &Site, folder: &Path, now: UtcTime) -> Result<String, Failure> {
+    let overrides = kept::overrides_of(site, folder).await?;
     let mut text = String::new();
     for plan in &site.switches {
         let name = &plan.switch.name;
@@ -59,7 +57,7 @@ async fn actual(plan: &SwitchPlan) -> Result<Option<SwitchState>, Failure> {
     };
     let options = ConnectOptions {
         target: switch.target,
-        tls: plan.tls.clone(),
+        tls: plan.tls.clone().map(Into::into),
         ..ConnectOptions::new(&switch.address, switch.device_id)
     };
     let client = Client::connect(&options).await;

@@ -4,15 +4,22 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
 
+use p4rt::{
+    cause::{of_status, with_causes},
+    client::Renewable,
+};
 use tokio::{runtime::Handle, time::timeout};
 use tonic::{
     Code, Response, Status,
-    transport::{Channel, ClientTlsConfig, Endpoint},
+    transport::{Channel, Endpoint},
 };
 
 /// The messages of etcd.
@@ -39,7 +46,10 @@ use proto::{
 
 /// An etcd: several servers, of which one at a time is asked.
 pub struct Etcd {
-    servers: Vec<(String, Channel)>,
+    servers: Vec<Server>,
+    /// Channels to them, in their order. They are made anew when there are other certificates.
+    channels: Mutex<Vec<Channel>>,
+    tls: Option<Renewable>,
     /// The one that is asked next.
     next: AtomicUsize,
     /// What all keys begin with.
@@ -47,6 +57,12 @@ pub struct Etcd {
     /// How long one server may take for an answer.
     patience: Duration,
     runtime: Handle,
+}
+
+/// A server of an etcd.
+struct Server {
+    address: String,
+    endpoint: Endpoint,
 }
 
 /// Why nothing is known from an etcd.
@@ -96,7 +112,7 @@ pub enum Step<'a> {
 
 impl fmt::Debug for Etcd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers = self.servers.iter().map(|(address, _)| address);
+        let servers = self.servers.iter().map(|server| &server.address);
         f.debug_list().entries(servers).finish()
     }
 }
@@ -111,7 +127,7 @@ impl Etcd {
     /// Outside of a runtime.
     pub fn new(
         addresses: &[String],
-        tls: Option<&ClientTlsConfig>,
+        tls: Option<Renewable>,
         prefix: &str,
         patience: Duration,
     ) -> Result<Self, EtcdError> {
@@ -119,22 +135,37 @@ impl Etcd {
         let server = |address: &String| {
             let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"));
             let endpoint = endpoint.map_err(|_| EtcdError::Address(address.clone()))?;
-            let endpoint = endpoint.connect_timeout(patience);
-            let endpoint = match tls {
-                Some(tls) => endpoint
-                    .tls_config(tls.clone())
-                    .map_err(|error| EtcdError::Certificates(error.to_string()))?,
-                None => endpoint,
-            };
-            Ok((address.clone(), endpoint.connect_lazy()))
+            Ok(Server {
+                address: address.clone(),
+                endpoint: endpoint.connect_timeout(patience),
+            })
         };
+        let servers: Vec<_> = addresses.iter().map(server).collect::<Result<_, _>>()?;
         Ok(Self {
-            servers: addresses.iter().map(server).collect::<Result<_, _>>()?,
+            channels: Mutex::new(channels(&servers, tls.as_ref())?),
+            servers,
+            tls,
             next: AtomicUsize::new(0),
             prefix: prefix.trim_end_matches('/').to_owned(),
             patience,
             runtime: Handle::current(),
         })
+    }
+
+    /// Connects with the newest certificates. Calls that are under way end as they are.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn renew(&self) {
+        // They were checked before, so that there is nothing to tell.
+        if let Ok(new) = channels(&self.servers, self.tls.as_ref()) {
+            *self.channels.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        }
+    }
+
+    fn channel(&self, place: usize) -> Channel {
+        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels[place].clone()
     }
 
     /// Does work of this etcd where nothing else can wait.
@@ -284,27 +315,59 @@ impl Etcd {
         let mut last = None;
         for _ in &self.servers {
             let place = self.next.load(Ordering::Relaxed) % self.servers.len();
-            let (address, channel) = &self.servers[place];
-            let reason = match timeout(self.patience, ask(channel.clone())).await {
+            let reason = match timeout(self.patience, ask(self.channel(place))).await {
                 Ok(Ok(answer)) => return Ok(answer.into_inner()),
                 Ok(Err(status)) if !is_away(&status) => {
                     return Err(EtcdError::Refused(status.message().to_owned()));
                 }
-                Ok(Err(status)) => status.message().to_owned(),
+                Ok(Err(status)) => self.reason(&status),
                 Err(_) => format!("no answer within {:?}", self.patience),
             };
             self.next.store(place + 1, Ordering::Relaxed);
             last = Some(EtcdError::Unreachable {
-                address: address.clone(),
+                address: self.servers[place].address.clone(),
                 reason,
             });
         }
         Err(last.unwrap_or_else(|| EtcdError::Address(String::new())))
     }
 
+    /// Why a server was not reached. One that does not like a certificate may close the connection before
+    /// it can be heard why.
+    fn reason(&self, status: &Status) -> String {
+        let text = of_status(status);
+        let is_told = ["ertificate", "tcp connect error"];
+        match &self.tls {
+            Some(tls) if !is_told.iter().any(|told| text.contains(told)) => {
+                let what = match tls.newest().identity {
+                    Some(_) => "the certificate of this controller",
+                    None => "connections without a certificate",
+                };
+                format!("{text}; it may refuse {what}")
+            }
+            _ => text,
+        }
+    }
+
     fn key(&self, name: &str) -> Vec<u8> {
         format!("{}/{name}", self.prefix).into_bytes()
     }
+}
+
+/// A channel to each server. Nothing is connected before it is asked.
+fn channels(servers: &[Server], tls: Option<&Renewable>) -> Result<Vec<Channel>, EtcdError> {
+    let config = tls.map(|tls| tls.newest().config());
+    let channel = |server: &Server| {
+        let endpoint = server.endpoint.clone();
+        let endpoint = match &config {
+            Some(config) => endpoint
+                .tls_config(config.clone())
+                .map_err(|error| EtcdError::Certificates(with_causes(&error)))?,
+            None => endpoint,
+        };
+        Ok(endpoint.connect_lazy())
+    };
+    servers.iter().map(channel).collect()
 }
 
 /// Whether another server may have an answer.

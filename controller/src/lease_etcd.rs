@@ -99,8 +99,8 @@ const OVERRIDES: &str = "overrides/";
 ///
 /// # Errors
 /// See [`EtcdError`].
-pub(crate) fn overrides(etcd: &Etcd) -> Result<Overrides, EtcdError> {
-    let found = etcd.wait(etcd.read_all(OVERRIDES))?;
+pub(crate) async fn overrides(etcd: &Etcd) -> Result<Overrides, EtcdError> {
+    let found = etcd.read_all(OVERRIDES).await?;
     let read = |(name, found): (String, Found)| {
         let wanted = serde_json::from_slice(&found.value);
         let wanted = wanted.map_err(|_| EtcdError::Form(format!("{OVERRIDES}{name}")))?;

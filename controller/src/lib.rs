@@ -30,6 +30,8 @@ pub mod dry_run;
 pub mod etcd;
 pub mod export;
 pub mod intent;
+mod kept;
+mod keychain;
 pub mod lease;
 pub mod lease_etcd;
 pub mod lease_files;

@@ -13,20 +13,20 @@ use std::{
 
 use contact::UtcTime;
 use control::supervise::Term;
+use p4rt::{
+    cause::{of_status, with_causes},
+    client::Renewable,
+};
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_stream::{
-    Stream, StreamExt as _,
-    wrappers::{ReceiverStream, TcpListenerStream},
-};
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status, Streaming,
-    transport::{Channel, ClientTlsConfig, Endpoint, Server, ServerTlsConfig},
+    transport::{Channel, Endpoint, Server},
 };
 use tracing::{info, warn};
 
@@ -34,6 +34,7 @@ use crate::{
     config::Peering,
     lease,
     reach::{Known, Table, settled},
+    tls::Door,
 };
 
 pub mod wire;
@@ -383,10 +384,10 @@ impl Talk {
 }
 
 /// Connects to one other cluster, again and again, until `stop`. Only who holds the cluster does.
-pub async fn call(
+pub(crate) async fn call(
     exchange: Exchange,
     place: usize,
-    tls: Option<ClientTlsConfig>,
+    tls: Option<Renewable>,
     mut term: Option<watch::Receiver<Option<Term>>>,
     stop: CancellationToken,
 ) {
@@ -417,12 +418,7 @@ pub async fn call(
     }
 }
 
-async fn dial(
-    exchange: &Exchange,
-    cluster: &str,
-    address: &str,
-    tls: Option<&ClientTlsConfig>,
-) -> Fault {
+async fn dial(exchange: &Exchange, cluster: &str, address: &str, tls: Option<&Renewable>) -> Fault {
     let talk = connect(exchange, address, tls).await;
     let mut talk = match talk {
         Ok(talk) => talk,
@@ -440,21 +436,15 @@ async fn dial(
 async fn connect(
     exchange: &Exchange,
     address: &str,
-    tls: Option<&ClientTlsConfig>,
+    tls: Option<&Renewable>,
 ) -> Result<Talk, Fault> {
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let fail = |error: tonic::transport::Error| {
-        let mut text = error.to_string();
-        if let Some(source) = std::error::Error::source(&error) {
-            text = format!("{text}: {source}");
-        }
-        Fault::Connect(text)
-    };
+    let fail = |error: tonic::transport::Error| Fault::Connect(with_causes(&error));
     let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
         .map_err(fail)?
         .connect_timeout(HELLO_DEADLINE);
     if let Some(tls) = tls {
-        endpoint = endpoint.tls_config(tls.clone()).map_err(fail)?;
+        endpoint = endpoint.tls_config(tls.newest().config()).map_err(fail)?;
     }
     let channel: Channel = endpoint.connect().await.map_err(fail)?;
     let mut client = DtnPeeringClient::new(channel).max_decoding_message_size(MOST_OCTETS);
@@ -463,7 +453,7 @@ async fn connect(
     outgoing.send(exchange.hello()).await?;
     let answer = timeout(HELLO_DEADLINE, client.peer(ReceiverStream::new(receiver))).await;
     let answer = answer.map_err(|_| Fault::NoHello)?;
-    let answer = answer.map_err(|status| Fault::Broken(status.message().to_owned()))?;
+    let answer = answer.map_err(|status| Fault::Broken(of_status(&status)))?;
     Ok(Talk {
         exchange: exchange.clone(),
         incoming: answer.into_inner(),
@@ -485,10 +475,9 @@ struct Service {
 ///
 /// # Errors
 /// The listener fails.
-pub async fn serve(
-    listener: TcpListener,
+pub(crate) async fn serve(
+    door: Door,
     exchange: Exchange,
-    tls: Option<ServerTlsConfig>,
     term: Option<watch::Receiver<Option<Term>>>,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
@@ -498,16 +487,15 @@ pub async fn serve(
         term,
         talks: Mutex::default(),
     };
-    let mut server = Server::builder();
-    if let Some(tls) = tls {
-        server = server.tls_config(tls).map_err(std::io::Error::other)?;
-    }
+    let (guests, incoming) = mpsc::channel(1);
     let service = DtnPeeringServer::new(service).max_decoding_message_size(MOST_OCTETS);
-    let outcome = server
+    let served = Server::builder()
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
-        .await;
-    outcome.map_err(std::io::Error::other)
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.cancelled_owned());
+    tokio::select! {
+        outcome = served => outcome.map_err(std::io::Error::other),
+        () = door.admit(guests) => Ok(()),
+    }
 }
 
 #[tonic::async_trait]

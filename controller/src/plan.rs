@@ -17,8 +17,6 @@ use p4rt::{
     p4info::{Index, IndexError},
     text::TextError,
 };
-use tokio_rustls::TlsAcceptor;
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::{
     config::{self, Config, Contacts, Misconfiguration, PlanFormat, Switch},
@@ -123,10 +121,10 @@ pub enum PlanError {
     #[error("cannot use the etcd of the cluster")]
     Etcd(#[from] EtcdError),
     /// A certificate or a key cannot be used.
-    #[error("cannot serve with the certificates of {part}")]
+    #[error("cannot use the certificates of {part}")]
     Certificates {
         /// The part of the configuration.
-        part: &'static str,
+        part: String,
         /// Why.
         #[source]
         source: CertificateError,
@@ -327,26 +325,6 @@ fn texts<E: std::error::Error>(errors: &[E]) -> Vec<String> {
     errors.iter().map(text).collect()
 }
 
-/// The certificates with which people are let in; none if they are in the clear.
-///
-/// # Errors
-/// A file cannot be read, or is not what it should be.
-pub(crate) fn load_acceptor(
-    config: &Config,
-    folder: &Path,
-) -> Result<Option<TlsAcceptor>, PlanError> {
-    let Some(api) = &config.api else {
-        return Ok(None);
-    };
-    let Some(tls) = &api.tls else {
-        return Ok(None);
-    };
-    let acceptor = load_server_tls(tls, folder)?.acceptor(api.anyone_reads);
-    let part = "api.tls";
-    let acceptor = acceptor.map_err(|source| PlanError::Certificates { part, source })?;
-    Ok(Some(acceptor))
-}
-
 /// The certificates of a server, in PEM.
 ///
 /// # Errors
@@ -363,26 +341,11 @@ pub(crate) fn load_server_tls(
     })
 }
 
-/// The certificates for a connection to a controller, in PEM.
+/// The certificates for a connection, in PEM.
 ///
 /// # Errors
 /// A file cannot be read.
-pub(crate) fn load_client_tls(
-    tls: &config::Tls,
-    folder: &Path,
-) -> Result<ClientTlsConfig, PlanError> {
-    let tls = load_tls(tls, folder)?;
-    let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(tls.authority));
-    if let Some((certificate, key)) = tls.identity {
-        config = config.identity(Identity::from_pem(certificate, key));
-    }
-    Ok(match tls.name {
-        Some(name) => config.domain_name(name),
-        None => config,
-    })
-}
-
-fn load_tls(tls: &config::Tls, folder: &Path) -> Result<Tls, PlanError> {
+pub(crate) fn load_tls(tls: &config::Tls, folder: &Path) -> Result<Tls, PlanError> {
     let pair = tls.certificate.as_ref().zip(tls.key.as_ref());
     let pair = pair.map(|(certificate, key)| {
         Ok::<_, PlanError>((read(&folder.join(certificate))?, read(&folder.join(key))?))

@@ -32,6 +32,8 @@ use crate::{
     config::AuditFile,
     distribute::Distributor,
     etcd::Etcd,
+    kept,
+    keychain::{Keychain, Ring},
     lease, lease_etcd,
     neighbours::{Heard, Memory, Neighbours, News},
     overrides::{Override, Overrides},
@@ -40,7 +42,6 @@ use crate::{
     reach::{self, Known},
     schedule::Network,
     state::State,
-    tls::Keys,
 };
 
 /// Where the orders for a switch go.
@@ -169,8 +170,8 @@ pub(crate) struct Planner {
     term: Option<watch::Receiver<Option<Term>>>,
     /// Where overrides are kept, if controllers on several machines share them.
     etcd: Option<Arc<Etcd>>,
-    /// With which people are let in.
-    keys: Keys,
+    /// With which people, nodes and clusters are let in, and switches and others spoken to.
+    keychain: Keychain,
     /// Of the last term.
     epoch: Option<u64>,
     version: u64,
@@ -187,7 +188,7 @@ impl Planner {
         nodes: Distributor,
         exchange: Option<Exchange>,
         term: Option<watch::Receiver<Option<Term>>>,
-        etcd: Option<Arc<Etcd>>,
+        (etcd, keychain): (Option<Arc<Etcd>>, Keychain),
     ) -> Result<Self, PlanError> {
         let now = now();
         let neighbours = neighbours(&site, kept_memory(&site)?);
@@ -203,7 +204,7 @@ impl Planner {
         });
         Ok(Self {
             path,
-            overrides: watch::channel(kept_overrides(&site, etcd.as_deref())?).0,
+            overrides: watch::channel(kept::overrides(&site, etcd.as_deref())?).0,
             neighbours,
             claims: Claims::default(),
             base: site,
@@ -213,7 +214,7 @@ impl Planner {
             exchange,
             term,
             etcd,
-            keys: Keys::default(),
+            keychain,
             epoch: None,
             version: 0,
         })
@@ -222,11 +223,6 @@ impl Planner {
     /// The site that is in force.
     pub(crate) fn site(&self) -> watch::Receiver<Arc<Site>> {
         self.site.subscribe()
-    }
-
-    /// The certificates with which people are let in.
-    pub(crate) fn keys(&self) -> Keys {
-        self.keys.clone()
     }
 
     /// The overrides that are in force.
@@ -306,7 +302,7 @@ impl Planner {
         if epoch.is_none() || epoch == self.epoch {
             return;
         }
-        let kept = kept_overrides(&self.base, self.etcd.as_deref());
+        let kept = kept::overrides(&self.base, self.etcd.as_deref());
         match kept.map_err(anyhow::Error::new) {
             Ok(kept) => {
                 self.overrides.send_replace(kept);
@@ -383,6 +379,9 @@ impl Planner {
         let outcome = if lease::holds(self.term.as_ref()) {
             self.grant(&wish, dry_run).await
         } else {
+            if matches!(wish, Wish::Reload) && !dry_run {
+                self.renew_certificates().await;
+            }
             Err(Refused::NotHolder)
         };
         match &outcome {
@@ -398,6 +397,35 @@ impl Planner {
             // Who does not wait any more does not want to know.
             let _ = answer.send(outcome);
         }
+    }
+
+    /// Goes by the certificates that the files have now, and leaves the rest as it is: a controller that
+    /// etcd does not let in holds nothing, and must not have to restart for that.
+    async fn renew_certificates(&self) {
+        let read = self.load().await.and_then(|(_, ring)| {
+            self.keychain.check(&ring).map_err(Refused::Unfit)?;
+            Ok(ring)
+        });
+        match read {
+            Ok(ring) => {
+                self.keychain.replace(ring, self.etcd.as_ref());
+                info!("certificates are read again");
+            }
+            Err(reason) => error!(%reason, "the certificates stay as they were"),
+        }
+    }
+
+    /// Reads the configuration, and the certificates that it names.
+    async fn load(&self) -> Result<(Site, Ring), Refused> {
+        let (path, folder) = (self.path.clone(), self.folder());
+        let loaded = spawn_blocking(move || {
+            let site = plan::load(&path, now())?;
+            let ring = Ring::read(&site, &folder)?;
+            Ok::<_, PlanError>((site, ring))
+        });
+        let loaded = loaded.await;
+        let loaded = loaded.map_err(|error| Refused::Unfit(error.to_string()))?;
+        loaded.map_err(unfit)
     }
 
     /// Adds a line to the record of what people changed, if there is one.
@@ -430,28 +458,12 @@ impl Planner {
     async fn grant(&mut self, wish: &Wish, dry_run: bool) -> Result<Outcome, Refused> {
         let mut overrides = self.overrides.borrow().clone();
         let mut base = self.base.clone();
-        let mut acceptor = None;
+        let mut ring = None;
         match wish {
             Wish::Reload => {
-                let (path, folder) = (self.path.clone(), self.folder());
-                let loaded = spawn_blocking(move || {
-                    let site = plan::load(&path, now())?;
-                    let acceptor = plan::load_acceptor(&site.config, &folder)?;
-                    Ok::<_, PlanError>((site, acceptor))
-                });
-                let loaded = loaded.await;
-                let loaded = loaded.map_err(|error| Refused::Unfit(error.to_string()))?;
-                let (site, keys) = loaded.map_err(unfit)?;
-                let api = |site: &Site| site.config.api.as_ref().map(|api| api.tls.is_some());
-                if api(&base)
-                    .zip(api(&site))
-                    .is_some_and(|(old, new)| old != new)
-                {
-                    // The address stays, and may not be one for connections in the clear.
-                    let text = "api.tls has come or gone; restart the controller";
-                    return Err(Refused::Unfit(text.to_owned()));
-                }
-                acceptor = keys;
+                let (site, new) = self.load().await?;
+                self.keychain.check(&new).map_err(Refused::Unfit)?;
+                ring = Some(new);
                 base.check_same_switches(&site).map_err(Refused::Unfit)?;
                 base = Arc::new(site);
             }
@@ -476,10 +488,8 @@ impl Planner {
             let epoch = self.epoch.unwrap_or(0);
             let etcd = self.etcd.clone().map(|etcd| (etcd, epoch));
             keep(&base, etcd, wish).await?;
-            if let Wish::Reload = wish {
-                if acceptor.is_some() {
-                    self.keys.replace(acceptor);
-                }
+            if let Some(ring) = ring {
+                self.keychain.replace(ring, self.etcd.as_ref());
                 let memory = self.neighbours.as_ref().map(Neighbours::memory);
                 self.neighbours = neighbours(&base, memory.unwrap_or_default());
             }
@@ -688,14 +698,6 @@ async fn keep(site: &Site, etcd: Option<(Arc<Etcd>, u64)>, wish: &Wish) -> Resul
     });
     done.await
         .map_err(|error| Refused::Unfit(error.to_string()))?
-}
-
-fn kept_overrides(site: &Site, etcd: Option<&Etcd>) -> Result<Overrides, PlanError> {
-    if let Some(etcd) = etcd {
-        return Ok(lease_etcd::overrides(etcd)?);
-    }
-    let kept = site.state.as_ref().map(State::overrides);
-    Ok(kept.transpose()?.unwrap_or_default())
 }
 
 fn neighbours(site: &Site, memory: Memory) -> Option<Neighbours> {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Certificates of the servers, and connections to the HTTP interface with or without them.
+//! Certificates of the servers, and connections to them with or without these.
 
 use std::{
     fmt, io,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -24,7 +27,7 @@ use tokio_rustls::{
         server::{VerifierBuilderError, WebPkiClientVerifier},
     },
 };
-use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use tonic::transport::server;
 use tracing::{debug, warn};
 
 use crate::subject::subject;
@@ -58,21 +61,18 @@ pub enum CertificateError {
     /// There is no authority of clients.
     #[error(transparent)]
     Clients(#[from] VerifierBuilderError),
+    /// No connection can be made with them.
+    #[error(transparent)]
+    Connection(#[from] tonic::transport::Error),
 }
 
 impl Files {
-    /// For the server of nodes.
-    pub(crate) fn tonic(&self) -> ServerTlsConfig {
-        let identity = Identity::from_pem(&self.certificate, &self.key);
-        let config = ServerTlsConfig::new().identity(identity);
-        match &self.clients {
-            Some(clients) => config.client_ca_root(Certificate::from_pem(clients)),
-            None => config,
-        }
-    }
-
-    /// For the HTTP interface.
-    pub(crate) fn acceptor(&self, anonymous: bool) -> Result<TlsAcceptor, CertificateError> {
+    /// For connections that speak one of these protocols, or what they like if there are none.
+    pub(crate) fn acceptor(
+        &self,
+        anonymous: bool,
+        protocols: &[&[u8]],
+    ) -> Result<TlsAcceptor, CertificateError> {
         let provider = Arc::new(default_provider());
         let certificates = CertificateDer::pem_slice_iter(&self.certificate);
         let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
@@ -96,7 +96,8 @@ impl Files {
                 builder.with_client_cert_verifier(verifier.build()?)
             }
         };
-        let config = builder.with_single_cert(certificates, key)?;
+        let mut config = builder.with_single_cert(certificates, key)?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
@@ -122,6 +123,10 @@ impl Keys {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
     }
 
+    pub(crate) fn is_protected(&self) -> bool {
+        self.newest().is_some()
+    }
+
     fn newest(&self) -> Option<TlsAcceptor> {
         let acceptor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         acceptor.clone()
@@ -145,7 +150,7 @@ pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
-/// Where connections to the HTTP interface come in.
+/// Where connections come in.
 pub(crate) struct Door {
     listener: TcpListener,
     keys: Keys,
@@ -163,11 +168,19 @@ impl Door {
     }
 }
 
-impl axum::serve::Listener for Door {
-    type Io = Box<dyn Wire>;
-    type Addr = Caller;
+impl Door {
+    /// Hands connections to a server of gRPC, for as long as there is one.
+    pub(crate) async fn admit(mut self, guests: mpsc::Sender<io::Result<Guest>>) {
+        loop {
+            let (wire, _) = self.next().await;
+            if guests.send(Ok(Guest(wire))).await.is_err() {
+                // It ends when what it has begun is done.
+                return std::future::pending().await;
+            }
+        }
+    }
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+    async fn next(&mut self) -> (Box<dyn Wire>, Caller) {
         loop {
             let has_room = self.handshakes.len() < MOST_HANDSHAKES;
             tokio::select! {
@@ -193,6 +206,15 @@ impl axum::serve::Listener for Door {
             }
         }
     }
+}
+
+impl axum::serve::Listener for Door {
+    type Io = Box<dyn Wire>;
+    type Addr = Caller;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        self.next().await
+    }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         let address = self.listener.local_addr()?;
@@ -201,6 +223,43 @@ impl axum::serve::Listener for Door {
             is_operator: false,
             subject: None,
         })
+    }
+}
+
+/// A connection to a server of gRPC.
+pub(crate) struct Guest(Box<dyn Wire>);
+
+impl server::Connected for Guest {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
 

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use crate::core::Core;
 use crate::echo::{self, Echoes};
 use crate::link::{Link, MAX_FRAME};
-use crate::local::Local;
+use crate::local::{Certificates, Local};
 use crate::metrics::{self, Board};
 use crate::punt::PortId;
 use crate::setup::{self, Prepared};
@@ -48,6 +48,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         store,
     } = setup::load(&options.config)?;
     let signalled = stop_signal().context("cannot listen for signals")?;
+    let hangups = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     if let Some(path) = &options.ready_file {
         remove_stale(path)?;
     }
@@ -66,9 +67,12 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         tasks.spawn(metrics::serve(listener, board.clone(), stop.clone()));
     }
     let (plans, planned) = watch::channel(None);
-    if config.controller.is_some() {
-        let local = Local::new(&config, &options.config, board.clone(), plans)?;
+    if let Some(controller) = &config.controller {
+        let certificates = Certificates::read(controller, &options.config)?;
+        let board = board.clone();
+        let local = Local::new(&config, &options.config, &certificates, board, plans)?;
         tasks.spawn(local.run(stop.clone()));
+        tasks.spawn(certificates.follow(hangups, stop.clone()));
     }
     let (sender, frames) = mpsc::channel(QUEUE);
     let overrun = Arc::new(AtomicU64::new(0));

@@ -18,7 +18,7 @@ use control::proto::report::Standing;
 use control::proto::{Ack, ControllerMessage, Kept, Program, Report};
 use control::supervise::{Assignment, News, Samples, Status, Supervisor, now};
 use p4rt::Bidding;
-use p4rt::client::Tls;
+use p4rt::client::Renewable;
 use p4rt::session::Backoff;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
@@ -27,23 +27,25 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use crate::config::{self, Config, Controller, Translation};
+use crate::config::{Config, Controller, Translation};
 use crate::metrics::Board;
 use crate::planned::Planned;
 use crate::setup::beside;
 
 mod attach;
+mod certificates;
 mod report;
 
 use attach::Attachment;
+pub(crate) use certificates::Certificates;
 use report::Reporter;
 
 /// The local controller of one node.
 #[derive(Debug)]
 pub(crate) struct Local {
     config: Controller,
-    tls: Option<Tls>,
-    switch_tls: Option<Tls>,
+    tls: Option<Renewable>,
+    switch_tls: Option<Renewable>,
     path: PathBuf,
     board: Board,
     holder: Holder,
@@ -88,6 +90,7 @@ impl Local {
     pub(crate) fn new(
         config: &Config,
         file: &Path,
+        certificates: &Certificates,
         board: Board,
         plans: watch::Sender<Option<Arc<Planned>>>,
     ) -> anyhow::Result<Self> {
@@ -104,13 +107,9 @@ impl Local {
             let planned = Planned::new(slow_path, &config.translation, node_id.clone());
             plans.send_replace(Some(Arc::new(planned)));
         }
-        let tls = |tls: &Option<config::Tls>| {
-            let tls = tls.as_ref().map(|tls| read_tls(tls, file));
-            tls.transpose()
-        };
         Ok(Self {
-            tls: tls(&controller.tls)?,
-            switch_tls: tls(&controller.switch_tls)?,
+            tls: certificates.controller(),
+            switch_tls: certificates.switch(),
             node_id,
             config: controller,
             path,
@@ -306,24 +305,6 @@ fn answer(acks: &mpsc::Sender<Ack>, ack: Ack) {
     if acks.try_send(ack).is_err() {
         warn!("an acknowledgement has to wait for the next connection");
     }
-}
-
-fn read_tls(tls: &config::Tls, file: &Path) -> anyhow::Result<Tls> {
-    let read = |path: &PathBuf| {
-        let path = beside(file, path);
-        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let pair = tls.certificate.as_ref().zip(tls.key.as_ref());
-    anyhow::ensure!(
-        pair.is_some() || (tls.certificate.is_none() && tls.key.is_none()),
-        "tls needs both certificate and key, or neither"
-    );
-    let identity = pair.map(|(certificate, key)| anyhow::Ok((read(certificate)?, read(key)?)));
-    Ok(Tls {
-        authority: read(&tls.ca)?,
-        identity: identity.transpose()?,
-        name: tls.name.clone(),
-    })
 }
 
 /// Reads what was kept. A file that is not there is empty.

@@ -12,4 +12,4 @@ mod tls;
 pub use pipeline::{Cookie, Pipeline, PipelineChange};
 pub use rpc::{CallError, Client, ConnectError, ConnectOptions};
 pub use session::{Connection, DigestIn, Drops, PacketIn, Session, SessionOptions};
-pub use tls::Tls;
+pub use tls::{Renewable, Tls};

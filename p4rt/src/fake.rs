@@ -15,7 +15,10 @@ use std::{
 use prost::Message as _;
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Status, transport::Server};
+use tonic::{
+    Code, Status,
+    transport::{Certificate, Identity, Server, ServerTlsConfig},
+};
 
 use crate::proto::p4::v1::{
     CounterData, DigestList, DigestListAck, Error, ForwardingPipelineConfig, PacketIn,
@@ -79,6 +82,22 @@ impl FakeSwitch {
     /// # Errors
     /// If the address stays taken for five seconds.
     pub fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Self::serve(address, None)
+    }
+
+    /// Starts a switch that asks for certificates: its own and the key of that, and the authorities of
+    /// those who may connect, in PEM.
+    ///
+    /// # Errors
+    /// They cannot be used, or if no port is free.
+    pub fn start_with_tls(certificate: &str, key: &str, clients: &str) -> io::Result<Self> {
+        let tls = ServerTlsConfig::new()
+            .identity(Identity::from_pem(certificate, key))
+            .client_ca_root(Certificate::from_pem(clients));
+        Self::serve(SocketAddr::from(([127, 0, 0, 1], 0)), Some(tls))
+    }
+
+    fn serve(address: SocketAddr, tls: Option<ServerTlsConfig>) -> io::Result<Self> {
         let listener = bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -95,11 +114,11 @@ impl FakeSwitch {
             let _guard = runtime.enter();
             TcpListenerStream::new(tokio::net::TcpListener::from_std(listener)?)
         };
-        runtime.spawn(
-            Server::builder()
-                .add_service(service)
-                .serve_with_incoming(listener),
-        );
+        let mut server = Server::builder();
+        if let Some(tls) = tls {
+            server = server.tls_config(tls).map_err(io::Error::other)?;
+        }
+        runtime.spawn(server.add_service(service).serve_with_incoming(listener));
         Ok(Self {
             address,
             shared,

@@ -22,6 +22,7 @@
 
 pub mod bidding;
 pub mod bits;
+pub mod cause;
 pub mod client;
 pub mod entries;
 pub mod entry;

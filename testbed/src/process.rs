@@ -87,6 +87,15 @@ impl Process {
         })
     }
 
+    /// Sends it a signal, such as `-HUP`.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        output("kill".as_ref(), &[name, &self.child.id().to_string()]).map(|_| ())
+    }
+
     /// Waits until a condition gives a value, as long as the program runs.
     ///
     /// # Errors

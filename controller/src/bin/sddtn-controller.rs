@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -77,7 +77,8 @@ async fn run(args: Args) -> Result<(), Failure> {
     }
     if args.dry_run {
         let site = plan::load(&args.config, now())?;
-        print!("{}", dry_run::run(&site, now()).await?);
+        let folder = args.config.parent().unwrap_or(Path::new(""));
+        print!("{}", dry_run::run(&site, folder, now()).await?);
         return Ok(());
     }
     let seconds = args.connect_timeout.or(args.once.then_some(10));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `sddtnctl explain`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use contact::{NodeNumber, UtcTime};
@@ -26,10 +26,8 @@ use crate::{
         report::{Section, show},
         tables::action,
     },
-    plan::{self, PlanError},
-    planner,
+    kept, plan, planner,
     routing::Leg,
-    state::State,
 };
 
 #[derive(Debug, Subcommand)]
@@ -124,7 +122,7 @@ impl EntriesArgs {
         address: &str,
         format: Format,
     ) -> Result<String, CtlError> {
-        let orders = self.orders(address)?;
+        let orders = self.orders(address).await?;
         let tables: Vec<&Table> = match &self.table {
             Some(name) => {
                 let table = index.table(name).ok_or_else(|| CtlError::NoSuch {
@@ -163,7 +161,7 @@ impl EntriesArgs {
     }
 
     /// What the controller orders for this switch now, if its configuration is given.
-    fn orders(&self, address: &str) -> Result<Option<Orders>, CtlError> {
+    async fn orders(&self, address: &str) -> Result<Option<Orders>, CtlError> {
         let Some(path) = &self.config else {
             return Ok(None);
         };
@@ -171,11 +169,8 @@ impl EntriesArgs {
         let mut switches = site.switches.iter();
         let switch = switches.find(|plan| plan.switch.address == address);
         let switch = switch.ok_or_else(|| CtlError::NoSwitch(address.to_owned()))?;
-        let kept = site.state.as_ref().map(State::overrides);
-        let overrides = kept
-            .transpose()
-            .map_err(PlanError::State)?
-            .unwrap_or_default();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let overrides = kept::overrides_of(&site, folder).await?;
         Ok(Some(planner::orders(&site, switch, &overrides, now())?))
     }
 }

@@ -15,12 +15,16 @@ use controller::{
     lease::{Candidate, Claim, Lease, LeaseStore as _},
     lease_etcd::LeaseEtcd,
 };
-use p4rt::fake::FakeSwitch;
+use p4rt::{
+    client::{Renewable, Tls},
+    fake::FakeSwitch,
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
-    daemon::{ask, ask_with},
+    daemon::{Site, address, ask, ask_with, stderr, write_node},
+    interface::action_for,
     leases::{depose_holders, epoch, signal, site},
 };
 
@@ -30,31 +34,55 @@ const DEADLINE: Duration = Duration::from_secs(30);
 struct Server {
     child: Child,
     address: String,
+    /// Whether it asks for certificates.
+    tls: bool,
     _folder: TempDir,
 }
 
 impl Server {
     fn start() -> Self {
+        Self::begin(false)
+    }
+
+    /// One that has a certificate, and serves nobody who has none of the same authority.
+    fn start_with_tls() -> Self {
+        Self::begin(true)
+    }
+
+    fn begin(tls: bool) -> Self {
         let deadline = Instant::now() + DEADLINE;
         loop {
             // The program does not tell which ports it got, so another one may take them first.
-            if let Some(server) = Self::try_start(deadline) {
+            if let Some(server) = Self::try_start(tls, deadline) {
                 return server;
             }
             assert!(Instant::now() < deadline, "etcd does not start");
         }
     }
 
-    fn try_start(deadline: Instant) -> Option<Self> {
+    fn try_start(tls: bool, deadline: Instant) -> Option<Self> {
         let folder = TempDir::new().expect("a temporary folder");
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [clients, peers] = listeners.map(|listener| {
             let address = listener.local_addr().expect("it is bound");
             address.to_string()
         });
-        let (client_url, peer_url) = (format!("http://{clients}"), format!("http://{peers}"));
+        let scheme = if tls { "https" } else { "http" };
+        let client_url = format!("{scheme}://{clients}");
+        let peer_url = format!("http://{peers}");
         let log = fs::File::create(folder.path().join("log")).expect("the folder is writable");
-        let child = Command::new("etcd")
+        let mut command = Command::new("etcd");
+        if tls {
+            command.arg("--client-cert-auth");
+            for (option, name) in [
+                ("--cert-file", "switch.pem"),
+                ("--key-file", "switch.key"),
+                ("--trusted-ca-file", "ca.pem"),
+            ] {
+                command.args([option, &pem(name)]);
+            }
+        }
+        let child = command
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .args(["--listen-client-urls", &client_url])
@@ -72,6 +100,7 @@ impl Server {
         let mut server = Self {
             child,
             address: clients,
+            tls,
             _folder: folder,
         };
         let runtime = runtime();
@@ -88,15 +117,26 @@ impl Server {
     }
 
     fn connect(&self, runtime: &Runtime) -> Arc<Etcd> {
+        self.connect_with(runtime, self.tls.then(|| tls("ca", Some("controller"))))
+    }
+
+    fn connect_with(&self, runtime: &Runtime, tls: Option<Tls>) -> Arc<Etcd> {
         let _guard = runtime.enter();
         let addresses = [self.address.clone()];
-        let etcd = Etcd::new(&addresses, None, "sddtn", Duration::from_secs(2));
+        let tls = tls.map(Renewable::from);
+        let etcd = Etcd::new(&addresses, tls, "sddtn", Duration::from_secs(2));
         Arc::new(etcd.expect("a good address"))
     }
 
     /// The part of the configuration of a lease that names it.
     fn store(&self) -> String {
-        format!("etcd = {{ endpoints = [\"{}\"] }}", self.address)
+        let own = "ca = \"ca.pem\", certificate = \"own.pem\", key = \"own.key\"";
+        let tls = if self.tls {
+            format!(", tls = {{ {own} }}")
+        } else {
+            String::new()
+        };
+        format!("etcd = {{ endpoints = [\"{}\"]{tls} }}", self.address)
     }
 }
 
@@ -114,6 +154,31 @@ trait Answers {
 impl Answers for Arc<Etcd> {
     fn answers(&self) -> bool {
         self.wait(self.read(&["epoch"])).is_ok()
+    }
+}
+
+fn pem(name: &str) -> String {
+    format!("{}/../testdata/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Certificates of a client: whom it believes, and who it is.
+fn tls(ca: &str, own: Option<&str>) -> Tls {
+    let read = |name: String| fs::read(pem(&name)).expect("the file is there");
+    Tls {
+        authority: read(format!("{ca}.pem")),
+        identity: own.map(|own| (read(format!("{own}.pem")), read(format!("{own}.key")))),
+        name: None,
+    }
+}
+
+/// Gives a site the certificates that its configuration names: whom it believes, and who it is.
+fn identify(site: &Site, ca: &str, own: &str) {
+    for (from, to) in [
+        (format!("{ca}.pem"), "ca.pem"),
+        (format!("{own}.pem"), "own.pem"),
+        (format!("{own}.key"), "own.key"),
+    ] {
+        fs::copy(pem(&from), site.path(to)).expect("the folder is writable");
     }
 }
 
@@ -198,6 +263,148 @@ fn an_etcd_that_is_away_is_an_error_in_time() {
     );
     let bad = Etcd::new(&["a b".to_owned()], None, "", Duration::from_secs(1));
     assert!(matches!(bad, Err(EtcdError::Address(_))));
+}
+
+/// A lease is taken and renewed over TLS. Who has no certificate, or one of another authority, or believes
+/// another authority, learns why nothing comes of it.
+#[test]
+fn an_etcd_that_asks_for_certificates_is_used_with_them_only() {
+    let server = Server::start_with_tls();
+    let runtime = runtime();
+    let etcd = server.connect(&runtime);
+    let lease = LeaseEtcd::new(etcd);
+    let claim = || lease.claim(&candidate("a", 1)).expect("etcd answers");
+    let epoch = held(&claim()).epoch;
+    assert_eq!(held(&claim()).epoch, epoch);
+    for (who, tls, why) in [
+        ("nobody", tls("ca", None), "certificate"),
+        ("an intruder", tls("ca", Some("intruder")), "certificate"),
+        (
+            "a stranger",
+            tls("stranger", Some("controller")),
+            "UnknownIssuer",
+        ),
+    ] {
+        let etcd = server.connect_with(&runtime, Some(tls));
+        let refused = etcd.wait(etcd.read(&["holder"]));
+        let Err(EtcdError::Unreachable { reason, .. }) = refused else {
+            panic!("{who} is let in: {refused:?}");
+        };
+        assert!(reason.contains(why), "{who}: {reason}");
+        println!("{who}: {reason}");
+    }
+    let etcd = server.connect_with(&runtime, None);
+    let refused = etcd.wait(etcd.read(&["holder"]));
+    assert!(
+        matches!(refused, Err(EtcdError::Unreachable { .. })),
+        "{refused:?}"
+    );
+}
+
+/// Two controllers share an etcd over TLS: the second one follows when the first one is killed. A
+/// certificate that is renewed is used without a restart, and one that etcd does not know ends the term.
+#[test]
+fn controllers_share_an_etcd_over_tls() {
+    let server = Server::start_with_tls();
+    let switch = FakeSwitch::start().expect("a free port");
+    let sites = ["a", "b"].map(|holder| {
+        let site = site(&switch, holder, &server.store());
+        identify(&site, "ca", "controller");
+        site
+    });
+    let mut first = sites[0].start();
+    sites[0].wait("write", || epoch(&switch) > 0);
+    let before = epoch(&switch);
+    first.child.kill().expect("it runs");
+    first.child.wait().expect("it has ended");
+    let second = sites[1].start();
+    let site = &sites[1];
+    site.wait("other holder", || epoch(&switch) > before);
+
+    // Files that cannot be used change nothing.
+    let hang_up = |expected: &str| {
+        let told = || site.text("log").matches(expected).count();
+        let before = told();
+        signal(&second.child, "-HUP");
+        site.wait(expected, || told() > before);
+    };
+    fs::write(site.path("own.key"), "no key").expect("the folder is writable");
+    hang_up("cannot use the certificates of lease.etcd");
+    let writes = || switch.writers().len();
+    let before = writes();
+    site.wait("writes", || writes() > before + 2);
+    identify(site, "ca", "intruder");
+    hang_up("done as asked");
+    site.wait("end of the session", || switch.streams() == 0);
+    let before = writes();
+    identify(site, "ca", "controller");
+    hang_up("certificates are read again");
+    site.wait("writes", || writes() > before);
+    assert!(second.stop(), "{}", site.text("log"));
+    identify(site, "stranger", "controller");
+    let output = site.run(&["--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(
+        text.contains("cannot use the etcd of the cluster: no etcd answers"),
+        "{text}"
+    );
+    assert!(text.contains("UnknownIssuer"), "{text}");
+}
+
+/// Tools that are not the controller know what operators asked for, wherever it is kept.
+#[test]
+fn tools_know_the_overrides_in_an_etcd() {
+    let server = Server::start_with_tls();
+    let switch = FakeSwitch::start().expect("a free port");
+    let site = Site::new(&address(&switch), "");
+    write_node(&site, &switch, "a contact +0 +9999 10 2 1000");
+    let config = site.text("controller.toml")
+        + "[api]\nlisten = \"127.0.0.1:0\"\n[lease]\nholder = \"a\"\n"
+        + &server.store();
+    fs::write(site.path("controller.toml"), config).expect("the folder is writable");
+    identify(&site, "ca", "controller");
+    let daemon = site.start();
+    site.wait("ready file", || site.path("ready").exists());
+    let body = r#"{"switch": "relay", "table": "ingress.endpoint", "priority": 1000,
+                   "match": {"meta.primary.destination.node": "2"},
+                   "action": "ingress.deliver", "reason": "test"}"#;
+    let (status, answer) = ask_with(&site, "PUT", "/v1/overrides/quiet", body);
+    assert_eq!(status, 200, "{answer}");
+    site.wait("override", || action_for(&switch, 2) == "ingress.deliver()");
+    assert!(daemon.stop(), "{}", site.text("log"));
+
+    let output = site.run(&["--dry-run"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!shown.contains("ingress.endpoint"), "{shown}");
+    let config = site.path("controller.toml").display().to_string();
+    let explain = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sddtnctl"));
+        let at = address(&switch);
+        command.args(["--switch", &at, "explain", "entries", "--config", &config]);
+        command
+            .arg("endpoint")
+            .output()
+            .expect("the program starts")
+    };
+    let output = explain();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        shown.contains("override quiet"),
+        "{shown} {}",
+        stderr(&output)
+    );
+    // Without the etcd nobody knows, and that is no answer.
+    drop(server);
+    let output = explain();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("no etcd answers"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!site.run(&["--dry-run"]).status.success());
 }
 
 /// What the interface of one controller was asked for holds with the next one, on whatever machine.

@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    net::TcpListener,
     process::{Command, Output, Stdio},
 };
 
@@ -419,6 +420,52 @@ fn certificates_say_who_may_read_and_write() {
     assert!(!fine && why.contains("needs a certificate"), "{why}");
     assert!(run(&site, Some("controller"), &["reload"]).0);
     assert!(daemon.stop());
+}
+
+/// The controller becomes one that the switch knows, without a restart.
+#[test]
+fn certificates_for_switches_are_read_again() {
+    let text = |name: &str| fs::read_to_string(pem(name)).expect("the file is there");
+    let switch =
+        FakeSwitch::start_with_tls(&text("switch.pem"), &text("switch.key"), &text("ca.pem"));
+    let switch = switch.expect("a free port");
+    let site = site(&switch, "a contact +0 +9999 10 2 1000", "");
+    let tls = "tls = { ca = \"ca.pem\", certificate = \"own.pem\", key = \"own.key\" }\n";
+    let config = site.text("controller.toml");
+    let config = config.replace("election_id = 7\n", &format!("election_id = 7\n{tls}"));
+    // The ready file comes late, so the address of the interface has to be known before.
+    let api = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("it is bound")
+    };
+    let config = config.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{api}\""));
+    fs::write(site.path("controller.toml"), config).expect("the folder is writable");
+    let copy = |from: &str, to: &str| {
+        fs::copy(pem(from), site.path(to)).expect("the folder is writable");
+    };
+    copy("ca.pem", "ca.pem");
+    copy("intruder.pem", "own.pem");
+    copy("intruder.key", "own.key");
+    let daemon = site.start();
+    let ctl = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sddtnctl"));
+        let output = command
+            .args(["--api", &api.to_string()])
+            .args(args)
+            .output();
+        let output = output.expect("the program starts");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    site.wait("refusal", || {
+        let is_told = site.text("log").contains("no session with the switch");
+        is_told && ctl(&["switches"]).contains("unreachable")
+    });
+    assert_eq!(switch.streams(), 0);
+    copy("controller.pem", "own.pem");
+    copy("controller.key", "own.key");
+    ctl(&["reload"]);
+    site.wait("program", || site.path("ready").exists());
+    assert!(daemon.stop(), "{}", site.text("log"));
 }
 
 #[test]

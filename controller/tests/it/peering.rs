@@ -185,3 +185,67 @@ fn a_stranger_is_not_listened_to() {
         assert!(daemon.stop(), "{}", site.text("log"));
     }
 }
+
+/// A certificate that is renewed is used without a restart, by the one that calls and by the one that is
+/// called.
+#[test]
+fn certificates_of_clusters_are_read_again() {
+    let switches = [FakeSwitch::start(), FakeSwitch::start()];
+    let [one, other] = switches.map(|switch| switch.expect("a free port"));
+    let meeting = free_address();
+    let a = format!(
+        "[peering]\ncluster = \"a\"\n[[peering.peer]]\ncluster = \"b\"\ngateways = [3]\n\
+         address = \"{meeting}\"\n\
+         tls = {{ ca = \"ca.pem\", certificate = \"own.pem\", key = \"own.key\" }}\n"
+    );
+    let b = format!(
+        "[peering]\ncluster = \"b\"\nlisten = \"{meeting}\"\n\
+         tls = {{ certificate = \"own.pem\", key = \"own.key\", clients = \"ca.pem\" }}\n\
+         [[peering.peer]]\ncluster = \"a\"\ngateways = [1]\n"
+    );
+    let (a, b) = (site(&one, 1, 2, 3, &a), site(&other, 3, 4, 1, &b));
+    write_plan(&a, (1, 2, 3), 3000);
+    write_plan(&b, (3, 4, 1), 3000);
+    let copy = |site: &Site, from: &str, to: &str| {
+        let from = format!("{}/../testdata/tls/{from}", env!("CARGO_MANIFEST_DIR"));
+        fs::copy(from, site.path(to)).expect("the folder is writable");
+    };
+    copy(&a, "ca.pem", "ca.pem");
+    copy(&a, "controller.pem", "own.pem");
+    copy(&a, "controller.key", "own.key");
+    copy(&b, "switch.pem", "own.pem");
+    copy(&b, "switch.key", "own.key");
+    // It lets in others than the one that calls.
+    copy(&b, "stranger.pem", "ca.pem");
+    let (daemon_a, daemon_b) = (a.start(), b.start());
+    for site in [&a, &b] {
+        site.wait("ready", || !site.text("ready").is_empty());
+    }
+    let refusals = || a.text("log").matches("no stream").count();
+    a.wait("refusal", || refusals() > 1);
+    assert!(!is_connected(&a));
+    let reload = |site: &Site| ask(site, "POST", "/v1/reload");
+    // The one that calls becomes another.
+    copy(&a, "intruder.pem", "own.pem");
+    let (status, text) = reload(&a);
+    assert_eq!(status, 422, "certificate and key do not fit: {text}");
+    copy(&a, "intruder.key", "own.key");
+    assert_eq!(reload(&a).0, 200);
+    a.wait("stream", || is_connected(&a));
+    // The one that is called lets in others, when it has restarted its stream.
+    copy(&b, "ca.pem", "ca.pem");
+    assert_eq!(reload(&b).0, 200);
+    assert!(daemon_a.stop(), "{}", a.text("log"));
+    fs::remove_file(a.path("ready")).expect("it was ready");
+    let daemon_a = a.start();
+    a.wait("ready", || !a.text("ready").is_empty());
+    a.wait("refusal", || refusals() > 1);
+    assert!(!is_connected(&a));
+    copy(&a, "controller.pem", "own.pem");
+    copy(&a, "controller.key", "own.key");
+    assert_eq!(reload(&a).0, 200);
+    a.wait("stream", || is_connected(&a));
+    for (daemon, site) in [(daemon_a, &a), (daemon_b, &b)] {
+        assert!(daemon.stop(), "{}", site.text("log"));
+    }
+}

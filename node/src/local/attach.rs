@@ -6,13 +6,14 @@ use std::time::Duration;
 use control::proto::node_control_client::NodeControlClient;
 use control::proto::node_message::Message;
 use control::proto::{Ack, ControllerMessage, Hello, NodeMessage, Report};
-use p4rt::client::Tls;
+use p4rt::cause::{of_status, with_causes};
+use p4rt::client::Renewable;
 use p4rt::session::Jitter;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::Endpoint;
 use tracing::{info, warn};
 
 use super::{BACKOFF, QUEUE};
@@ -22,7 +23,7 @@ use crate::config::Controller;
 pub(super) struct Attachment {
     /// Of all controllers of the cluster.
     addresses: Vec<String>,
-    tls: Option<Tls>,
+    tls: Option<Renewable>,
     node: u64,
     report_every: Duration,
     inbox: mpsc::Sender<ControllerMessage>,
@@ -40,7 +41,7 @@ const MAX_MESSAGE_BYTES: usize = 64 << 20;
 impl Attachment {
     pub(super) fn new(
         config: &Controller,
-        tls: Option<Tls>,
+        tls: Option<Renewable>,
         inbox: mpsc::Sender<ControllerMessage>,
         acks: mpsc::Receiver<Ack>,
         report: watch::Receiver<Report>,
@@ -90,22 +91,14 @@ impl Attachment {
         let Some(tls) = &self.tls else {
             return Endpoint::from_shared(format!("http://{address}"));
         };
-        let authority = Certificate::from_pem(&tls.authority);
-        let mut config = ClientTlsConfig::new().ca_certificate(authority);
-        if let Some((certificate, key)) = &tls.identity {
-            config = config.identity(Identity::from_pem(certificate, key));
-        }
-        if let Some(name) = &tls.name {
-            config = config.domain_name(name);
-        }
-        Endpoint::from_shared(format!("https://{address}"))?.tls_config(config)
+        Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls.newest().config())
     }
 
     /// Connects, and passes messages on until the stream ends. Returns why it did.
     async fn attach(&mut self, address: &str, failures: &mut u32) -> String {
         let endpoint = match self.endpoint(address) {
             Ok(endpoint) => endpoint,
-            Err(error) => return error.to_string(),
+            Err(error) => return with_causes(&error),
         };
         let endpoint = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
@@ -114,7 +107,7 @@ impl Attachment {
             .keep_alive_while_idle(true);
         let channel = match endpoint.connect().await {
             Ok(channel) => channel,
-            Err(error) => return error.to_string(),
+            Err(error) => return with_causes(&error),
         };
         let mut client =
             NodeControlClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
@@ -129,7 +122,7 @@ impl Attachment {
         }
         let stream = match client.attach(ReceiverStream::new(outgoing)).await {
             Ok(stream) => stream,
-            Err(status) => return status.message().to_owned(),
+            Err(status) => return of_status(&status),
         };
         let mut incoming = stream.into_inner();
         info!(address, "attached to the controller");
@@ -145,7 +138,7 @@ impl Attachment {
                         continue;
                     }
                     Ok(None) => return "the controller closed the stream".to_owned(),
-                    Err(status) => return status.message().to_owned(),
+                    Err(status) => return of_status(&status),
                 },
                 Some(ack) = self.acks.recv() => Message::Ack(ack),
                 _ = tick.tick() => Message::Report(self.report.borrow().clone()),

@@ -2,6 +2,7 @@
 //! The local controller of the program itself, with a served switch that keeps entries.
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 
 use contact::{Span, UtcTime};
@@ -69,8 +70,12 @@ fn plan(rules: &[(u8, u64, u64)]) -> Vec<u8> {
 
 /// A node whose cluster controller is nowhere.
 fn site(switch: &FakeSwitch, plan: &[u8]) -> Site {
+    site_with(switch, plan, "")
+}
+
+fn site_with(switch: &FakeSwitch, plan: &[u8], more: &str) -> Site {
     let site = Site::new(&format!(
-        "[controller]\naddress = \"127.0.0.1:1\"\nnode = 10\nswitch = \"{}\"\npatience_ms = 100\n",
+        "[controller]\naddress = \"127.0.0.1:1\"\nnode = 10\nswitch = \"{}\"\npatience_ms = 100\n{more}",
         switch.address()
     ));
     fs::write(site.path("plan.bin"), plan).expect("the folder is writable");
@@ -96,6 +101,39 @@ fn a_node_alone_opens_and_closes_rules() {
     let left = switch.entries();
     let note = Note::decode(&left[0].metadata).expect("rules have notes");
     assert!(now() < note.until);
+}
+
+/// The node becomes one that the switch knows, without a restart; files that cannot be used change nothing.
+#[test]
+fn certificates_are_read_again() {
+    let pem = |name: &str| format!("{}/../testdata/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| fs::read_to_string(pem(name)).expect("the file is there");
+    let switch =
+        FakeSwitch::start_with_tls(&text("switch.pem"), &text("switch.key"), &text("ca.pem"));
+    let switch = switch.expect("a free port");
+    let tls = "switch_tls = { ca = \"ca.pem\", certificate = \"own.pem\", key = \"own.key\" }\n";
+    let site = site_with(&switch, &plan(&[(1, 0, 60_000)]), tls);
+    let copy = |from: &str, to: &str| {
+        fs::copy(pem(from), site.path(to)).expect("the folder is writable");
+    };
+    copy("ca.pem", "ca.pem");
+    copy("intruder.pem", "own.pem");
+    copy("intruder.key", "own.key");
+    let daemon = site.start();
+    let hang_up = |expected: &str| {
+        let told = || site.log().matches(expected).count();
+        let before = told();
+        let pid = daemon.id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+        wait(expected, || (told() > before).then_some(()));
+    };
+    copy("controller.pem", "own.pem");
+    hang_up("the certificates stay as they were");
+    assert_eq!((switch.streams(), hosts(&switch)), (0, 0));
+    copy("controller.key", "own.key");
+    hang_up("certificates are read again");
+    wait("the rule", || (hosts(&switch) == 1).then_some(()));
 }
 
 /// A switch that restarts while the cluster controller is away gets everything again.

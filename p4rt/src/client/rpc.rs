@@ -11,7 +11,7 @@ use tonic::{
 
 use crate::{
     Target,
-    client::{Cookie, DigestIn, Pipeline, PipelineChange, Tls},
+    client::{Cookie, DigestIn, Pipeline, PipelineChange, Renewable},
     proto::p4::v1::{
         CapabilitiesRequest, DigestListAck, Entity, ForwardingPipelineConfig,
         GetForwardingPipelineConfigRequest, PacketMetadata, PacketOut, ReadRequest,
@@ -36,7 +36,7 @@ pub struct ConnectOptions {
     /// Longest wait for the connection.
     pub connect_timeout: Duration,
     /// Certificates; without them, the connection is in the clear.
-    pub tls: Option<Tls>,
+    pub tls: Option<Renewable>,
 }
 
 impl ConnectOptions {
@@ -71,7 +71,9 @@ impl ConnectOptions {
             .http2_max_header_list_size(MAX_HEADERS_BYTES);
         match &self.tls {
             None => Ok(endpoint),
-            Some(tls) => endpoint.tls_config(tls.config()).map_err(ConnectError::Tls),
+            Some(tls) => endpoint
+                .tls_config(tls.newest().config())
+                .map_err(ConnectError::Tls),
         }
     }
 }

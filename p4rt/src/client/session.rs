@@ -23,6 +23,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Bidding,
+    cause::{of_status, with_causes},
     client::{Client, ConnectOptions, rpc::to_uint128},
     proto::p4::v1::{
         self as proto, DigestList, MasterArbitrationUpdate, Role, StreamMessageRequest,
@@ -227,7 +228,7 @@ impl Keeper {
                 });
                 Event::Connected
             }
-            Err(error) => self.lost(&chain(&error)),
+            Err(error) => self.lost(&with_causes(&error)),
         }
     }
 
@@ -395,21 +396,7 @@ fn jitter() -> Jitter {
 }
 
 fn describe(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
-}
-
-/// An error with its causes, once each.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let shown = inner.to_string();
-        if !text.ends_with(&shown) {
-            text = format!("{text}: {shown}");
-        }
-        cause = inner.source();
-    }
-    text
+    format!("{:?}: {}", status.code(), of_status(status))
 }
 
 /// Messages to the switch that wait for the stream: acknowledgements and packets.

@@ -207,7 +207,7 @@ async fn certificates_are_asked_for() {
     };
     let version = async |tls: Option<Tls>| {
         let options = ConnectOptions {
-            tls,
+            tls: tls.map(Into::into),
             ..ConnectOptions::new(switch.grpc_address().to_string(), 1)
         };
         // With TLS 1.3, a client may learn only by its first call that it is refused.
