@@ -122,7 +122,7 @@ impl Kept {
         let done = self.change(commands, bundles, &mut events);
         done.context("cannot use the store")?;
         self.board
-            .publish_leaf(self.core.tally(), self.core.levels());
+            .publish_store(self.core.tally(), self.core.levels());
         Ok(events)
     }
 

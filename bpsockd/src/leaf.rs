@@ -109,7 +109,7 @@ impl Leaf {
             self.step(&mut commands, &mut arrived, &link.events).await?;
             self.send(&socket).await?;
             self.board
-                .publish_leaf(self.core.tally(), self.core.levels());
+                .publish_store(self.core.tally(), self.core.levels());
         }
         drop(reader);
         self.step(&mut commands, &mut arrived, &link.events).await?;

@@ -42,8 +42,8 @@ impl Board {
         numbers.sockets = sockets;
     }
 
-    /// Replaces the numbers of the leaf agent.
-    pub fn publish_leaf(&self, tally: Tally, levels: Levels) {
+    /// Replaces the numbers of the leaf agent, or of the store of another one.
+    pub fn publish_store(&self, tally: Tally, levels: Levels) {
         let mut numbers = self.lock();
         numbers.leaf = tally;
         numbers.levels = levels;
@@ -90,14 +90,16 @@ pub async fn serve(listener: TcpListener, board: Board, stop: CancellationToken)
 /// Name, meaning and where the number is.
 type Row = (&'static str, &'static str, fn(&Numbers) -> u64);
 
+// Names with `store` and `bundles` are of all agents with a store, those with `leaf` of the leaf agent.
+
 #[rustfmt::skip]
 const GAUGES: &[Row] = &[
     ("doors", "Front doors that are connected.", |all| all.doors as u64),
     ("sockets", "Sockets that are bound.", |all| all.sockets as u64),
-    ("leaf_outbox_bundles", "Bundles to send.", |all| all.levels.outbox),
-    ("leaf_inbox_bundles", "Bundles to deliver.", |all| all.levels.inbox),
-    ("leaf_partial_units", "Data units that lack fragments.", |all| all.levels.partial),
-    ("leaf_store_octets", "Octets of bundles in the store.", |all| all.levels.octets),
+    ("store_outbox_bundles", "Bundles to send.", |all| all.levels.outbox),
+    ("store_inbox_bundles", "Bundles to deliver.", |all| all.levels.inbox),
+    ("store_partial_units", "Data units that lack fragments.", |all| all.levels.partial),
+    ("store_octets", "Octets of bundles in the store.", |all| all.levels.octets),
 ];
 
 #[rustfmt::skip]
@@ -114,14 +116,14 @@ const COUNTERS: &[Row] = &[
     ("leaf_bundles_sent_total", "Bundles that have left.", |all| all.leaf.bundles_sent),
     ("leaf_repeated_total", "Bundles sent once more.", |all| all.leaf.repeated),
     ("leaf_datagrams_sent_total", "Datagrams that have left.", |all| all.leaf.datagrams_sent),
-    ("leaf_datagrams_received_total", "Datagrams that came.", |all| all.leaf.datagrams_received),
-    ("leaf_malformed_total", "Datagrams that are no bundle.", |all| all.leaf.malformed),
-    ("leaf_not_local_total", "Bundles for other nodes.", |all| all.leaf.not_local),
-    ("leaf_duplicates_total", "Bundles and fragments known before.", |all| all.leaf.duplicates),
-    ("leaf_expired_total", "Bundles that expired here.", |all| all.leaf.expired),
-    ("leaf_no_room_total", "Bundles that did not fit the store.", |all| all.leaf.no_room),
-    ("leaf_reassembled_total", "Data units put together.", |all| all.leaf.reassembled),
+    ("bundles_received_total", "Bundles and fragments that came, before they were looked at.", |all| all.leaf.datagrams_received),
+    ("bundles_malformed_total", "What came and is no bundle.", |all| all.leaf.malformed),
+    ("bundles_not_local_total", "Bundles for other nodes.", |all| all.leaf.not_local),
+    ("bundles_duplicate_total", "Bundles and fragments known before.", |all| all.leaf.duplicates),
+    ("bundles_expired_total", "Bundles that expired here.", |all| all.leaf.expired),
+    ("bundles_no_room_total", "Bundles that did not fit the store.", |all| all.leaf.no_room),
+    ("bundles_reassembled_total", "Data units put together.", |all| all.leaf.reassembled),
     ("leaf_reports_made_total", "Status reports made.", |all| all.leaf.reports_made),
-    ("leaf_reports_received_total", "Status reports received.", |all| all.leaf.reports_received),
+    ("reports_received_total", "Status reports received.", |all| all.leaf.reports_received),
     ("leaf_overrun_total", "Datagrams dropped while the disk was busy.", |all| all.overrun),
 ];

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -107,6 +109,21 @@ fn wait_bound(daemon: &Daemon) {
         assert!(start.elapsed() < DEADLINE, "{}", daemon.log());
         sleep(Duration::from_millis(20));
     }
+}
+
+/// What the daemon counts.
+fn metrics(daemon: &Daemon) -> String {
+    let ready = fs::read_to_string(daemon.folder.path().join("ready"));
+    let ready = ready.expect("the daemon is ready");
+    let ready: serde_json::Value = serde_json::from_str(&ready).expect("it is JSON");
+    let address = ready["metrics"].as_str().expect("it listens");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream
+        .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+        .expect("it reads");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("it answers");
+    text
 }
 
 fn wait(daemon: &Daemon, what: &str, is_so: impl Fn() -> bool) {
@@ -225,13 +242,15 @@ fn endpoints_that_ion_does_not_know_may_be_refused() {
 
 #[test]
 fn unread_messages_survive_both() {
-    let (ion, mut daemon) = pair("", "");
+    let (ion, mut daemon) = pair("[metrics]\nlisten = \"127.0.0.1:0\"", "");
     let (one, reader) = (daemon.bind("ipn:7.5"), daemon.bind("ipn:7.6"));
     for number in 0..100 {
         send(&one, &[number], "ipn:7.6");
     }
     // Few are taken out of ION before somebody reads them.
     wait(&daemon, "some are taken", || ion.count("ipn:7.6") <= 84);
+    let stored = "\nbpsockd_store_inbox_bundles 16\n";
+    wait(&daemon, stored, || metrics(&daemon).contains(stored));
     daemon.kill();
     assert_eq!(ion.count("ipn:7.6"), 84);
     drop(reader);
