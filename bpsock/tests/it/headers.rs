@@ -163,3 +163,24 @@ fn fields_are_where_the_layout_has_them() {
     assert_eq!(Info::decode(&octets), Some(info));
     assert_eq!(Info::decode(&octets[..55]), None);
 }
+
+/// Schemes, options and their values are in the manual.
+#[test]
+fn the_manual_names_what_programs_set() {
+    let manual = include_str!("../../man/bp.7");
+    let kinds = ["SCHEME_", "FLAG_", "PRIORITY_", "RECVINFO_", "REPORT_"];
+    let text = fs::read_to_string(uapi().join("bp.h")).expect("the header is there");
+    let names = text.lines().filter_map(|line| {
+        let mut words = line.strip_prefix("#define BP_")?.split_whitespace();
+        let (name, value) = (words.next()?, words.next()?);
+        let is_option = value.parse::<u8>().is_ok_and(|it| it > 0) && line.contains("/*");
+        let is_value = kinds.iter().any(|kind| name.starts_with(kind));
+        let is_mask = name.ends_with("_ALL");
+        ((is_option || is_value) && !is_mask).then(|| format!("BP_{name}"))
+    });
+    let names: Vec<_> = names.collect();
+    assert!(names.len() > 25, "{names:?}");
+    let is_missing = |name: &&String| !manual.contains(name.as_str());
+    let missing: Vec<_> = names.iter().filter(is_missing).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
