@@ -298,7 +298,7 @@ impl Endpoint {
         sending: &mut Connection,
         message: &Outgoing,
     ) -> io::Result<Result<Option<BundleId>, Errno>> {
-        if message.options.present != 0 || message.report_to.is_some() {
+        if message.options.present != 0 {
             // The protocol has no fields for them.
             return Ok(Err(Errno::OPNOTSUPP));
         }
@@ -306,6 +306,10 @@ impl Endpoint {
             source: self.address.to_string(),
             destination: message.destination.to_string(),
             payload_length: message.data.len() as u64,
+            report_to: message
+                .report_to
+                .as_ref()
+                .map_or_else(String::new, Address::to_string),
             ..Adu::default()
         };
         sending.send(Content::Adu(adu), &message.data).await?;
@@ -341,7 +345,7 @@ impl Endpoint {
             source,
             destination: adu.destination.parse().ok(),
             info: None,
-            report_to: None,
+            report_to: adu.report_to.parse().ok().filter(is_somewhere),
             previous_node: None,
         };
         self.last += 1;
@@ -398,4 +402,9 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Whether it is no null endpoint.
+fn is_somewhere(address: &Address) -> bool {
+    address.eid().is_ok_and(|eid| !eid.is_null())
 }

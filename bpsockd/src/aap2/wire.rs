@@ -65,6 +65,9 @@ pub struct Adu {
     /// 3: it is a status report.
     #[prost(int32, repeated, tag = "6")]
     pub flags: Vec<i32>,
+    /// Where status reports go. Empty: nowhere, and there are none.
+    #[prost(string, tag = "7")]
+    pub report_to: String,
 }
 
 /// The server or the client is there still.

@@ -21,8 +21,8 @@ use crate::support::{DEADLINE, Daemon, errno, parse, receive, send};
 const SUCCESS: u64 = 1;
 const UNAUTHORIZED: u64 = 12;
 
-/// The source of a data unit, and its payload.
-type Unit = (Vec<u8>, Vec<u8>);
+/// The source of a data unit, where its reports go, and its payload.
+type Unit = (Vec<u8>, Vec<u8>, Vec<u8>);
 
 /// What an agent has: data units by destination.
 #[derive(Default)]
@@ -135,7 +135,8 @@ fn accept(connection: &mut UnixStream, endpoint: &[u8], shared: &Shared) -> io::
         state.last += 1;
         let bundle = [number(3, 1_000), number(4, state.last)].concat();
         let queue = state.waiting.entry(adu[&2].octets.clone()).or_default();
-        queue.push_back((endpoint.to_vec(), payload));
+        let report_to = adu.get(&7).cloned().unwrap_or_default().octets;
+        queue.push_back((endpoint.to_vec(), report_to, payload));
         drop(state);
         shared.changed.notify_all();
         let response = [number(1, SUCCESS), octets(3, &bundle)].concat();
@@ -148,7 +149,7 @@ fn deliver(connection: &mut UnixStream, endpoint: &[u8], shared: &Shared) -> io:
     loop {
         let next = |state: &State| state.waiting.get(endpoint)?.front().cloned();
         let mut state = shared.lock();
-        let (source, payload) = loop {
+        let (source, report_to, payload) = loop {
             if let Some(next) = next(&state) {
                 break next;
             }
@@ -156,7 +157,10 @@ fn deliver(connection: &mut UnixStream, endpoint: &[u8], shared: &Shared) -> io:
         };
         drop(state);
         let length = number(5, payload.len() as u64);
-        let adu = [octets(1, &source), octets(2, endpoint), length].concat();
+        let mut adu = [octets(1, &source), octets(2, endpoint), length].concat();
+        if !report_to.is_empty() {
+            adu.extend(octets(7, &report_to));
+        }
         connection.write_all(&framed(&octets(3, &adu)))?;
         connection.write_all(&payload)?;
         let response = fields(&frame(connection)?);
@@ -264,7 +268,17 @@ fn messages_are_confirmed_when_they_were_read() {
         let received = receive(&other);
         assert_eq!(&received.about.source, one.local_address());
         assert!(received.data == data);
+        assert_eq!(received.about.report_to, None);
         shared.wait_confirmed(count + 1);
+    }
+    for (report_to, told) in [("ipn:9.9", Some(parse("ipn:9.9"))), ("dtn:none", None)] {
+        let message = Message {
+            report_to: Some(parse(report_to)),
+            ..Message::default()
+        };
+        one.send_to(b"x", &to, &message)
+            .expect("the agent takes it");
+        assert_eq!(receive(&other).about.report_to, told);
     }
 }
 
