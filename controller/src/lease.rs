@@ -115,6 +115,7 @@ pub(crate) async fn run(
 ) {
     let instance = now().micros();
     let mut told = String::new();
+    let mut told_at = Instant::now();
     loop {
         let asked = Instant::now();
         let candidate = Candidate {
@@ -142,13 +143,17 @@ pub(crate) async fn run(
             Ok(Err(error)) => format!("not known: {error}"),
             Err(error) => format!("not known: {error}"),
         };
-        if news != told {
-            if news.starts_with("not") {
+        // What refuses a connection says so in several ways, in turn.
+        let is_error = |news: &str| news.starts_with("not");
+        let is_repeated = is_error(&news) && is_error(&told) && told_at.elapsed() < REPEATED_AFTER;
+        if news != told && !is_repeated {
+            if is_error(&news) {
                 warn!(lease = news, "the lease of the cluster");
             } else {
                 info!(lease = news, "the lease of the cluster");
             }
             told = news;
+            told_at = Instant::now();
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -178,6 +183,8 @@ pub(crate) fn holds(term: Option<&watch::Receiver<Option<Term>>>) -> bool {
     term.is_some_and(|term| Instant::now() < term.until)
 }
 
+/// Another reason why a lease is not known is told after this time.
+const REPEATED_AFTER: Duration = Duration::from_secs(10);
 /// A lease is renewed so often within its time.
 const RENEWALS: u32 = 4;
 /// This part of it is left when its holder stops to write: a write that is under way has this

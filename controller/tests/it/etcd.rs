@@ -336,6 +336,12 @@ fn controllers_share_an_etcd_over_tls() {
     identify(site, "ca", "intruder");
     hang_up("done as asked");
     site.wait("end of the session", || switch.streams() == 0);
+    // It is told, and not with each attempt.
+    let told = site
+        .text("log")
+        .matches("not known: no etcd answers")
+        .count();
+    assert!((1..4).contains(&told), "{}", site.text("log"));
     let before = writes();
     identify(site, "ca", "controller");
     hang_up("certificates are read again");
