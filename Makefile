@@ -113,10 +113,13 @@ bench: build ## All benchmarks, side by side with others; tables into bench/resu
 	target/release/bench-sockets host --date $$(date -I) --write bench/results/sockets.md
 
 .PHONY: routing
-routing: ## Routes against exhaustive search, and how long they take on 10^3 to 10^6 contacts: minutes, on standard output
+routing: ## Routes against exhaustive search, and how long they take on 10^3 to 10^6 contacts: minutes, on standard output; PLANS=FOLDER with plans of others
 	$(CARGO) build --release -p contact --example routing --locked
 	target/release/examples/routing agree
 	target/release/examples/routing times
+ifdef PLANS
+	target/release/examples/routing plans $(PLANS)
+endif
 
 .PHONY: kmod-bench
 kmod-bench: build ## Round trips and rates with the kernel module in the guest, next to UDP; minutes; GUEST=uml

@@ -6,6 +6,7 @@ use contact::{ContactGraph, GraphOptions, NodeNumber, Plan, Query, Rank, Search}
 
 use crate::oracle::allowed;
 use crate::random::Random;
+use crate::times;
 
 /// Queries for each plan.
 const PER_PLAN: usize = 20;
@@ -43,27 +44,45 @@ pub(crate) fn run(queries: usize, seed: u64) -> Result<(), String> {
             }
         }
     }
-    let Tally {
-        answered,
-        relayed,
-        first,
-        best,
-        several,
-        tree,
-        ..
-    } = tally;
-    println!(
-        "| queries | with a route | over other nodes | first route | best route | first {ROUTES} routes | tree |"
-    );
-    println!("| --: | --: | --: | --: | --: | --: | --: |");
-    println!("| {queries} | {answered} | {relayed} | {first} | {best} | {several} | {tree} |");
-    if first + best + several + tree > 0 {
-        return Err("searches differ from exhaustive search".to_owned());
+    tally.show()
+}
+
+/// Compares so many queries for each of these plans.
+pub(crate) fn of_plans(plans: &[Plan], queries: usize) -> Result<(), String> {
+    let mut search = Search::new();
+    let mut tally = Tally::default();
+    for plan in plans {
+        let graph = ContactGraph::new(plan, &GraphOptions::default());
+        let (start, seconds) = times::first_half(plan);
+        for (query, to) in times::questions(&graph, start, seconds, queries) {
+            tally.compare(plan, &graph, &mut search, &query, to);
+        }
     }
-    Ok(())
+    tally.show()
 }
 
 impl Tally {
+    fn show(&self) -> Result<(), String> {
+        let Self {
+            queries,
+            answered,
+            relayed,
+            first,
+            best,
+            several,
+            tree,
+        } = self;
+        println!(
+            "| queries | with a route | over other nodes | first route | best route | first {ROUTES} routes | tree |"
+        );
+        println!("| --: | --: | --: | --: | --: | --: | --: |");
+        println!("| {queries} | {answered} | {relayed} | {first} | {best} | {several} | {tree} |");
+        if first + best + several + tree > 0 {
+            return Err("searches differ from exhaustive search".to_owned());
+        }
+        Ok(())
+    }
+
     fn compare(
         &mut self,
         plan: &Plan,

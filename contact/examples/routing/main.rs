@@ -10,6 +10,7 @@ use contact::{Plan, UtcTime, ionrc, tvgutil};
 mod agree;
 #[path = "../../tests/it/oracle.rs"]
 mod oracle;
+mod plans;
 mod random;
 mod times;
 
@@ -21,6 +22,8 @@ Usage:
                                    status 1 if they differ
   routing times [QUERIES]          measure searches on generated plans of 10^3 to 10^6 contacts (2000)
   routing file FORMAT FILE         the same for a plan in a file; FORMAT is ion or tvg-util
+  routing plans FOLDER [QUERIES]   small plans of a folder against exhaustive search (20 queries each), and times
+                                   of large ones; in the form of ION or of DtnSim
   routing lines FOLDER [QUERIES]   write generated plans, questions and answers as lines, for other
                                    implementations (1000)
 
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
         Some("times") => number(1, 2000).map(times::of_generated_plans),
         Some("file") if args.len() == 3 => {
             read(args[1], args[2]).map(|plan| times::of_plan(&plan, args[2]))
+        }
+        Some("plans") if args.len() > 1 => {
+            number(2, 20).and_then(|queries| plans::run(args[1].as_ref(), queries))
         }
         Some("lines") if args.len() > 1 => number(2, 1000).and_then(|queries| {
             times::write_lines(args[1].as_ref(), queries).map_err(|error| error.to_string())

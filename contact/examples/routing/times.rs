@@ -26,7 +26,7 @@ const SIZES: [(u32, u32, u32, u32, u32); 6] = [
 /// ran on the processor, or its caches held something else.
 const RUNS: usize = 3;
 
-type Question = (Query<'static>, NodeNumber);
+pub(crate) type Question = (Query<'static>, NodeNumber);
 
 /// Measures plans of all sizes.
 pub(crate) fn of_generated_plans(queries: usize) {
@@ -39,25 +39,31 @@ pub(crate) fn of_generated_plans(queries: usize) {
 
 /// Measures one plan.
 pub(crate) fn of_plan(plan: &Plan, name: &str) {
-    let starts = plan.contacts().map(|contact| contact.start);
-    let ends = plan.contacts().map(|contact| contact.end);
-    let (Some(start), Some(end)) = (starts.min(), ends.max()) else {
+    if plan.contacts().next().is_none() {
         eprintln!("{name}: no contacts");
         return;
-    };
-    let options = GraphOptions {
+    }
+    let (start, seconds) = first_half(plan);
+    let graph = ContactGraph::new(plan, &without_ranges());
+    head();
+    table(plan, &graph, start, seconds, 2000);
+}
+
+/// When a plan begins, and half of its length in seconds.
+pub(crate) fn first_half(plan: &Plan) -> (UtcTime, u64) {
+    let starts = plan.contacts().map(|contact| contact.start);
+    let ends = plan.contacts().map(|contact| contact.end);
+    let start = starts.min().unwrap_or(START);
+    let length = ends.max().unwrap_or(start).since(start);
+    (start, (length.whole_seconds() / 2).max(1))
+}
+
+/// Some plans of others have no ranges.
+fn without_ranges() -> GraphOptions {
+    GraphOptions {
         default_light_time: Some(Span::ZERO),
         ..GraphOptions::default()
-    };
-    let graph = ContactGraph::new(plan, &options);
-    head();
-    table(
-        plan,
-        &graph,
-        start,
-        end.since(start).whole_seconds() / 2,
-        2000,
-    );
+    }
 }
 
 /// Writes plans, questions and answers, one a line, with times in seconds after the start.
@@ -108,7 +114,12 @@ fn graph(plan: &Plan) -> ContactGraph {
 }
 
 /// Pairs of nodes and times in the first half of the plan, all over the place.
-fn questions(graph: &ContactGraph, start: UtcTime, seconds: u64, count: usize) -> Vec<Question> {
+pub(crate) fn questions(
+    graph: &ContactGraph,
+    start: UtcTime,
+    seconds: u64,
+    count: usize,
+) -> Vec<Question> {
     let nodes = graph.nodes();
     let mut random = Random(7);
     let mut questions = Vec::with_capacity(count);
