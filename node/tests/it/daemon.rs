@@ -269,6 +269,48 @@ fn a_bundle_waits_for_its_contact() {
     assert_eq!(crate::bundles::previous_node(&octets), Some(node_id()));
 }
 
+/// The first contact takes two of the bundles, the most urgent ones, and the others wait for the next one.
+#[test]
+fn a_contact_gets_no_more_than_it_takes() {
+    let site = Site::new(CARRIER);
+    let plan = "a contact +5 +7 10 2 3000\na contact +8 +3600 10 2 1000000\n";
+    site.write("plan.ionrc", plan);
+    let started = Instant::now();
+    let daemon = site.start();
+    let waiting = [
+        (Priority::Bulk, 2000),
+        (Priority::Normal, 2001),
+        (Priority::Normal, 3000),
+        (Priority::Expedited, 2002),
+    ];
+    for (priority, octets) in waiting {
+        let sample = Sample {
+            priority,
+            payload: vec![7; octets],
+            ..Sample::default()
+        };
+        site.punt(&daemon, &frame(&sample.v6()));
+    }
+    wait("the stored bundles", || {
+        (daemon.metric("stored_total") == 4).then_some(())
+    });
+    let normal = "backlog_octets{neighbour=\"2\",class=\"normal\"}";
+    assert!((5001..6000).contains(&daemon.metric(normal)));
+    let left = || decode_v7(&site.injected().1).payload().len();
+    assert_eq!([left(), left()], [2002, 2001]);
+    assert_eq!(left(), 3000);
+    // The plan counts from a whole second, which may have begun before.
+    let second = Duration::from_secs(8 - 1);
+    assert!(
+        started.elapsed() >= second,
+        "the first contact got too much"
+    );
+    assert_eq!(left(), 2000);
+    wait("the empty store", || {
+        (daemon.metric("store_bundles") == 0).then_some(())
+    });
+}
+
 /// Seconds since 2000 on the clock of this machine, by which the program goes.
 fn now_s() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
