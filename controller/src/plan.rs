@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config, Contacts, Misconfiguration, PlanFormat, Switch},
     etcd::EtcdError,
     intent::{self, Misfit},
+    keychain::Ring,
     schedule::Network,
     state::{State, StateError},
     tls::CertificateError,
@@ -209,6 +210,14 @@ pub fn load(path: &Path, now: UtcTime) -> Result<Site, PlanError> {
         network,
         state: state.transpose()?,
     })
+}
+
+/// Whether all certificates that a site names can be used. Paths are relative to the folder.
+///
+/// # Errors
+/// Says which cannot.
+pub fn check_certificates(site: &Site, folder: &Path) -> Result<(), PlanError> {
+    Ring::read(site, folder).map(|_| ())
 }
 
 fn load_switch(

@@ -64,8 +64,11 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(args: Args) -> Result<(), Failure> {
+    let folder = args.config.parent().unwrap_or(Path::new(""));
     if args.check_config {
-        for plan in plan::load(&args.config, now())?.switches {
+        let site = plan::load(&args.config, now())?;
+        plan::check_certificates(&site, folder)?;
+        for plan in site.switches {
             let items = plan.intent.state.len();
             println!(
                 "{}: {items} items, cookie {:#018x}",
@@ -77,7 +80,6 @@ async fn run(args: Args) -> Result<(), Failure> {
     }
     if args.dry_run {
         let site = plan::load(&args.config, now())?;
-        let folder = args.config.parent().unwrap_or(Path::new(""));
         print!("{}", dry_run::run(&site, folder, now()).await?);
         return Ok(());
     }

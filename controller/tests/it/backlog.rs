@@ -252,6 +252,21 @@ fn rates_without_a_volume_stay_as_they_were() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+    /// A backlog that drains as is expected, or a tenth faster or slower, is news once.
+    #[test]
+    fn noise_is_no_news(
+        octets in 20_000..80_000_u64,
+        noise in prop::collection::vec(-10..=10_i64, 1..60),
+    ) {
+        let mut desk = Desk::new(PLAN);
+        prop_assert!(desk.hear(0, [0, octets, 0]));
+        for (second, percent) in (1..).zip(noise) {
+            let expected = octets.saturating_sub(second * 1000);
+            let told = expected * u64::try_from(100 + percent).expect("it is above 0") / 100;
+            prop_assert!(!desk.hear(second, [0, told, 0]), "{} of {}", told, expected);
+        }
+    }
+
     /// Whatever is reported: the best way beside what waits is never earlier than without it, and what
     /// is told again is no news.
     #[test]

@@ -522,8 +522,12 @@ fn changes_are_on_record_and_certificates_are_read_again() {
     assert!(succeeded(&run(&["override", "remove", "one"])));
 
     // A certificate that cannot be used is refused, and the old one goes on.
+    assert!(succeeded(&site.run(&["--check-config"])));
     copy("switch.pem", "own.key");
     assert!(!succeeded(&run(&["reload"])));
+    let output = site.run(&["--check-config"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot use the certificates of api"));
     assert!(succeeded(&run(&["nodes"])));
     copy("switch.key", "own.key");
     // Those of the intruder's authority are the only ones that may connect now.
