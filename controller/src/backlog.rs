@@ -154,8 +154,8 @@ const PART: u64 = 8;
 impl Claims {
     /// Goes by new reports. Returns whether routes have to be made again.
     ///
-    /// More than expected is news if it is [`PART`] more, or fills a contact that was not full. Less is
-    /// news if it is [`PART`] less, or nothing: who fills a contact that is almost full does not change
+    /// More than expected is news if it is an eighth more, or fills a contact that was not full. Less is
+    /// news if it is an eighth less, or nothing: who fills a contact that is almost full does not change
     /// the rules to and fro.
     pub fn settle(&mut self, graph: &ContactGraph, reports: &Reports, now: UtcTime) -> bool {
         let mut is_news = false;
