@@ -66,7 +66,7 @@ check: ## Format, lints, docs, licences: before every push
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check; else echo "cargo-deny is not installed: licences not checked"; fi
 
 # Bundle protocol agents that bpsockd is tested with, by the name of their program.
-REAL_AGENTS := dtnd ion
+REAL_AGENTS := dtnd hardy ion
 
 .PHONY: conformance
 ifdef AGENTS
@@ -74,7 +74,7 @@ conformance:
 	$(if $(filter-out $(REAL_AGENTS),$(AGENTS)),$(error AGENTS are some of: $(REAL_AGENTS)))
 	$(CARGO) test -p bpsockd --locked --test agents -- --ignored $(addsuffix ::,$(AGENTS))
 else
-conformance: build ## Against p4c and BMv2, where they are on the PATH, with figures 6 and 7 in short as root; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd or AGENTS=ion
+conformance: build ## Against p4c and BMv2, where they are on the PATH, with figures 6 and 7 in short as root; the front end with P4C_TESTDATA=p4c/testdata; instead sockets with real agents by AGENTS=dtnd, hardy or ion
 	target/release/sddtn-conformance --out $(OUT)/conformance
 	if [ "$$(id -u)" -eq 0 ] && /usr/bin/python3 -c 'import mininet'; then \
 	    $(MININET) --quick --switch bmv2 --out $(OUT)/conformance/testbed; \

@@ -28,6 +28,7 @@ use tonic::{Code, Streaming};
 use tracing::{info, warn};
 
 use crate::agent::{Agent, Delivery, Event, Link, Outgoing, Registration, Request};
+use crate::leaf::core::services_from;
 use crate::leaf::form::Arrival;
 use crate::leaf::now_ms;
 use crate::orders::{Opened, Order, hand_out, refusal, tell};
@@ -66,6 +67,8 @@ const TICK: Duration = Duration::from_secs(1);
 const MAX_BUNDLE: usize = (16 << 20) - (64 << 10);
 /// Bundles that can be withdrawn, and whose reports are understood, of one endpoint.
 const KEYS: usize = 4096;
+/// Services that are tried for a socket that wants any.
+const CHOICES: usize = 16;
 /// The node number of `ipn` that is the local node.
 const LOCAL_NODE: u64 = u32::MAX as u64;
 
@@ -106,13 +109,22 @@ impl Hardy {
     /// Registers an address. Returns it with its numbers, and the stream.
     async fn register(&self, wanted: &Address) -> Result<(Address, Session), Failure> {
         let late = |_| gone("no answer");
-        timeout(PATIENCE, self.try_register(wanted))
-            .await
-            .map_err(late)?
+        let mut outcome = Err(Failure::Foreign);
+        for service in services_of(wanted) {
+            let attempt = self.try_register(wanted, service);
+            outcome = timeout(PATIENCE, attempt).await.map_err(late)?;
+            if !matches!(outcome, Err(Failure::Refused)) {
+                break;
+            }
+        }
+        outcome
     }
 
-    async fn try_register(&self, wanted: &Address) -> Result<(Address, Session), Failure> {
-        let service_id = service_of(wanted).ok_or(Failure::Foreign)?;
+    async fn try_register(
+        &self,
+        wanted: &Address,
+        service: ServiceId,
+    ) -> Result<(Address, Session), Failure> {
         let client = ServiceClient::connect(format!("http://{}", self.address));
         let limit = usize::try_from(self.max_message).unwrap_or(usize::MAX);
         let limit = limit.saturating_add(1 << 20);
@@ -121,7 +133,7 @@ impl Hardy {
         let first = ToAgent {
             msg_id: 0,
             msg: Some(to_agent::Msg::Register(wire::Registration {
-                service_id: Some(service_id),
+                service_id: Some(service),
             })),
         };
         outgoing.send(first).await.map_err(gone)?;
@@ -159,16 +171,25 @@ fn numbers(address: &Address) -> Option<(u64, u64)> {
     }
 }
 
-/// What an endpoint is called at its node. `None` if it cannot be one.
-fn service_of(address: &Address) -> Option<ServiceId> {
+/// What an endpoint may be called at its node. Nothing if it cannot be one.
+///
+/// hardy says that service 0 is any one, and registers the node's own endpoint for it. So one is chosen here.
+fn services_of(address: &Address) -> Vec<ServiceId> {
     if let Some((_, service)) = numbers(address) {
-        return Some(ServiceId::Ipn(u32::try_from(service).ok()?));
+        let services: Vec<u64> = match service {
+            0 => services_from(now_ms()).take(CHOICES).collect(),
+            one => vec![one],
+        };
+        let services = services.into_iter().map(u32::try_from);
+        return services.flatten().map(ServiceId::Ipn).collect();
     }
     let Ok(Eid::Dtn(ssp)) = address.eid() else {
-        return None;
+        return Vec::new();
     };
-    let (_, service) = ssp.strip_prefix("//")?.split_once('/')?;
-    (!service.is_empty()).then(|| ServiceId::Dtn(service.to_owned()))
+    let name = ssp.strip_prefix("//").and_then(|ssp| ssp.split_once('/'));
+    let name = name.map(|(_, service)| service.to_owned());
+    let name = name.filter(|service| !service.is_empty());
+    name.map(ServiceId::Dtn).into_iter().collect()
 }
 
 /// The node of an endpoint.

@@ -21,6 +21,7 @@ use crate::leaf::form::Arrival;
 use crate::leaf::lanes::Lane;
 use crate::leaf::partial::Partial;
 use crate::leaf::store::{Batch, Contents, Queue, StoreError};
+pub(crate) use endpoints::services_from;
 
 type Done = Result<(), StoreError>;
 

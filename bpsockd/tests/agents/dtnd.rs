@@ -2,24 +2,22 @@
 //! dtnd of dtn7-rs, as published with version 0.21.0.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bpsock::abi::{BP_FLAG_REPORT_DELIVERY, BP_INFO_HOPS, BP_STATUS_DELIVERED, Options};
 use bpsock::net::{Message, Socket};
 use rustix::io::Errno;
-use tempfile::TempDir;
 
-use crate::support::{DEADLINE, Daemon, errno, free_address, parse, peer, receive, send};
+use crate::program::Program;
+use crate::support::{
+    DEADLINE, Daemon, errno, free_address, free_port, parse, peer, receive, send, wait_bound,
+};
 
-/// A node of dtnd. It ends with its owner.
+/// A node of dtnd.
 struct Node {
-    folder: TempDir,
-    arguments: Vec<String>,
-    child: Child,
+    program: Program,
     web: SocketAddr,
 }
 
@@ -43,22 +41,8 @@ impl Node {
         arguments.push(format!("--workdir={}", folder.path().display()));
         arguments.extend(lines.iter().map(|line| format!("--cla={line}")));
         arguments.extend(peers.iter().map(|peer| format!("--static-peer={peer}")));
-        let child = spawn(&folder, &arguments);
-        Self {
-            folder,
-            arguments,
-            child,
-            web,
-        }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("the process can be killed");
-        self.child.wait().expect("it is a child");
-    }
-
-    fn start_again(&mut self) {
-        self.child = spawn(&self.folder, &self.arguments);
+        let program = Program::start(folder, "dtnd", arguments);
+        Self { program, web }
     }
 
     /// A daemon that is connected to it.
@@ -68,52 +52,8 @@ impl Node {
             "socket = \"s\"\n[dtn7]\naddress = \"{address}\"\nnode = \"ipn:{number}.0\"\n\
              store = \"kept\"\n"
         ));
-        wait_bound(&daemon);
+        wait_bound(&daemon, "ipn:0.1000");
         daemon
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = fs::read_to_string(self.folder.path().join("log"));
-            eprintln!("{}", log.unwrap_or_default());
-        }
-    }
-}
-
-fn spawn(folder: &TempDir, arguments: &[String]) -> Child {
-    let log = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.path().join("log"))
-        .expect("the folder is writable");
-    let copy = log.try_clone().expect("there are descriptors");
-    let mut command = Command::new("dtnd");
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(copy)
-        .stderr(log);
-    command.spawn().expect("dtnd is on the PATH")
-}
-
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("it is bound")
-}
-
-/// Waits until there is a connection.
-fn wait_bound(daemon: &Daemon) {
-    let start = Instant::now();
-    while let Err(error) = daemon.door().bind(&parse("ipn:0.1000")) {
-        let number = error.raw_os_error();
-        assert_eq!(number, Some(Errno::NETDOWN.raw_os_error()));
-        assert!(start.elapsed() < DEADLINE, "{}", daemon.log());
-        sleep(Duration::from_millis(20));
     }
 }
 
@@ -207,18 +147,18 @@ fn dtnd_may_be_killed_and_many_messages_come_at_once() {
     send(&one, b"last", "ipn:24.7");
     assert_eq!(receive(&last).data, b"last");
     there.kill_and_start();
-    wait_bound(&there);
+    wait_bound(&there, "ipn:0.1000");
     let other = there.bind("ipn:24.6");
     assert_eq!(receive(&other).data, b"unread");
     // dtnd is killed: sockets stay.
-    nodes[1].kill();
+    nodes[1].program.kill();
     let start = Instant::now();
     let message = Message::default();
     let failure = |text: &[u8]| errno(other.send_to(text, &parse("ipn:23.5"), &message));
     while failure(b"lost") != Errno::NETDOWN.raw_os_error() {
         assert!(start.elapsed() < DEADLINE, "{}", there.log());
     }
-    nodes[1].start_again();
+    nodes[1].program.start_again();
     while !sends(&other, b"after", "ipn:23.5") {
         assert!(start.elapsed() < 2 * DEADLINE, "{}", there.log());
         sleep(Duration::from_millis(50));

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +16,7 @@ use bpsock::net::{Message, Socket};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::support::{DEADLINE, Daemon, errno, parse, receive, send};
+use crate::support::{DEADLINE, Daemon, errno, free_port, parse, receive, send, wait_bound};
 
 /// Keys of memory: each node has its own, and none is ION's default.
 static KEYS: AtomicU32 = AtomicU32::new(0);
@@ -45,7 +44,7 @@ impl Nodes {
             others: [segments(), semaphores()],
             _turn: turn,
         };
-        let ports = NUMBERS.map(|_| free_port());
+        let ports = NUMBERS.map(|_| free_port().port());
         for (place, number) in NUMBERS.into_iter().enumerate() {
             nodes.configure(number, ports[place], ports[1 - place]);
             nodes.run(number);
@@ -175,7 +174,7 @@ impl Nodes {
              node_list = \"{list}\"\nstore = \"store\"\n",
             folder.display()
         ));
-        wait_bound(&daemon);
+        wait_bound(&daemon, "ipn:0.1000");
         daemon
     }
 }
@@ -206,21 +205,6 @@ fn semaphores() -> BTreeSet<String> {
     let entries = fs::read_dir(SEMAPHORES).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.starts_with("sem.ion:")).collect()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
-}
-
-fn wait_bound(daemon: &Daemon) {
-    let start = Instant::now();
-    while let Err(error) = daemon.door().bind(&parse("ipn:0.1000")) {
-        let number = error.raw_os_error();
-        assert_eq!(number, Some(Errno::NETDOWN.raw_os_error()));
-        assert!(start.elapsed() < DEADLINE, "{}", daemon.log());
-        sleep(Duration::from_millis(20));
-    }
 }
 
 /// Sends until the daemon has heard that ION is there, or is not.
@@ -379,11 +363,13 @@ fn ion_has_no_room_for_everything() {
     nodes.run_again(8);
     let there = nodes.daemon(8, "");
     let other = there.bind("ipn:8.6");
-    for _ in 0..sent {
-        assert_eq!(receive(&other).data.len(), data.len());
+    send_until(&here, &one, b"again", "ipn:8.6", true);
+    let mut count = 0;
+    while receive(&other).data == data {
+        count += 1;
     }
-    send(&one, &data, "ipn:8.6");
-    assert_eq!(receive(&other).data.len(), data.len());
+    // STCP has no acknowledgements: what ION hands to a connection that ends is lost.
+    assert!(count == sent || count == sent - 1, "{count} of {sent}");
 }
 
 #[test]
@@ -400,7 +386,7 @@ fn ion_may_be_stopped_and_the_daemon_killed() {
     let mut received: BTreeSet<Vec<u8>> = (0..50).map(|_| receive(&other).data).collect();
     there.kill_and_start();
     drop(other);
-    wait_bound(&there);
+    wait_bound(&there, "ipn:0.1000");
     let other = there.bind("ipn:8.6");
     while received.len() < count as usize {
         received.insert(receive(&other).data);

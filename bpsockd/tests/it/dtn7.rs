@@ -15,7 +15,7 @@ use bundle::v7;
 use rustix::io::Errno;
 use tokio_tungstenite::tungstenite::{self, Error, WebSocket};
 
-use crate::support::{DEADLINE, Daemon, errno, parse, receive, send};
+use crate::support::{DEADLINE, Daemon, errno, free_port, parse, receive, send, wait_bound};
 
 const NODE: &str = "ipn:7.0";
 
@@ -218,27 +218,11 @@ fn pair(before: &str, after: &str) -> (Peer, Daemon) {
     (peer, daemon)
 }
 
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it is bound")
-}
-
 fn daemon(address: SocketAddr, before: &str, after: &str) -> Daemon {
     Daemon::start_with(&format!(
         "socket = \"s\"\n{before}\n[dtn7]\naddress = \"{address}\"\nnode = \"{NODE}\"\n\
          store = \"kept\"\n{after}\n"
     ))
-}
-
-/// Waits until there is a connection.
-fn wait_bound(daemon: &Daemon, address: &str) {
-    let start = Instant::now();
-    while let Err(error) = daemon.door().bind(&parse(address)) {
-        let number = error.raw_os_error();
-        assert_eq!(number, Some(Errno::NETDOWN.raw_os_error()));
-        assert!(start.elapsed() < DEADLINE);
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use bundle::{Eid, Version};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::support::{DEADLINE, Daemon, errno, parse, receive, send};
+use crate::support::{DEADLINE, Daemon, errno, parse, receive, send, wait_bound};
 
 /// ION's folder, with the library.
 struct Ion {
@@ -97,18 +97,8 @@ impl Drop for Ion {
 fn pair(before: &str, after: &str) -> (Ion, Daemon) {
     let ion = Ion::start(&[]);
     let daemon = ion.daemon(before, after);
-    wait_bound(&daemon);
+    wait_bound(&daemon, "ipn:7.1000");
     (ion, daemon)
-}
-
-fn wait_bound(daemon: &Daemon) {
-    let start = Instant::now();
-    while let Err(error) = daemon.door().bind(&parse("ipn:7.1000")) {
-        let number = error.raw_os_error();
-        assert_eq!(number, Some(Errno::NETDOWN.raw_os_error()));
-        assert!(start.elapsed() < DEADLINE, "{}", daemon.log());
-        sleep(Duration::from_millis(20));
-    }
 }
 
 /// What the daemon counts.
@@ -235,7 +225,7 @@ fn endpoints_that_ion_does_not_know_may_be_refused() {
     let ion = Ion::start(&[]);
     fs::create_dir(ion.at("endpoints/ipn:7.1000")).expect("the folder is writable");
     let daemon = ion.daemon("", "add_endpoints = false");
-    wait_bound(&daemon);
+    wait_bound(&daemon, "ipn:7.1000");
     let refused = errno(daemon.door().bind(&parse("ipn:7.5")));
     assert_eq!(refused, Errno::ADDRNOTAVAIL.raw_os_error());
 }
@@ -257,7 +247,7 @@ fn unread_messages_survive_both() {
     ion.remove("running");
     ion.put("running", b"");
     daemon.start_again();
-    wait_bound(&daemon);
+    wait_bound(&daemon, "ipn:7.1000");
     let reader = daemon.bind("ipn:7.6");
     let received: Vec<u8> = (0..100).map(|_| receive(&reader).data[0]).collect();
     assert_eq!(received, (0..100).collect::<Vec<_>>());
@@ -283,7 +273,7 @@ fn what_was_taken_and_not_stored_survives_the_daemon() {
     };
     wait(&daemon, "the helper saves them", || saved() >= 7);
     daemon.start_again();
-    wait_bound(&daemon);
+    wait_bound(&daemon, "ipn:7.1000");
     let reader = daemon.bind("ipn:7.6");
     let received: BTreeSet<u8> = (0..40).map(|_| receive(&reader).data[0]).collect();
     assert_eq!(received, (0..40).collect());
@@ -397,7 +387,7 @@ fn without_ion_the_daemon_waits() {
     let daemon = ion.daemon("", "");
     check_refused(&daemon, "there is no ION in this folder");
     ion.put("running", b"");
-    wait_bound(&daemon);
+    wait_bound(&daemon, "ipn:7.1000");
     let address: Address = parse("ipn:7.5");
     assert_eq!(daemon.bind("ipn:0.5").local_address(), &address);
 }

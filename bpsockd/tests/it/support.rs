@@ -2,7 +2,7 @@
 //! Daemons in folders of their own.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bpsock::Address;
 use bpsock::net::{Door, Message, Received, Socket};
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 /// Long enough for a loaded machine; nothing waits that long when all is well.
@@ -26,6 +27,23 @@ pub(crate) struct Daemon {
 pub(crate) fn free_address() -> SocketAddr {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     socket.local_addr().expect("it is bound")
+}
+
+/// The same for TCP.
+pub(crate) fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("it is bound")
+}
+
+/// Waits until the daemon has found its agent, and an address can be bound.
+pub(crate) fn wait_bound(daemon: &Daemon, address: &str) {
+    let start = Instant::now();
+    while let Err(error) = daemon.door().bind(&parse(address)) {
+        let number = error.raw_os_error();
+        assert_eq!(number, Some(Errno::NETDOWN.raw_os_error()));
+        assert!(start.elapsed() < DEADLINE, "{}", daemon.log());
+        sleep(Duration::from_millis(20));
+    }
 }
 
 /// A neighbour in the configuration.

@@ -25,7 +25,7 @@ const LOCAL_NODE: u64 = u32::MAX as u64;
 
 /// The services to choose from, each once. Agents that begin at different times begin elsewhere: sockets
 /// that come back from an earlier daemon, each in its own time, find their addresses free.
-fn services_from(begun_ms: u64) -> impl Iterator<Item = u64> {
+pub(crate) fn services_from(begun_ms: u64) -> impl Iterator<Item = u64> {
     let (low, high) = (*FREE_SERVICES.start(), *FREE_SERVICES.end());
     let first = low + begun_ms % (high - low + 1);
     (first..=high).chain(low..first)
