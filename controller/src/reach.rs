@@ -271,8 +271,11 @@ impl<'a> View<'a> {
         let route = &stretch.route;
         let contacts = || route.contacts().map(|index| self.graph.contact(index));
         let close = contacts().next()?.end.micros();
-        let close = UtcTime::from_micros(close.saturating_sub(self.network.guard.micros()));
-        let until = stretch.until.min(close);
+        // Who is there when the contact ends can still send, as in the search; windows end before their ends.
+        let close = close.saturating_sub(self.network.guard.micros());
+        let until = stretch
+            .until
+            .min(UtcTime::from_micros(close.saturating_add(1)));
         let last = UtcTime::from_micros(until.micros().checked_sub(1)?);
         let waits_until = stretch.waits_until.min(last);
         if until <= stretch.from {
