@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The daemon between Bundle Protocol sockets and bundle protocol agents.
 
+use std::env;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,8 +66,11 @@ enum Format {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    // The store tells what it does to its files at the level of news; RUST_LOG may ask for it.
+    let chosen = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = filter.parse_lossy(format!("fjall=warn,lsm_tree=warn,{chosen}"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
+        .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();

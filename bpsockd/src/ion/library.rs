@@ -168,7 +168,7 @@ functions! {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
     /// There is no such library.
-    #[error("cannot open ION's library: {0}")]
+    #[error("cannot open ION's library (ion.library)")]
     Library(#[source] libloading::Error),
     /// It lacks a function.
     #[error("ION's library has no function {0}: it is none of 4.1.0 to 4.1.3")]
@@ -180,7 +180,7 @@ pub(super) enum OpenError {
     #[error("ION's library is {0:?}, supported are 4.1.0 to 4.1.3")]
     Version(String),
     /// ION does not run here.
-    #[error("cannot attach to ION, which runs? {0}")]
+    #[error("cannot attach to ION: {0}")]
     Attach(String),
 }
 

@@ -378,7 +378,10 @@ fn libraries_of_other_versions_are_refused() {
 fn without_ion_the_daemon_waits() {
     let ion = Ion::start(&[]);
     ion.remove("libbp.so");
-    check_refused(&ion.daemon("", ""), "cannot open ION's library");
+    check_refused(
+        &ion.daemon("", ""),
+        "cannot open ION's library (ion.library): dlopen failed: /",
+    );
     let ion = Ion::start(&[]);
     ion.put("node", b"8");
     check_refused(&ion.daemon("", ""), "it is ipn:8.0, and not ipn:7.0");
