@@ -11,7 +11,7 @@ use bpsockd::daemon::{self, Options};
 use bpsockd::ion::worker;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
-use tracing::{error, level_filters::LevelFilter};
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// The daemon between Bundle Protocol sockets and bundle protocol agents.
@@ -65,12 +65,9 @@ enum Format {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
-    // The store tells what it does to its files at the level of news; RUST_LOG may ask for it.
     let chosen = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    let filter = filter.parse_lossy(format!("fjall=warn,lsm_tree=warn,{chosen}"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(&chosen))
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
@@ -120,4 +117,26 @@ fn check(path: &std::path::Path, format: Format) -> anyhow::Result<()> {
         Format::Json => println!("{object}"),
     }
     Ok(())
+}
+
+/// What is written to the log, unless `RUST_LOG` says otherwise: the store tells what it does to its files at
+/// the level of news.
+fn filter(chosen: &str) -> EnvFilter {
+    EnvFilter::builder().parse_lossy(format!("info,fjall=warn,lsm_tree=warn,{chosen}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn the_log_has_news_of_the_daemon_and_what_was_asked_for() {
+        let level = |chosen| filter(chosen).max_level_hint();
+        assert_eq!(level(""), Some(LevelFilter::INFO));
+        assert!(!filter("warn").to_string().contains("info"));
+        assert_eq!(level("lsm_tree=debug"), Some(LevelFilter::DEBUG));
+        assert!(filter("").to_string().contains("lsm_tree=warn"));
+    }
 }
